@@ -1,0 +1,61 @@
+"""ADL as a method: the plain classifier with `ADLLayer` at some positions."""
+
+from adl_tf.layers.adl import ADLLayer
+from adl_tf.models.surgery import insert_after
+
+
+def insert_adl(model, after, **adl_arguments):
+    """A copy of a Keras model with ADL after some of its layers.
+
+    Args:
+        model: A functional or Sequential Keras model; models nested in it are
+            entered.
+        after: List of exact layer names, or one regular expression that has
+            to match a whole name, such as `"conv[45]_block3_out"`.
+        **adl_arguments: Arguments of `ADLLayer`. With `seed`, the layers get
+            seeds that follow one another.
+
+    Returns:
+        A new Keras model with the weights of `model`. At inference it answers
+        what `model` does.
+
+    Raises:
+        ValueError: If no layer matches, or `model` is a subclassed model.
+
+    Example:
+
+    >>> model = keras.applications.MobileNet(weights=None)
+    >>> model = insert_adl(model, ["conv_pw_11_relu", "conv_pw_13_relu"])
+    """
+    seed = adl_arguments.pop("seed", None)
+    count = 0
+
+    def make_layer(name):
+        nonlocal count
+        layer_seed = None if seed is None else seed + count
+        count += 1
+        return ADLLayer(name=f"{name}_adl", seed=layer_seed, **adl_arguments)
+
+    return insert_after(model, after, make_layer)
+
+
+def adl(model, backbone, positions=None, gamma=None, **adl_arguments):
+    """Puts ADL into a classifier, by default where the paper does.
+
+    Args:
+        model: Keras model made of `backbone`.
+        backbone: Its `Backbone`.
+        positions: Layer names or a regular expression, or `None` for the
+            backbone's own.
+        gamma: Float, or `None` for the paper's value for the backbone.
+        **adl_arguments: Further arguments of `ADLLayer`.
+
+    Returns:
+        Keras model with the same weights.
+    """
+    return insert_adl(
+        model,
+        positions or list(backbone.adl_positions),
+        gamma=backbone.adl_gamma if gamma is None else gamma,
+        **adl_arguments,
+    )

@@ -1,0 +1,85 @@
+"""Backbone plus method: the one place where models are put together."""
+
+from adl_tf.methods.adl import adl
+from adl_tf.methods.cam import cam
+from adl_tf.models.classifier import build_classifier
+
+METHODS = {"cam": cam, "adl": adl}
+
+
+def build_model(
+    backbone,
+    method="cam",
+    num_classes=1000,
+    weights="imagenet",
+    input_shape=(224, 224, 3),
+    backbone_arguments=None,
+    **method_arguments,
+):
+    """Builds a network of the paper as a plain Keras model.
+
+    Args:
+        backbone: `"vgg_gap"`, `"mobilenet_v1"` or `"small_cnn"`.
+        method: `"cam"` (the plain classifier) or `"adl"`.
+        num_classes: Number of classes.
+        weights: `"imagenet"`, `None` for random ones, or the path of a file
+            in one of Keras's formats. The classifier is taken over when its
+            number of classes fits.
+        input_shape: Tuple `(height, width, 3)`.
+        backbone_arguments: Dictionary of options of the backbone, such as
+            `{"last_stride": 2}` for `mobilenet_v1`.
+        **method_arguments: Arguments of the method; for `adl` `positions`,
+            `gamma`, `drop_rate`, `importance_rate`, `selection` and `seed`.
+
+    Returns:
+        Keras model from RGB pictures `(batch, height, width, 3)` in [0, 255]
+        (preprocessing is part of it) to logits `(batch, num_classes)`.
+
+    Raises:
+        ValueError: If an argument is not one of those it may be.
+        adl_tf.errors.DataError: If the weights cannot be read or do not fit.
+
+    Example:
+
+    >>> model = build_model("vgg_gap", method="adl", num_classes=200)
+    >>> model.compile("sgd", "sparse_categorical_crossentropy")
+    """
+    return assemble(
+        backbone,
+        method,
+        num_classes,
+        weights,
+        input_shape,
+        backbone_arguments,
+        **method_arguments,
+    )[0]
+
+
+def assemble(
+    backbone,
+    method,
+    num_classes,
+    weights,
+    input_shape,
+    backbone_arguments=None,
+    **method_arguments,
+):
+    """As `build_model`, with what training wants to know besides.
+
+    Returns:
+        Tuple of the model, its `Backbone`, and the names of the layers that
+        start from random values.
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"`method` must be one of {', '.join(METHODS)}. "
+            f"Received: method={method!r}"
+        )
+    model, built, new_layers = build_classifier(
+        backbone,
+        num_classes,
+        weights,
+        input_shape,
+        **(backbone_arguments or {}),
+    )
+    return METHODS[method](model, built, **method_arguments), built, new_layers

@@ -1,0 +1,72 @@
+"""Class activation maps (spec C.6) and the plain classifier as a method."""
+
+import keras
+from keras import ops
+
+
+def cam(model, backbone):
+    """The plain classifier, as it is."""
+    del backbone
+    return model
+
+
+def feature_model(model):
+    """A model that answers what class activation maps are made of.
+
+    Args:
+        model: Keras model with layers `gap` and `logits`, as `build_model`
+            makes them.
+
+    Returns:
+        Keras model from pictures to a tuple of logits `(batch, num_classes)`
+        and the features that were pooled, `(batch, height, width, channels)`.
+    """
+    features = model.get_layer("gap").input
+    return keras.Model(model.input, (model.output, features))
+
+
+def class_activation_maps(features, kernel, class_ids=None):
+    """Sum of the feature channels, weighted as the class weights them.
+
+    Without bias and ReLU, as in the paper's reference.
+
+    Args:
+        features: Tensor `(batch, height, width, channels)`.
+        kernel: Weights of the classifier, `(channels, num_classes)`.
+        class_ids: Integer tensor `(batch,)`, or `None` for all classes.
+
+    Returns:
+        float32 tensor `(batch, height, width)` of the classes asked for, or
+        `(batch, height, width, num_classes)`.
+
+    Reference:
+
+    - [Zhou et al., 2016](https://arxiv.org/abs/1512.04150)
+    """
+    features = ops.cast(features, "float32")
+    kernel = ops.cast(kernel, "float32")
+    if class_ids is None:
+        return ops.matmul(features, kernel)
+    class_weights = ops.take(ops.transpose(kernel), class_ids, axis=0)
+    return ops.einsum("bhwc,bc->bhw", features, class_weights)
+
+
+def class_maps(model, images):
+    """Class activation maps of every class.
+
+    Args:
+        model: Keras model that `build_model` made.
+        images: RGB pictures `(batch, height, width, 3)` in [0, 255].
+
+    Returns:
+        float32 tensor `(batch, h, w, num_classes)`. Its mean over space, plus
+        the bias of the classifier, is the logit of each class.
+
+    Example:
+
+    >>> model = build_model("mobilenet_v1", num_classes=25, weights=None)
+    >>> class_maps(model, np.zeros((1, 224, 224, 3))).shape
+    (1, 14, 14, 25)
+    """
+    _, features = feature_model(model)(images, training=False)
+    return class_activation_maps(features, model.get_layer("logits").kernel)

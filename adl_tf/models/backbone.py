@@ -1,0 +1,32 @@
+"""What every backbone tells about itself."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """A feature extractor and what the methods need to know of it.
+
+    Attributes:
+        model: Keras model from RGB pictures with values in [0, 255] to a
+            feature map; the preprocessing that the weights expect is its
+            first step.
+        new_layers: Names of its layers that ImageNet weights do not cover.
+        imagenet_weights: Function that downloads (or finds in Keras's cache)
+            the ImageNet weights and returns a dictionary from layer name to
+            the list of its weights; `None` where there are none.
+        imagenet_classifier: Name under which those weights hold the 1000-way
+            classifier, or `None`.
+        adl_positions: Names of the layers after which ADL goes by default.
+        adl_gamma: The paper's gamma for this backbone.
+    """
+
+    model: keras.Model
+    new_layers: tuple[str, ...] = ()
+    imagenet_weights: Callable | None = None
+    imagenet_classifier: str | None = None
+    adl_positions: tuple[str, ...] = ()
+    adl_gamma: float = 0.8

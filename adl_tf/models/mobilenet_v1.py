@@ -1,0 +1,50 @@
+"""MobileNetV1 with a 14x14 feature map (spec B.3)."""
+
+import keras
+
+from adl_tf.models.backbone import Backbone
+from adl_tf.models.surgery import edit_layers
+
+
+def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1):
+    """`keras.applications.MobileNet` whose last strided convolution is not.
+
+    Args:
+        input_shape: Tuple `(height, width, 3)`.
+        last_stride: 1 (the paper: 14x14 features for a 224x224 picture) or 2
+            (the stock network: 7x7). The weights fit both.
+
+    Returns:
+        `Backbone`. The ADL positions are our choice, since the paper gives
+        none for MobileNetV1: after the 1x1 convolutions of the two blocks
+        before and at the end of the 14x14 part, and of the last block.
+    """
+    if last_stride not in (1, 2):
+        raise ValueError(
+            f"`last_stride` must be 1 or 2. Received: last_stride={last_stride}"
+        )
+    inputs = keras.Input(input_shape, name="image")
+    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocess")
+    stock = keras.applications.MobileNet(
+        input_tensor=scaled(inputs), include_top=False, weights=None
+    )
+    model = keras.Model(inputs, stock.output, name="mobilenet_v1")
+    if last_stride == 1:
+        # Keras pads before a strided convolution by hand, on one side only.
+        changes = {
+            "conv_pad_12": {"padding": ((1, 1), (1, 1))},
+            "conv_dw_12": {"strides": (1, 1)},
+        }
+        model = edit_layers(model, changes)
+    return Backbone(
+        model=model,
+        imagenet_weights=_imagenet_weights,
+        imagenet_classifier="conv_preds",
+        adl_positions=("conv_pw_6_relu", "conv_pw_11_relu", "conv_pw_13_relu"),
+        adl_gamma=0.95,
+    )
+
+
+def _imagenet_weights():
+    stock = keras.applications.MobileNet(weights="imagenet")
+    return {layer.name: layer.get_weights() for layer in stock.layers}

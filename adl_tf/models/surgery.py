@@ -1,0 +1,137 @@
+"""Editing Keras graphs: other settings for a layer, layers put in between."""
+
+import difflib
+import re
+
+import keras
+
+
+def edit_layers(model, changes):
+    """Rebuilds a model with some of its layers configured differently.
+
+    Args:
+        model: A functional or Sequential Keras model.
+        changes: Dictionary from layer name to a dictionary of entries of that
+            layer's `get_config()` that are to change, such as
+            `{"conv_dw_12": {"strides": (1, 1)}}`. Weight shapes must not
+            depend on them.
+
+    Returns:
+        A new model with new layers and the weights of `model`.
+
+    Raises:
+        ValueError: If there is no layer of that name.
+    """
+    _require(changes, layer_names(model))
+    return _clone(model, changes=changes)
+
+
+def insert_after(model, names, make_layer):
+    """Rebuilds a model with a layer inserted after each of the layers named.
+
+    Args:
+        model: A functional or Sequential Keras model; models nested in it are
+            entered.
+        names: List of exact layer names, or one regular expression that has
+            to match a whole name.
+        make_layer: Function from the name of the layer before to the layer
+            to insert.
+
+    Returns:
+        A new model with new layers and the weights of `model`.
+
+    Raises:
+        ValueError: If nothing matches, or `model` is a subclassed model,
+            whose graph is not known.
+    """
+    known = layer_names(model)
+    if isinstance(names, str):
+        chosen = [name for name in known if re.fullmatch(names, name)]
+        if not chosen:
+            raise ValueError(
+                f"No layer of model '{model.name}' matches {names!r}. "
+                f"Its layers are: {', '.join(known)}"
+            )
+    else:
+        chosen = list(names)
+        _require(chosen, known)
+    return _clone(model, inserted={name: make_layer(name) for name in chosen})
+
+
+def layer_names(model):
+    """Names of all layers, those of nested models included.
+
+    Args:
+        model: A functional or Sequential Keras model.
+
+    Returns:
+        List of names in the order of the graph.
+    """
+    names = []
+    for layer in _as_functional(model).layers:
+        names.append(layer.name)
+        if isinstance(layer, keras.Model):
+            names.extend(layer_names(layer))
+    return names
+
+
+def _clone(model, changes=(), inserted=()):
+    pairs = []
+
+    def clone_function(layer):
+        if isinstance(layer, keras.Model):
+            return clone_graph(layer)
+        config = layer.get_config()
+        if layer.name in changes:
+            config.update(changes[layer.name])
+        clone = layer.__class__.from_config(config)
+        if isinstance(layer, keras.Layer):  # and not a bare operation
+            pairs.append((layer, clone))
+        return clone
+
+    def call_function(layer, *args, **kwargs):
+        outputs = layer(*args, **kwargs)
+        if layer.name in inserted:
+            outputs = inserted[layer.name](outputs)
+        return outputs
+
+    def clone_graph(graph):
+        return keras.models.clone_model(
+            _as_functional(graph),
+            clone_function=clone_function,
+            call_function=call_function,
+        )
+
+    edited = clone_graph(model)
+    # Layer by layer: an inserted layer may change the order of the branches
+    # of a graph, and with it the order of `model.weights`.
+    for layer, clone in pairs:
+        clone.set_weights(layer.get_weights())
+    return edited
+
+
+def _as_functional(model):
+    if isinstance(model, keras.Sequential):
+        if not model.built:
+            raise ValueError(
+                f"Sequential model '{model.name}' has not been built: start "
+                "it with `keras.Input(shape)` or call it once."
+            )
+        return keras.Model(model.inputs, model.outputs, name=model.name)
+    # Subclasses of Model that were built from inputs and outputs have this.
+    if not hasattr(model, "operations"):
+        raise ValueError(
+            "Only functional and Sequential models can be edited: the graph "
+            f"of a subclassed model is not known. Received: model={model!r}"
+        )
+    return model
+
+
+def _require(names, known):
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=3)
+            hint = f"Did you mean {', '.join(close)}?" if close else (
+                f"Its layers are: {', '.join(known)}"
+            )
+            raise ValueError(f"The model has no layer '{name}'. {hint}")

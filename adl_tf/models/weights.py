@@ -1,0 +1,125 @@
+"""Weights from ImageNet or from a file, matched by layer name."""
+
+import os
+
+import h5py
+import keras
+import numpy as np
+
+from adl_tf.errors import DataError
+
+
+def load_pretrained(model, backbone, weights, num_classes):
+    """Gives a classifier the weights of a trained network.
+
+    Args:
+        model: Keras model made of `backbone` and a Dense layer `logits`.
+        backbone: The `Backbone` that `model` was built from.
+        weights: `"imagenet"` or the path of an `.h5` file of
+            `keras.applications` (with or without its classifier), of a
+            `.keras` file or of a `.weights.h5` file of this very model.
+        num_classes: Number of classes of `model`. A pretrained classifier is
+            used when it has as many.
+
+    Returns:
+        Names of the layers of `model` that keep their initial values: those
+        that `weights` has nothing for because they are new.
+
+    Raises:
+        DataError: If the file is missing or unreadable, lacks a layer of the
+            backbone or holds one of another shape.
+    """
+    if weights == "imagenet":
+        if backbone.imagenet_weights is None:
+            raise DataError(
+                f"backbone '{backbone.model.name}' has no ImageNet weights: "
+                "train it from scratch with weights None (--weights=none)"
+            )
+        source = backbone.imagenet_weights()
+    elif str(weights).endswith(".weights.h5"):
+        _load_own(model, weights)
+        return ()
+    else:
+        source = _read(weights)
+    new_layers = set(backbone.new_layers) - set(source)
+    for layer in model.layers:
+        if layer.name == "logits":
+            if not _load_classifier(layer, backbone, source, num_classes):
+                new_layers.add("logits")
+        elif layer.weights and layer.name not in new_layers:
+            _load_layer(layer, source.get(layer.name), weights)
+    return tuple(
+        layer.name for layer in model.layers if layer.name in new_layers
+    )
+
+
+def _load_layer(layer, values, origin):
+    if values is None:
+        raise DataError(
+            f"{origin} has no weights for layer '{layer.name}': is it a file "
+            "for another backbone?"
+        )
+    wanted = [tuple(weight.shape) for weight in layer.weights]
+    found = [tuple(value.shape) for value in values]
+    if wanted != found:
+        raise DataError(
+            f"{origin} holds weights of another shape for layer "
+            f"'{layer.name}': {found} where {wanted} are needed"
+        )
+    layer.set_weights(values)
+
+
+def _load_classifier(layer, backbone, source, num_classes):
+    values = source.get("logits") or source.get(backbone.imagenet_classifier)
+    if not values or values[0].shape[-1] != num_classes:
+        return False
+    kernel, bias = values
+    # Some networks of Keras classify with a 1x1 convolution.
+    layer.set_weights([kernel.reshape(layer.kernel.shape), bias])
+    return True
+
+
+def _load_own(model, path):
+    _require_file(path)
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(
+            f"{path} does not fit model '{model.name}': {reason}"
+        ) from error
+
+
+def _read(path):
+    """Dictionary from layer name to its weights, of an `.h5` or `.keras`."""
+    _require_file(path)
+    try:
+        if str(path).endswith(".keras"):
+            layers = keras.models.load_model(path, compile=False).layers
+            return {layer.name: layer.get_weights() for layer in layers}
+        with h5py.File(path, "r") as file:
+            root = file["model_weights"] if "model_weights" in file else file
+            return {
+                _text(layer): [
+                    np.asarray(root[layer][weight])
+                    for weight in root[layer].attrs["weight_names"]
+                ]
+                for layer in root.attrs["layer_names"]
+            }
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{path} is not a weight file that can be read: an .h5 file of "
+            "keras.applications, a .keras or a .weights.h5 file is expected"
+        ) from error
+
+
+def _text(name):
+    return name.decode() if isinstance(name, bytes) else name
+
+
+def _require_file(path):
+    if not os.path.isfile(path):
+        raise DataError(
+            f"no weight file {path}: give the path of one, 'imagenet' for "
+            "Keras's own download, or 'none' to start from scratch"
+        )
