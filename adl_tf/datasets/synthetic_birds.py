@@ -286,12 +286,12 @@ def _bird_parts(rng, label, flying):
                                 (200, 120, 70))[rng.integers(3)], 14)
 
     plump = rng.uniform(0.29, 0.36)
-    radius = rng.uniform(0.19, 0.225)
+    radius = rng.uniform(0.205, 0.24)
     head = np.array([rng.uniform(0.40, 0.48), -rng.uniform(0.26, 0.38)])
     if flying:
         head = np.array([rng.uniform(0.46, 0.54), -rng.uniform(0.06, 0.16)])
         plump *= 0.85
-    tail_length = rng.uniform(0.38, 0.6)
+    tail_length = rng.uniform(0.26, 0.44)
     tail_angle = rng.uniform(-16, 16)
     gape = rng.uniform(0.16, 0.26)
     parts = []

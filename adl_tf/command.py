@@ -1,0 +1,76 @@
+"""How every command starts: flags in, one line when something is wrong."""
+
+import os
+import sys
+import textwrap
+
+from absl import flags
+
+from adl_tf.errors import AdlTfError, UsageError
+
+
+def run(main, module, shown, from_workdir=False):
+    """Parses the command line and runs a command; does not return.
+
+    The exit status is 0, 2 for a wrong command line and 1 for failed work.
+
+    Args:
+        main: Function of the parsed flags, `absl.flags.FLAGS`.
+        module: Name of the command's module, such as `"adl_tf.train"`.
+        shown: Names of the flags that `--help` lists.
+        from_workdir: Whether the flags that `adl_tf.train` left in
+            `--workdir` hold where the command line does not say otherwise.
+    """
+    # Before TensorFlow is imported: its chatter is not for our users, and
+    # pipelines, strategies and export need this backend.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    try:
+        if any(argument in ("--help", "-h", "-help") for argument in sys.argv):
+            print(_help(module, shown))
+            sys.exit(0)
+        _parse(sys.argv, from_workdir)
+        main(flags.FLAGS)
+        sys.exit(0)
+    except (AdlTfError, OSError) as error:
+        message = " ".join(str(error).split())
+        print(f"{module}: {message}", file=sys.stderr)
+        sys.exit(getattr(error, "status", 1))
+    except KeyboardInterrupt:
+        print(f"\n{module}: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _parse(argv, from_workdir):
+    try:
+        rest = flags.FLAGS(argv)
+        if from_workdir and flags.FLAGS.workdir:
+            saved = os.path.join(flags.FLAGS.workdir, "flags.cfg")
+            if not os.path.isfile(saved):
+                raise UsageError(
+                    f"--workdir={flags.FLAGS.workdir} has no flags.cfg: is it "
+                    "a folder that adl_tf.train wrote?"
+                )
+            rest = flags.FLAGS([argv[0], f"--flagfile={saved}", *argv[1:]])
+    except flags.Error as error:
+        raise UsageError(f"{error} (--help lists the flags)") from error
+    if len(rest) > 1:
+        raise UsageError(
+            f"'{rest[1]}' is not a flag: flags look like --name=value"
+        )
+
+
+def _help(module, shown):
+    lines = [sys.modules["__main__"].__doc__.strip(), "", "flags:"]
+    for name in shown:
+        flag = flags.FLAGS[name]
+        default = "" if flag.default in (None, "") else f" [{flag.default}]"
+        lines.append(f"  --{name}{default}")
+        choices = getattr(flag.parser, "enum_values", None)
+        text = flag.help
+        if choices:
+            text = f"{' | '.join(choices)}: {text.partition(': ')[2] or text}"
+        lines.extend(textwrap.wrap(text, 72, initial_indent=" " * 8,
+                                   subsequent_indent=" " * 8))
+    lines += ["  --flagfile", "        A file with one flag a line."]
+    return "\n".join(lines)

@@ -1,0 +1,77 @@
+"""CUB-200-2011 in the folder layout of its official archive."""
+
+import os
+
+import numpy as np
+
+from adl_tf.datasets.examples import Examples
+from adl_tf.datasets.lines import numbers, read_fields
+from adl_tf.errors import DataError
+
+SOURCE = (
+    "CUB-200-2011 comes from data.caltech.edu/records/65de6-vp158: extract "
+    "CUB_200_2011.tgz and give that folder as --data_dir"
+)
+
+
+def cub(data_dir, split):
+    """Reads CUB-200-2011.
+
+    Args:
+        data_dir: The extracted folder `CUB_200_2011`, or the one above it.
+        split: `"train"` or `"test"`, the official ones.
+
+    Returns:
+        `Examples` with one box an image, as annotated: x, y, x + width,
+        y + height, not clipped (a few reach past the edge of the picture).
+
+    Raises:
+        DataError: If a file is missing or a line malformed.
+    """
+    if split not in ("train", "test"):
+        raise DataError(f"CUB has the splits train and test, not '{split}'")
+    inner = os.path.join(data_dir, "CUB_200_2011")
+    root = inner if os.path.isdir(inner) else data_dir
+    wanted = "1" if split == "train" else "0"
+
+    def table(name, count):
+        """Dictionary from the number in front to the other fields."""
+        path = os.path.join(root, name)
+        return {
+            fields[0]: (bad, fields[1:])
+            for bad, fields in read_fields(path, count, source=SOURCE)
+        }
+
+    files = table("images.txt", 2)
+    labels = table("image_class_labels.txt", 2)
+    boxes = table("bounding_boxes.txt", 5)
+    splits = table("train_test_split.txt", 2)
+    class_names = [
+        fields[0].partition(".")[2]
+        for _, fields in table("classes.txt", 2).values()
+    ]
+    image_ids, image_labels, image_boxes = [], [], []
+    for number, (bad, (image_id,)) in files.items():
+        for other in (labels, boxes, splits):
+            if number not in other:
+                raise bad("no label, box or split for this picture")
+        if splits[number][1][0] != wanted:
+            continue
+        bad_label, fields = labels[number]
+        (label,) = numbers(fields, int, bad_label)
+        if not 1 <= label <= len(class_names):
+            raise bad_label(f"class not within 1-{len(class_names)}")
+        bad_box, fields = boxes[number]
+        x, y, width, height = numbers(fields, float, bad_box)
+        image_ids.append(image_id)
+        image_labels.append(label - 1)
+        image_boxes.append(np.array([[x, y, x + width, y + height]], "float32"))
+    examples = Examples(
+        image_ids=image_ids,
+        paths=[os.path.join(root, "images", name) for name in image_ids],
+        labels=np.array(image_labels, np.int32),
+        boxes=image_boxes,
+        class_names=class_names,
+    )
+    examples.check_files(SOURCE)
+    return examples

@@ -1,0 +1,114 @@
+"""What a data set is to the rest of the package: one split, as arrays."""
+
+import dataclasses
+import os
+import re
+
+import numpy as np
+
+from adl_tf.errors import DataError, UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Pictures of one split and what is known of them.
+
+    Attributes:
+        image_ids: List of n names, unique within the split.
+        paths: List of n paths of encoded pictures.
+        labels: int32 array `(n,)`, class numbers from 0.
+        boxes: List of n float32 arrays `(boxes, 4)`: x0, y0, x1, y1 in pixels
+            of a picture of the size in `sizes`. An array may be empty.
+        class_names: List of the names of all classes.
+        sizes: int array `(n, 2)` of the width and height that the boxes refer
+            to, or `None` where it is the size of the file.
+    """
+
+    image_ids: list[str]
+    paths: list[str]
+    labels: np.ndarray
+    boxes: list[np.ndarray]
+    class_names: list[str]
+    sizes: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.image_ids)
+
+    @property
+    def num_classes(self):
+        return len(self.class_names)
+
+    def of_classes(self, classes):
+        """The examples of some classes, relabelled 0, 1, 2, ...
+
+        Args:
+            classes: Class numbers from 1, as text: `"1-25"`, `"3,7,10-12"`.
+
+        Returns:
+            `Examples`.
+
+        Raises:
+            UsageError: If the text is not of that form or names a class that
+                does not exist.
+        """
+        numbers = parse_classes(classes, self.num_classes)
+        new_label = {number - 1: new for new, number in enumerate(numbers)}
+        kept = [i for i in range(len(self)) if self.labels[i] in new_label]
+        return Examples(
+            image_ids=[self.image_ids[i] for i in kept],
+            paths=[self.paths[i] for i in kept],
+            labels=np.array(
+                [new_label[self.labels[i]] for i in kept], np.int32
+            ),
+            boxes=[self.boxes[i] for i in kept],
+            class_names=[self.class_names[number - 1] for number in numbers],
+            sizes=None if self.sizes is None else self.sizes[kept],
+        )
+
+    def check_files(self, source):
+        """Raises `DataError` if a picture is missing.
+
+        Args:
+            source: Where the data set comes from, for the message.
+        """
+        for path in self.paths:
+            if not os.path.isfile(path):
+                raise DataError(f"picture {path} is missing; {source}")
+
+
+def parse_classes(text, num_classes):
+    """Class numbers from text such as `"1-25"` or `"3,7,10-12"`.
+
+    Args:
+        text: Numbers and ranges of numbers from 1, separated by commas.
+        num_classes: The largest number allowed.
+
+    Returns:
+        List of numbers in the order given.
+
+    Raises:
+        UsageError: If the text is not of that form, or a number is out of
+            range or given twice.
+
+    Example:
+
+    >>> parse_classes("3,7,10-12", 200)
+    [3, 7, 10, 11, 12]
+    """
+    numbers = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not match:
+            raise UsageError(
+                f"--classes={text}: '{part}' is neither a number nor a range "
+                "such as 1-25"
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 1 <= first <= last <= num_classes:
+            raise UsageError(
+                f"--classes={text}: '{part}' is not within 1-{num_classes}"
+            )
+        numbers.extend(range(first, last + 1))
+    if len(set(numbers)) < len(numbers):
+        raise UsageError(f"--classes={text} names a class twice")
+    return numbers

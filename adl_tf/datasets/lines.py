@@ -1,0 +1,67 @@
+"""Annotation files: fields on lines, and errors that say which line."""
+
+import os
+
+from adl_tf.errors import DataError
+
+
+def read_fields(path, count, separator=None, source=""):
+    """Yields the fields of each line that is not empty.
+
+    Args:
+        path: Text file, UTF-8 with or without a byte order mark, lines ending
+            in any way.
+        count: Number of fields that a line must have.
+        separator: Text between them, or `None` for white space.
+        source: Where the file comes from, for the message if it is missing.
+
+    Yields:
+        Tuple of a function `bad(reason)` that makes the error for this line,
+        and the list of fields.
+
+    Raises:
+        DataError: If the file is missing or a line has another number of
+            fields.
+    """
+    if not os.path.isfile(path):
+        raise DataError(f"no file {path}; {source}" if source else path)
+    with open(path, encoding="utf-8-sig") as file:
+        try:
+            lines = file.read().splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is not a text file") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+
+        def bad(reason, number=number, line=line):
+            return DataError(f"{path}:{number}: {reason}: '{line.strip()}'")
+
+        fields = [field.strip() for field in line.split(separator)]
+        if len(fields) != count:
+            raise bad(f"{count} fields expected, not {len(fields)}")
+        yield bad, fields
+
+
+def numbers(fields, kind, bad):
+    """Converts fields to finite numbers.
+
+    Args:
+        fields: List of text.
+        kind: `int` or `float`.
+        bad: Function from a reason to the error of this line.
+
+    Returns:
+        List of numbers.
+
+    Raises:
+        DataError: If one is not a finite number.
+    """
+    try:
+        values = [kind(field) for field in fields]
+    except ValueError:
+        name = "a whole number" if kind is int else "a number"
+        raise bad(f"{name} expected") from None
+    if not all(abs(value) < 1e9 for value in values):
+        raise bad("a number is not finite")
+    return values

@@ -1,0 +1,48 @@
+"""The data sets by name."""
+
+import os
+
+from adl_tf.datasets.cub import cub
+from adl_tf.datasets.metadata import ilsvrc, metadata
+from adl_tf.errors import UsageError
+
+DATASETS = ("synthetic_birds", "cub", "ilsvrc", "metadata")
+
+
+def load_examples(dataset, data_dir, split, classes=None):
+    """Reads one split of a data set.
+
+    Args:
+        dataset: One of `DATASETS`.
+        data_dir: Its folder. `synthetic_birds` is drawn into it on first use
+            and may be given `None` for a folder in the user's cache.
+        split: `"train"`, `"test"` or another that the data set has.
+        classes: Text such as `"1-25"` to keep and relabel these classes, or
+            `None` for all.
+
+    Returns:
+        `Examples`.
+
+    Raises:
+        UsageError: If there is no such data set or a folder is needed.
+        DataError: If the data are missing or malformed.
+    """
+    if dataset == "synthetic_birds":
+        from adl_tf.datasets.synthetic_birds import synthetic_birds
+
+        examples = synthetic_birds(data_dir or _cache(dataset), split)
+    else:
+        readers = {"cub": cub, "ilsvrc": ilsvrc, "metadata": metadata}
+        if dataset not in readers:
+            raise UsageError(
+                f"--dataset={dataset}: it must be one of {', '.join(DATASETS)}"
+            )
+        if not data_dir:
+            raise UsageError(f"--dataset={dataset} needs --data_dir")
+        examples = readers[dataset](os.path.expanduser(data_dir), split)
+    return examples.of_classes(classes) if classes else examples
+
+
+def _cache(dataset):
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(root, "adl_tf", dataset)

@@ -1,0 +1,147 @@
+"""Any folder of pictures with text files beside it (spec E.5).
+
+    image_ids.txt       path
+    class_labels.txt    path,class number from 0
+    image_sizes.txt     path,width,height
+    localization.txt    path,x0,y0,x1,y1        one line a box
+    class_names.txt     name                    optional
+
+The files stand in `metadata/<split>/`, or in `metadata/` itself where there
+is only one split; paths are relative to the data folder.
+"""
+
+import os
+
+import numpy as np
+
+from adl_tf.datasets.examples import Examples
+from adl_tf.datasets.lines import numbers, read_fields
+from adl_tf.errors import DataError
+
+SOURCE = (
+    "a data folder holds metadata/<split>/ with image_ids.txt, "
+    "class_labels.txt, image_sizes.txt and localization.txt (see data/README)"
+)
+
+
+def metadata(data_dir, split, num_classes=None, source=SOURCE):
+    """Reads a folder of pictures with metadata files.
+
+    Args:
+        data_dir: Folder that the paths of the files are relative to.
+        split: Name of the split, such as `"train"`, `"val"` or `"test"`.
+        num_classes: Number of classes, or `None` for as many as
+            `class_names.txt` names or the labels need.
+        source: Where the data come from, for messages.
+
+    Returns:
+        `Examples`.
+
+    Raises:
+        DataError: If a file is missing, a line malformed, or a picture has no
+            label.
+    """
+    folder = _find(data_dir, split, source)
+
+    def read(name, count):
+        path = os.path.join(folder, name)
+        return read_fields(path, count, separator=",", source=source)
+
+    image_ids = [fields[0] for _, fields in read("image_ids.txt", 1)]
+    labels = {}
+    for bad, (image_id, text) in read("class_labels.txt", 2):
+        (label,) = numbers([text], int, bad)
+        if label < 0 or (num_classes and label >= num_classes):
+            raise bad(
+                f"class not within 0-{num_classes - 1}"
+                if num_classes
+                else "negative class"
+            )
+        labels[image_id] = label
+    sizes = {}
+    for bad, (image_id, *texts) in read("image_sizes.txt", 3):
+        sizes[image_id] = numbers(texts, int, bad)
+        if min(sizes[image_id]) < 1:
+            raise bad("an image without pixels")
+    boxes = {image_id: [] for image_id in image_ids}
+    if os.path.isfile(os.path.join(folder, "localization.txt")):
+        for bad, (image_id, *texts) in read("localization.txt", 5):
+            x0, y0, x1, y1 = numbers(texts, float, bad)
+            if x1 < x0 or y1 < y0:
+                raise bad("a box that ends before it begins")
+            if image_id in boxes:
+                boxes[image_id].append((x0, y0, x1, y1))
+    for image_id in image_ids:
+        for name, table in (("class_labels", labels), ("image_sizes", sizes)):
+            if image_id not in table:
+                raise DataError(
+                    f"{os.path.join(folder, name)}.txt has no line for "
+                    f"{image_id}"
+                )
+    examples = Examples(
+        image_ids=image_ids,
+        paths=[os.path.join(data_dir, image_id) for image_id in image_ids],
+        labels=np.array([labels[i] for i in image_ids], np.int32),
+        boxes=[
+            np.array(boxes[i], np.float32).reshape(-1, 4) for i in image_ids
+        ],
+        class_names=_class_names(folder, labels, num_classes),
+        sizes=np.array([sizes[i] for i in image_ids]).reshape(-1, 2),
+    )
+    examples.check_files(source)
+    return examples
+
+
+def ilsvrc(data_dir, split):
+    """Reads ImageNet-1k (ILSVRC 2012) with its metadata files.
+
+    Args:
+        data_dir: Folder with `metadata/` and the pictures.
+        split: Name of the split.
+
+    Returns:
+        `Examples` with 1000 classes in the order of their WordNet numbers.
+
+    Raises:
+        DataError: If a file is missing or a line malformed.
+    """
+    return metadata(
+        data_dir,
+        split,
+        num_classes=1000,
+        source=(
+            "ImageNet's pictures come from image-net.org after a "
+            "registration; its metadata files are those of wsolevaluation"
+        ),
+    )
+
+
+def _find(data_dir, split, source):
+    root = os.path.join(data_dir, "metadata")
+    folder = os.path.join(root, split)
+    if os.path.isdir(folder):
+        return folder
+    if os.path.isfile(os.path.join(root, "image_ids.txt")):
+        if split == "train":
+            raise DataError(
+                f"{root} describes one split only, which is kept for "
+                f"testing: put training data into {folder}"
+            )
+        return root
+    raise DataError(f"no folder {folder}; {source}")
+
+
+def _class_names(folder, labels, num_classes):
+    for place in (folder, os.path.dirname(folder)):
+        path = os.path.join(place, "class_names.txt")
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8-sig") as file:
+                names = [line.strip() for line in file if line.strip()]
+            needed = num_classes or max(labels.values(), default=-1) + 1
+            if len(names) < needed:
+                raise DataError(
+                    f"{path} has {len(names)} names for {needed} classes"
+                )
+            return names
+    count = num_classes or max(labels.values(), default=-1) + 1
+    return [str(number) for number in range(count)]

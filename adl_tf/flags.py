@@ -1,0 +1,153 @@
+"""The flags that describe a run. Work directories keep them in flags.cfg.
+
+Nothing heavy is imported here: `--help` has to answer at once.
+"""
+
+import os
+import types
+
+from absl import flags
+
+DATASETS = ("synthetic_birds", "cub", "ilsvrc", "metadata")
+BACKBONES = ("vgg_gap", "mobilenet_v1", "small_cnn")
+METHODS = ("cam", "adl")
+
+flags.DEFINE_string("workdir", None, "Work directory of the run.")
+DATA = (
+    flags.DEFINE_enum(
+        "dataset",
+        "synthetic_birds",
+        DATASETS,
+        "The data set. synthetic_birds is drawn on first use; metadata is any "
+        "folder of pictures with the text files that data/README describes.",
+    ),
+    flags.DEFINE_string("data_dir", None, "Folder of the data set."),
+    flags.DEFINE_string(
+        "classes", None, "Classes to keep and relabel, from 1: 1-25 or 3,7,9."
+    ),
+    flags.DEFINE_integer(
+        "resize_size", 256, "Side in pixels to which pictures are warped.", 1
+    ),
+    flags.DEFINE_integer(
+        "input_size", 224, "Side in pixels of the crop that is classified.", 32
+    ),
+)
+MODEL = (
+    flags.DEFINE_enum("backbone", "vgg_gap", BACKBONES, "The network."),
+    flags.DEFINE_enum("method", "adl", METHODS, "The training method."),
+    flags.DEFINE_string(
+        "weights",
+        "imagenet",
+        "Where training starts: imagenet (downloaded by Keras), none (random) "
+        "or a weight file in a format of Keras.",
+    ),
+    flags.DEFINE_integer(
+        "num_classes", None, "Number of classes [as the data set has].", 1
+    ),
+    flags.DEFINE_integer(
+        "last_stride",
+        1,
+        "Stride of the last strided convolution of mobilenet_v1: 1 as in the "
+        "paper, 2 as in the stock network.",
+    ),
+    flags.DEFINE_string(
+        "adl_positions",
+        None,
+        "Layers after which ADL goes: names separated by commas, or one "
+        "regular expression [the backbone's own positions].",
+    ),
+    flags.DEFINE_float(
+        "adl_drop_rate", 0.75, "Share of the steps that hide the strongest part."
+    ),
+    flags.DEFINE_float(
+        "adl_importance_rate",
+        None,
+        "Share of the steps that apply the importance map [all others].",
+    ),
+    flags.DEFINE_float(
+        "adl_gamma",
+        None,
+        "Threshold of the drop mask, as a share of the largest attention [the "
+        "paper's for the backbone].",
+    ),
+    flags.DEFINE_enum(
+        "adl_selection",
+        "batch",
+        ("batch", "sample"),
+        "Whether drop mask or importance map is drawn for a step or an image.",
+    ),
+)
+TRAINING = (
+    flags.DEFINE_integer("epochs", 50, "Passes over the training data.", 0),
+    flags.DEFINE_integer(
+        "batch_size", 32, "Images in a step, over all replicas.", 1
+    ),
+    flags.DEFINE_float("learning_rate", 0.001, "Rate of pretrained layers.", 0),
+    flags.DEFINE_float(
+        "head_learning_rate_ratio",
+        10.0,
+        "Rate of the new layers, as a multiple of --learning_rate.",
+        0,
+    ),
+    flags.DEFINE_float(
+        "weight_decay", 5e-4, "L2 penalty on the kernels, and only there.", 0
+    ),
+    flags.DEFINE_enum(
+        "schedule",
+        "cosine",
+        ("cosine", "step"),
+        "How the rate falls: cosine to 0, or step by a factor of 10 after 30, "
+        "60, 90 and 100 of each 105 parts of the training (the authors').",
+    ),
+    flags.DEFINE_integer("seed", 0, "Seed of everything that is random."),
+    flags.DEFINE_enum(
+        "strategy",
+        "auto",
+        ("auto", "one_device", "mirrored"),
+        "Where training runs: auto takes every GPU, and the CPU without one.",
+    ),
+    flags.DEFINE_enum(
+        "mixed_precision",
+        "off",
+        ("off", "float16", "bfloat16"),
+        "Number format of the layers; float16 is for GPUs.",
+    ),
+)
+
+DATA_NAMES = tuple(holder.name for holder in DATA)
+MODEL_NAMES = tuple(holder.name for holder in MODEL)
+TRAINING_NAMES = tuple(holder.name for holder in TRAINING)
+RUN_NAMES = DATA_NAMES + MODEL_NAMES + TRAINING_NAMES
+
+
+def settings(values):
+    """The run's flags as a plain object, which tests can make too.
+
+    Args:
+        values: `absl.flags.FLAGS`.
+
+    Returns:
+        Namespace with an attribute for each flag of this module.
+    """
+    names = ("workdir", *RUN_NAMES)
+    return types.SimpleNamespace(**{name: values[name].value for name in names})
+
+
+def as_flagfile(run_settings):
+    """The lines of a flagfile that repeats these settings.
+
+    Args:
+        run_settings: What `settings` returned.
+
+    Returns:
+        Text, one flag a line, without `--workdir` and without flags that are
+        not set.
+    """
+    lines = []
+    for name in RUN_NAMES:
+        value = getattr(run_settings, name)
+        if name == "data_dir" and value:
+            value = os.path.abspath(os.path.expanduser(value))
+        if value is not None:
+            lines.append(f"--{name}={value}\n")
+    return "".join(lines)

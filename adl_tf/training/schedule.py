@@ -1,0 +1,26 @@
+"""Learning rate over the steps of a training."""
+
+import keras
+
+
+def learning_rate_schedule(name, learning_rate, num_steps):
+    """The learning rate as a function of the step.
+
+    Args:
+        name: `"cosine"`: from `learning_rate` to 0; `"step"`: a tenth after
+            30, 60, 90 and 100 of 105 parts, as the authors' code (spec D.2).
+        learning_rate: Rate at the first step.
+        num_steps: Number of steps of the training.
+
+    Returns:
+        Keras learning rate schedule.
+    """
+    if name == "cosine":
+        return keras.optimizers.schedules.CosineDecay(
+            learning_rate, max(num_steps, 1)
+        )
+    boundaries = [num_steps * part // 105 for part in (30, 60, 90, 100)]
+    values = [learning_rate * 0.1**power for power in range(5)]
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        boundaries, values
+    )

@@ -1,0 +1,117 @@
+"""The files of a work directory that say what the run is."""
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+import adl_tf
+from adl_tf.errors import UsageError
+from adl_tf.flags import as_flagfile
+
+# How fast, not what: these may change when a run goes on.
+_MAY_CHANGE = ("--strategy=", "--data_dir=")
+
+
+def claim(settings):
+    """Makes the work directory, or checks that it belongs to this run.
+
+    Args:
+        settings: Settings of the run, with `workdir`.
+
+    Raises:
+        UsageError: If the folder holds a run with other settings.
+    """
+    os.makedirs(settings.workdir, exist_ok=True)
+    path = os.path.join(settings.workdir, "flags.cfg")
+    text = as_flagfile(settings)
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8") as file:
+            _refuse_other_run(settings.workdir, file.read(), text)
+    write_whole(path, text)
+    write_whole(
+        os.path.join(settings.workdir, "environment.json"),
+        json.dumps(environment(), indent=1) + "\n",
+    )
+
+
+def write_whole(path, text):
+    """Writes a text file so that it is never seen half-written.
+
+    Args:
+        path: The file.
+        text: What it is to hold.
+    """
+    with open(path + ".partial", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(path + ".partial", path)
+
+
+def environment():
+    """Dictionary of versions, machine, devices and revision."""
+    return {
+        "started": datetime.datetime.now(datetime.timezone.utc).isoformat(
+            timespec="seconds"
+        ),
+        "adl_tf": adl_tf.__version__,
+        "revision": _git_revision(),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "system": platform.platform(terse=True),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "devices": [
+            device.device_type for device in tf.config.list_logical_devices()
+        ],
+    }
+
+
+def _refuse_other_run(workdir, saved, current):
+    def comparable(text):
+        return {
+            line for line in text.split("\n")
+            if line and not line.startswith(_MAY_CHANGE)
+        }
+
+    there, here = comparable(saved), comparable(current)
+    if there != here:
+        raise UsageError(
+            f"{workdir} holds a run with other flags: there "
+            f"{' '.join(sorted(there - here)) or '(default)'}, here "
+            f"{' '.join(sorted(here - there)) or '(default)'}; take another "
+            "--workdir, or the same flags to go on"
+        )
+
+
+def _git_revision():
+    folder = os.path.dirname(os.path.abspath(adl_tf.__file__))
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()
