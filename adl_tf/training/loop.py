@@ -38,7 +38,10 @@ def train(settings):
         AdlTfError: If the settings or the data do not allow it, or the loss
             is no longer a number; checkpoints are kept.
     """
-    workdir.claim(settings)
+    examples = _training_examples(settings)
+    if settings.num_classes is None:
+        settings.num_classes = examples.num_classes
+    workdir.claim(settings, _class_names(settings, examples))
     keras.utils.set_random_seed(settings.seed)
     strategy = make_strategy(settings.strategy)
     replicas = strategy.num_replicas_in_sync
@@ -47,14 +50,11 @@ def train(settings):
             f"--batch_size={settings.batch_size} cannot be shared by "
             f"{replicas} replicas: take a multiple of {replicas}"
         )
-    examples = _training_examples(settings)
-    num_classes = settings.num_classes or examples.num_classes
     steps_per_epoch = 0
     if settings.epochs:
         steps_per_epoch = max(1, len(examples) // settings.batch_size)
-        _check_labels(examples, num_classes)
     with strategy.scope():
-        trainer = Trainer(settings, num_classes, steps_per_epoch, strategy)
+        trainer = Trainer(settings, steps_per_epoch, strategy)
     step = checkpoints.restore(
         settings.workdir, trainer.model, trainer.optimizer
     )
@@ -73,12 +73,11 @@ class Trainer:
 
     Args:
         settings: Namespace of flags.
-        num_classes: Number of classes.
         steps_per_epoch: Number of steps in an epoch.
         strategy: `tf.distribute.Strategy` whose scope this is made in.
     """
 
-    def __init__(self, settings, num_classes, steps_per_epoch, strategy):
+    def __init__(self, settings, steps_per_epoch, strategy):
         self.strategy = strategy
         self.settings = settings
         self.steps_per_epoch = steps_per_epoch
@@ -90,7 +89,7 @@ class Trainer:
         resumed = checkpoints.latest_weights(settings.workdir) is not None
         self.model, backbone, self.new_layers = assemble_from_settings(
             settings,
-            num_classes,
+            settings.num_classes,
             # A checkpoint brings all weights itself.
             weights=None if resumed else settings.weights,
         )
@@ -276,17 +275,23 @@ def _training_examples(settings):
             f"--input_size={settings.input_size} is larger than "
             f"--resize_size={settings.resize_size}"
         )
-    return load_examples(
+    examples = load_examples(
         settings.dataset, settings.data_dir, "train", settings.classes
     )
-
-
-def _check_labels(examples, num_classes):
-    if examples.labels.max() >= num_classes:
+    wanted = settings.num_classes
+    if wanted is not None and examples.labels.max() >= wanted:
         raise UsageError(
-            f"--num_classes={num_classes} is less than the "
-            f"{examples.num_classes} classes of the data"
+            f"--num_classes={wanted} is less than the {examples.num_classes} "
+            "classes of the data"
         )
+    return examples
+
+
+def _class_names(settings, examples):
+    """As many names as outputs: numbers where the data have none."""
+    known = examples.class_names if examples else []
+    numbers = range(len(known), settings.num_classes)
+    return [*known, *(str(number) for number in numbers)]
 
 
 def _record(folder, writer, row):

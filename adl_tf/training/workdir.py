@@ -19,11 +19,12 @@ from adl_tf.flags import as_flagfile
 _MAY_CHANGE = ("--strategy=", "--data_dir=")
 
 
-def claim(settings):
+def claim(settings, class_names):
     """Makes the work directory, or checks that it belongs to this run.
 
     Args:
         settings: Settings of the run, with `workdir`.
+        class_names: List of the names of its classes.
 
     Raises:
         UsageError: If the folder holds a run with other settings.
@@ -35,6 +36,10 @@ def claim(settings):
         with open(path, encoding="utf-8") as file:
             _refuse_other_run(settings.workdir, file.read(), text)
     write_whole(path, text)
+    write_whole(
+        os.path.join(settings.workdir, "class_names.txt"),
+        "".join(f"{name}\n" for name in class_names),
+    )
     write_whole(
         os.path.join(settings.workdir, "environment.json"),
         json.dumps(environment(), indent=1) + "\n",

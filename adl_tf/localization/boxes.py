@@ -1,0 +1,155 @@
+"""From heatmaps to boxes, and how well boxes agree. NumPy and OpenCV only."""
+
+import cv2
+import numpy as np
+
+
+def boxes_at_thresholds(heatmap, thresholds, multi=False):
+    """Boxes of a heatmap at each of many thresholds, as wsolevaluation's.
+
+    The map becomes integers from 0 to 255; at a threshold `t`, pixels above
+    `int(t * maximum)` are kept; the component (8-connected) whose contour
+    encloses the largest area gives the box.
+
+    Args:
+        heatmap: Float array `(height, width)` in [0, 1].
+        thresholds: Sequence of T floats in [0, 1].
+        multi: Whether to answer the boxes of all contours, those of holes
+            included, rather than of the largest.
+
+    Returns:
+        int array `(T, 4)` of x0, y0, x1, y1 in pixels, zeros where nothing is
+        kept; with `multi`, a list of T arrays `(boxes, 4)`.
+
+    Raises:
+        ValueError: If the heatmap is not of that form.
+
+    Example:
+
+    >>> heatmap = np.zeros((10, 10))
+    >>> heatmap[2:5, 3:8] = 1.0
+    >>> boxes_at_thresholds(heatmap, [0.5])
+    array([[3, 2, 8, 5]])
+
+    Reference:
+
+    - [Choe et al., 2020](https://arxiv.org/abs/2001.07437); spec E.2.4-5
+    """
+    levels = linear_levels(heatmap)
+    boxes = boxes_at_cutoffs(levels, cutoffs(levels, thresholds), multi)
+    limit = [levels.shape[1] - 1, levels.shape[0] - 1] * 2
+    if multi:
+        return [
+            np.minimum(found, limit) if len(found) else np.zeros((1, 4), int)
+            for found in boxes
+        ]
+    return np.minimum(boxes, limit)
+
+
+def linear_levels(heatmap):
+    """The integers 0 to 255 of a heatmap: `uint8(255 * heatmap)`.
+
+    Args:
+        heatmap: Float array `(height, width)` in [0, 1]; NaN counts as 0.
+
+    Returns:
+        uint8 array `(height, width)`.
+
+    Raises:
+        ValueError: If the array has another rank or other values.
+    """
+    return (_checked(heatmap) * 255).astype(np.uint8)
+
+
+def cutoffs(levels, thresholds):
+    """Integers that thresholds stand for: keep what is above.
+
+    Args:
+        levels: uint8 array.
+        thresholds: Sequence of T floats in [0, 1].
+
+    Returns:
+        int array `(T,)`: `int(threshold * largest level)`.
+    """
+    return (np.asarray(thresholds) * int(levels.max(initial=0))).astype(int)
+
+
+def boxes_at_cutoffs(levels, cutoff_levels, multi=False):
+    """Boxes of what lies above each cut-off.
+
+    Args:
+        levels: uint8 array `(height, width)`.
+        cutoff_levels: Sequence of T integers; many may be equal.
+        multi: Whether to answer the boxes of all contours.
+
+    Returns:
+        int array `(T, 4)` of x0, y0, x1, y1 with the right and lower end
+        exclusive, zeros where nothing is kept; with `multi`, a list of T
+        arrays `(boxes, 4)`, empty ones where nothing is kept.
+    """
+    distinct, position = np.unique(cutoff_levels, return_inverse=True)
+    found = [_boxes_above(levels, int(cutoff), multi) for cutoff in distinct]
+    if multi:
+        return [found[index] for index in position]
+    return np.array(found, int).reshape(-1, 4)[position]
+
+
+def box_iou(boxes, others):
+    """Intersection over union of boxes whose ends both belong to them.
+
+    Args:
+        boxes: Array `(n, 4)` of x0, y0, x1, y1 in pixels.
+        others: Array `(m, 4)`.
+
+    Returns:
+        Float array `(n, m)` in [0, 1]. Widths and heights are `x1 - x0 + 1`
+        and `y1 - y0 + 1`, as in every WSOL evaluation.
+
+    Example:
+
+    >>> box_iou([[1, 2, 5, 6]], [[3, 1, 4, 5]])
+    array([[0.2962963]])
+    """
+    boxes = np.asarray(boxes, float).reshape(-1, 1, 4)
+    others = np.asarray(others, float).reshape(1, -1, 4)
+    begin = np.maximum(boxes[..., :2], others[..., :2])
+    end = np.minimum(boxes[..., 2:], others[..., 2:])
+    intersection = np.prod(np.clip(end - begin + 1, 0, None), axis=-1)
+    areas = [
+        np.prod(each[..., 2:] - each[..., :2] + 1, axis=-1)
+        for each in (boxes, others)
+    ]
+    return intersection / (areas[0] + areas[1] - intersection)
+
+
+def _boxes_above(levels, cutoff, multi):
+    _, kept = cv2.threshold(levels, cutoff, 255, cv2.THRESH_BINARY)
+    contours = cv2.findContours(kept, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    contours = contours[-2]  # OpenCV 3 answers three things, 4 and 5 two.
+    if multi:
+        return np.array([_box(c) for c in contours], int).reshape(-1, 4)
+    if not len(contours):
+        return (0, 0, 0, 0)
+    # The first of equal ones, in OpenCV's order.
+    return _box(max(contours, key=cv2.contourArea))
+
+
+def _box(contour):
+    x, y, width, height = cv2.boundingRect(contour)
+    return (x, y, x + width, y + height)
+
+
+def _checked(heatmap):
+    heatmap = np.asarray(heatmap)
+    if heatmap.ndim != 2:
+        raise ValueError(
+            "`heatmap` must have the shape (height, width). "
+            f"Received: heatmap.shape={heatmap.shape}"
+        )
+    heatmap = np.nan_to_num(heatmap, nan=0.0)
+    if heatmap.size and (heatmap.min() < 0 or heatmap.max() > 1):
+        raise ValueError(
+            "`heatmap` must lie in [0, 1]. Received values from "
+            f"{heatmap.min():g} to {heatmap.max():g}"
+        )
+    return heatmap

@@ -1,0 +1,166 @@
+"""Evaluation protocols: what published numbers mean, as data.
+
+Numbers of different protocols cannot be compared (spec E): a box that is the
+whole picture is right on 34.2 % of CUB's test set under `adl_cvpr19` and on
+19.0 % under `wsoleval_cvpr20`.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from adl_tf.localization import boxes
+from adl_tf.localization.heatmaps import to_heatmap
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How heatmaps become boxes, and when a box is right.
+
+    Attributes:
+        name: The name that results carry.
+        source: Where the rules come from.
+        centre_crop: Whether pictures are warped to a larger square and
+            cropped, or warped to the input size.
+        interpolation: `"bilinear"` or `"bicubic"`, for enlarging maps.
+        levels: `"linear"` (255 times the heatmap) or `"cubehelix"` (the grey
+            value of matplotlib's colour map of that name): the integers that
+            are compared with the threshold.
+        thresholds: First threshold, step and number of thresholds.
+        fixed_threshold: The threshold that is not chosen on the test set.
+        ground_truth: `"first"` box of an image, or `"any"`.
+        clip_ground_truth: Whether ground truth boxes are cut at the edge of
+            the picture.
+        clip_boxes: Whether estimated boxes are cut at the last pixel.
+        empty_box: Box where nothing is above the threshold.
+        min_iou: Intersection over union from which a box is right.
+    """
+
+    name: str
+    source: str
+    centre_crop: bool
+    interpolation: str
+    levels: str
+    thresholds: tuple[float, float, int]
+    fixed_threshold: float
+    ground_truth: str
+    clip_ground_truth: bool
+    clip_boxes: bool
+    empty_box: tuple[int, int, int, int]
+    min_iou: float = 0.5
+
+    def threshold_values(self):
+        """All thresholds, as a float array."""
+        first, step, number = self.thresholds
+        return np.round(first + step * np.arange(number), 6)
+
+    def estimate(self, class_map, size):
+        """Boxes of a class activation map at every threshold.
+
+        Args:
+            class_map: Float array `(h, w)`.
+            size: Side of the network's input in pixels.
+
+        Returns:
+            int array `(thresholds, 4)` of x0, y0, x1, y1 in pixels of the
+            network's input.
+        """
+        heatmap = to_heatmap(class_map, size, self.interpolation)
+        if self.levels == "cubehelix":
+            index = np.minimum((heatmap * 256).astype(int), 255)
+            levels = CUBEHELIX_GREY[index]
+        else:
+            levels = boxes.linear_levels(heatmap)
+        cutoffs = boxes.cutoffs(levels, self.threshold_values())
+        found = boxes.boxes_at_cutoffs(levels, cutoffs)
+        found[~found.any(axis=1)] = self.empty_box
+        return np.minimum(found, size - 1) if self.clip_boxes else found
+
+    def expected(self, ground_truth, picture_size, input_size, resize_size):
+        """Ground truth boxes in pixels of the network's input.
+
+        Args:
+            ground_truth: Float array `(n, 4)`, in pixels of the picture.
+            picture_size: Its width and height in pixels.
+            input_size: Side of the network's input in pixels.
+            resize_size: Side that pictures are warped to before the crop.
+
+        Returns:
+            int array `(n, 4)`, or `(1, 4)` if only the first box counts.
+        """
+        ground_truth = np.asarray(ground_truth, float).reshape(-1, 4)
+        if self.ground_truth == "first":
+            ground_truth = ground_truth[:1]
+        size = np.tile(np.asarray(picture_size, float), 2)
+        if self.clip_ground_truth:
+            ground_truth = np.clip(ground_truth, 0, size - 1)
+        if not self.centre_crop:
+            resize_size = input_size
+        offset = (resize_size - input_size) // 2
+        # Towards zero, as Python's int(): negative numbers too.
+        return np.trunc(ground_truth * resize_size / size - offset).astype(int)
+
+
+def cubehelix_grey():
+    """Grey value of each of the 256 colours of matplotlib's cubehelix.
+
+    The authors' code draws the heatmap in these colours and thresholds the
+    grey version of the drawing (spec E.1.4).
+
+    Returns:
+        uint8 array `(256,)`, not decreasing, from 0 to 255.
+
+    Reference:
+
+    - [Green, 2011](https://arxiv.org/abs/1108.5083), with start 0.5, rotation
+      -1.5, hue 1, gamma 1
+    """
+    lightness = np.linspace(0, 1, 256)
+    amplitude = lightness * (1 - lightness) / 2
+    angle = 2 * np.pi * (0.5 / 3 - 1.5 * lightness)
+    weights = [(-0.14861, 1.78277), (-0.29227, -0.90649), (1.97294, 0.0)]
+    red, green, blue = (
+        (
+            255
+            * (lightness + amplitude * (a * np.cos(angle) + b * np.sin(angle)))
+        ).astype(int)
+        for a, b in weights
+    )
+    # OpenCV's RGB2GRAY: fixed point with 14 bits, rounded.
+    grey = (4899 * red + 9617 * green + 1868 * blue + (1 << 13)) >> 14
+    return grey.astype(np.uint8)
+
+
+CUBEHELIX_GREY = cubehelix_grey()
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="adl_cvpr19",
+            source="Choe & Shim, CVPR 2019, the authors' TensorFlow code",
+            centre_crop=True,
+            interpolation="bilinear",
+            levels="cubehelix",
+            thresholds=(0.05, 0.05, 19),
+            fixed_threshold=0.2,
+            ground_truth="first",
+            clip_ground_truth=False,
+            clip_boxes=False,
+            empty_box=(0, 0, 1, 1),
+        ),
+        Protocol(
+            name="wsoleval_cvpr20",
+            source="Choe et al., CVPR 2020, wsolevaluation",
+            centre_crop=False,
+            interpolation="bicubic",
+            levels="linear",
+            thresholds=(0.0, 0.001, 1000),
+            fixed_threshold=0.2,
+            ground_truth="any",
+            clip_ground_truth=True,
+            clip_boxes=True,
+            empty_box=(0, 0, 0, 0),
+        ),
+    )
+}

@@ -1,0 +1,45 @@
+"""A trained model, from the work directory it was trained in."""
+
+import os
+
+from adl_tf.errors import DataError
+from adl_tf.methods.settings import assemble_from_settings
+from adl_tf.training import checkpoints
+
+
+def load_trained(settings):
+    """Builds the model of a work directory with its newest weights.
+
+    Args:
+        settings: Namespace of flags as in the directory's flags.cfg.
+
+    Returns:
+        Keras model.
+
+    Raises:
+        DataError: If there is no checkpoint.
+    """
+    path = checkpoints.latest_weights(settings.workdir)
+    if path is None:
+        raise DataError(
+            f"{settings.workdir} has no checkpoint: train first, with "
+            f"python -m adl_tf.train --flagfile={settings.workdir}/flags.cfg "
+            f"--workdir={settings.workdir}"
+        )
+    return assemble_from_settings(
+        settings, settings.num_classes, weights=path
+    )[0]
+
+
+def class_names(settings):
+    """Names of the classes of a work directory.
+
+    Args:
+        settings: Namespace of flags as in the directory's flags.cfg.
+
+    Returns:
+        List of names.
+    """
+    path = os.path.join(settings.workdir, "class_names.txt")
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()
