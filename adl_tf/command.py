@@ -70,7 +70,10 @@ def _help(module, shown):
         text = flag.help
         if choices:
             text = f"{' | '.join(choices)}: {text.partition(': ')[2] or text}"
-        lines.extend(textwrap.wrap(text, 72, initial_indent=" " * 8,
-                                   subsequent_indent=" " * 8))
+        lines.extend(
+            textwrap.wrap(
+                text, 72, initial_indent=" " * 8, subsequent_indent=" " * 8
+            )
+        )
     lines += ["  --flagfile", "        A file with one flag a line."]
     return "\n".join(lines)

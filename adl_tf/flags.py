@@ -57,7 +57,9 @@ MODEL = (
         "regular expression [the backbone's own positions].",
     ),
     flags.DEFINE_float(
-        "adl_drop_rate", 0.75, "Share of the steps that hide the strongest part."
+        "adl_drop_rate",
+        0.75,
+        "Share of the steps that hide the strongest part.",
     ),
     flags.DEFINE_float(
         "adl_importance_rate",

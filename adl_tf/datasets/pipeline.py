@@ -5,6 +5,8 @@ function of the seed and of the place alone. So a run that goes on from step
 1,000 sees what it would have seen, and nothing has to be saved for it.
 """
 
+import re
+
 import numpy as np
 import tensorflow as tf
 
@@ -130,7 +132,7 @@ def decode(path, resize_size):
     picture = tf.io.decode_image(
         tf.io.read_file(path), channels=3, expand_animations=False
     )
-    size = tf.shape(picture)[1::-1]
+    size = tf.gather(tf.shape(picture), [1, 0])
     picture = tf.image.resize(picture, (resize_size, resize_size))
     return tf.cast(tf.round(picture), tf.uint8), size
 
@@ -175,17 +177,29 @@ def undecodable(examples, start=0):
         try:
             decode(path, 8)
         except tf.errors.OpError as error:
-            reason = str(error.message).strip().splitlines()[0]
-            return DataError(f"picture {path} cannot be read: {reason}")
+            return DataError(f"picture {path} cannot be read: {reason(error)}")
     return None
+
+
+def reason(error):
+    """What a TensorFlow error says, without the names of its operations.
+
+    Args:
+        error: `tf.errors.OpError`.
+
+    Returns:
+        Text of one line.
+    """
+    text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]", "", str(error.message))
+    return " ".join(text.split())
 
 
 def _crop_and_flip(picture, size, seed):
     room = tf.shape(picture)[0] - size + 1
     draws = tf.random.stateless_uniform((3,), seed)
-    top, left = tf.unstack(tf.cast(draws[:2] * tf.cast(room, "float32"), "int32"))
-    picture = picture[top : top + size, left : left + size]
-    picture = tf.cond(
-        draws[2] < 0.5, lambda: picture[:, ::-1], lambda: picture
+    top, left = tf.unstack(
+        tf.cast(draws[:2] * tf.cast(room, "float32"), "int32")
     )
+    picture = picture[top : top + size, left : left + size]
+    picture = tf.cond(draws[2] < 0.5, lambda: picture[:, ::-1], lambda: picture)
     return tf.ensure_shape(picture, (size, size, 3))

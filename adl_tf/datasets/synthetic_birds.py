@@ -51,9 +51,8 @@ _CLASSES = {
     "ebony_crowned": ((22, 20, 26), (206, 122, 152)),
 }
 CLASS_NAMES = tuple(_CLASSES)
-_CROWNS, _PLUMAGES = zip(*_CLASSES.values())
-_NEUTRALS = ((128, 104, 82), (132, 128, 124), (158, 134, 104),
-             (108, 100, 98))
+_CROWNS, _PLUMAGES = zip(*_CLASSES.values(), strict=True)
+_NEUTRALS = ((128, 104, 82), (132, 128, 124), (158, 134, 104), (108, 100, 98))
 # How far the plumage can be trusted, and how much of its colour shows.
 PLUMAGE_RELIABILITY = 0.85
 PLUMAGE_TINT = 0.7
@@ -61,18 +60,24 @@ ACCENT_TINT = 0.95
 
 _SCENES = ("sky", "foliage", "ground")
 _PALETTES = {  # (top, bottom) colours of the background
-    "sky": (((96, 150, 214), (196, 220, 240)),
-            ((150, 160, 178), (214, 216, 220)),
-            ((236, 168, 120), (250, 222, 180)),
-            ((120, 120, 176), (236, 190, 190))),
-    "foliage": (((44, 84, 40), (140, 176, 90)),
-                ((92, 70, 40), (206, 150, 70)),
-                ((36, 66, 62), (120, 160, 140)),
-                ((112, 110, 96), (196, 190, 170))),
-    "ground": (((150, 176, 200), (104, 134, 66)),
-               ((206, 214, 222), (188, 160, 116)),
-               ((200, 190, 196), (222, 226, 232)),
-               ((176, 190, 170), (112, 90, 66))),
+    "sky": (
+        ((96, 150, 214), (196, 220, 240)),
+        ((150, 160, 178), (214, 216, 220)),
+        ((236, 168, 120), (250, 222, 180)),
+        ((120, 120, 176), (236, 190, 190)),
+    ),
+    "foliage": (
+        ((44, 84, 40), (140, 176, 90)),
+        ((92, 70, 40), (206, 150, 70)),
+        ((36, 66, 62), (120, 160, 140)),
+        ((112, 110, 96), (196, 190, 170)),
+    ),
+    "ground": (
+        ((150, 176, 200), (104, 134, 66)),
+        ((206, 214, 222), (188, 160, 116)),
+        ((200, 190, 196), (222, 226, 232)),
+        ((176, 190, 170), (112, 90, 66)),
+    ),
 }
 _SPLITS = ("train", "test")
 _MARKER = "synthetic_birds.json"
@@ -82,8 +87,13 @@ _TURN = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 _CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], 1)
 # Weights of four neighbouring points, for eight steps between the inner two.
 _CATMULL_ROM = np.stack([np.arange(8) / 8] * 4, 1) ** np.arange(4) @ np.array(
-    [[0, 1, 0, 0], [-0.5, 0, 0.5, 0], [1, -2.5, 2, -0.5],
-     [-0.5, 1.5, -1.5, 0.5]])
+    [
+        [0, 1, 0, 0],
+        [-0.5, 0, 0.5, 0],
+        [1, -2.5, 2, -0.5],
+        [-0.5, 1.5, -1.5, 0.5],
+    ]
+)
 # A polygon (width 0) or a line of the bird, in units of its body length.
 _Part = collections.namedtuple("_Part", "points colour width")
 
@@ -126,11 +136,18 @@ def _leaf(centre, length, angle):
 
 def _draw(picture, points, colour, width=0.0):
     """Draws an antialiased polygon, or a line where a width is given."""
-    points = np.round(np.asarray(points) * 2 ** _SUBPIXEL_BITS).astype("i4")
+    points = np.round(np.asarray(points) * 2**_SUBPIXEL_BITS).astype("i4")
     colour = [min(max(float(value), 0.0), 255.0) for value in colour]
     if width:
-        cv2.polylines(picture, [points], False, colour,
-                      max(1, round(width)), cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.polylines(
+            picture,
+            [points],
+            False,
+            colour,
+            max(1, round(width)),
+            cv2.LINE_AA,
+            _SUBPIXEL_BITS,
+        )
     else:
         cv2.fillPoly(picture, [points], colour, cv2.LINE_AA, _SUBPIXEL_BITS)
 
@@ -150,8 +167,9 @@ def _draw_background(rng, scene):
     texture = np.zeros((size, size), np.float32)
     for cells, strength in ((5, 16), (14, 9)):
         noise = rng.standard_normal((cells, cells), np.float32) * strength
-        texture += cv2.resize(noise, (size, size),
-                              interpolation=cv2.INTER_CUBIC)
+        texture += cv2.resize(
+            noise, (size, size), interpolation=cv2.INTER_CUBIC
+        )
     texture *= {"sky": 0.35, "foliage": 1.2, "ground": 0.7}[scene]
     picture = (top * (1 - ramp) + bottom * ramp) + texture[..., None]
     picture = np.clip(picture, 0, 255).astype(np.uint8)
@@ -161,17 +179,26 @@ def _draw_background(rng, scene):
             centre = rng.uniform(0, size, 2)
             for _ in range(rng.integers(4, 9)):
                 axes = rng.uniform(5, 15), rng.uniform(3, 8)
-                _draw(layer, _ellipse(centre + rng.normal(0, (14, 4)), axes),
-                      (246, 246, 246))
+                _draw(
+                    layer,
+                    _ellipse(centre + rng.normal(0, (14, 4)), axes),
+                    (246, 246, 246),
+                )
         layer = cv2.blur(cv2.blur(layer, (7, 7)), (5, 5))
         share = rng.uniform(0.4, 0.85)
     elif scene == "foliage":
         for _ in range(rng.integers(14, 34)):
             colour = _jitter(rng, bottom * rng.uniform(0.5, 1.35), 26)
             radius = rng.uniform(3, 15)
-            _draw(layer, _ellipse(rng.uniform(0, size, 2),
-                                  (radius, radius * rng.uniform(0.7, 1)),
-                                  rng.uniform(0, 180)), colour)
+            _draw(
+                layer,
+                _ellipse(
+                    rng.uniform(0, size, 2),
+                    (radius, radius * rng.uniform(0.7, 1)),
+                    rng.uniform(0, 180),
+                ),
+                colour,
+            )
         share = rng.uniform(0.35, 0.65)
     else:
         line = horizon * size
@@ -179,15 +206,18 @@ def _draw_background(rng, scene):
         for _ in range(rng.integers(2, 8)):
             centre = rng.uniform(0, size), line + rng.uniform(-2, 3)
             axes = rng.uniform(6, 26), rng.uniform(4, 16)
-            _draw(layer, _ellipse(centre, axes),
-                  green * rng.uniform(0.7, 1.2))
-        _draw(layer, [(0, line + 4), (size, line + 3), (size, size),
-                      (0, size)], bottom * rng.uniform(0.85, 1.05))
+            _draw(layer, _ellipse(centre, axes), green * rng.uniform(0.7, 1.2))
+        _draw(
+            layer,
+            [(0, line + 4), (size, line + 3), (size, size), (0, size)],
+            bottom * rng.uniform(0.85, 1.05),
+        )
         for _ in range(rng.integers(6, 18)):
             centre = rng.uniform(0, size), rng.uniform(line + 6, size)
             axes = rng.uniform(4, 16), rng.uniform(1, 4)
-            _draw(layer, _ellipse(centre, axes),
-                  bottom * rng.uniform(0.75, 1.2))
+            _draw(
+                layer, _ellipse(centre, axes), bottom * rng.uniform(0.75, 1.2)
+            )
         share = 1.0
     picture = cv2.addWeighted(layer, share, picture, 1 - share, 0)
     picture = cv2.resize(cv2.blur(picture, (3, 3)), (IMAGE_SIZE,) * 2)
@@ -205,7 +235,7 @@ def _draw_plants(rng, picture, scene, horizon):
             _draw(picture, [foot, tip], green * rng.uniform(0.6, 1.4), 1.5)
     highest = {"sky": 0.75, "foliage": 0.0, "ground": horizon + 0.1}[scene]
     palette = _CROWNS + _PLUMAGES
-    for _ in range(rng.integers(0, 5)):
+    for _ in range(rng.integers(2, 6)):
         centre = rng.uniform((0, highest), 1) * IMAGE_SIZE
         colour = _jitter(rng, palette[rng.integers(len(palette))], 20)
         green = _jitter(rng, (80, 120, 56), 30)
@@ -215,8 +245,7 @@ def _draw_plants(rng, picture, scene, horizon):
         if rng.random() < 0.5:
             for angle in np.arange(5) * 72 + rng.uniform(0, 72):
                 _draw(picture, _leaf(centre, radius * 2, angle), colour)
-            _draw(picture, _ellipse(centre, (radius / 2,) * 2),
-                  (250, 220, 90))
+            _draw(picture, _ellipse(centre, (radius / 2,) * 2), (250, 220, 90))
         else:
             for berry in centre + rng.normal(0, 6, (rng.integers(1, 5), 2)):
                 _draw(picture, _ellipse(berry, (radius * 0.7,) * 2), colour)
@@ -226,25 +255,42 @@ def _draw_branch(rng, picture, feet):
     bark = _jitter(rng, (96, 74, 56), 22)
     width = rng.uniform(5, 11)
     along = np.linspace(-20, IMAGE_SIZE + 20, 12)
-    height = (feet[1] + width / 2 + rng.uniform(-0.2, 0.2) * (along - feet[0])
-              + rng.uniform(-8e-4, 8e-4) * (along - feet[0]) ** 2)
+    height = (
+        feet[1]
+        + width / 2
+        + rng.uniform(-0.2, 0.2) * (along - feet[0])
+        + rng.uniform(-8e-4, 8e-4) * (along - feet[0]) ** 2
+    )
     points = np.stack([along, height], 1)
     for start in points[rng.integers(1, 11, rng.integers(1, 4))]:
         tip = start + rng.uniform(-1, 1, 2) * (50, 70)
         _draw(picture, [start, tip], bark, width * 0.4)
         for angle in rng.uniform(0, 360, rng.integers(1, 4)):
-            _draw(picture, _leaf(tip, rng.uniform(14, 30), angle),
-                  _jitter(rng, (90, 126, 60), 34))
+            _draw(
+                picture,
+                _leaf(tip, rng.uniform(14, 30), angle),
+                _jitter(rng, (90, 126, 60), 34),
+            )
     _draw(picture, points, bark * 0.75, width)
     _draw(picture, points - (0, width * 0.2), bark * 1.15, width * 0.4)
 
 
 def _open_wing(rng, length, turn):
-    shape = _curve([(0.2, -0.05), (0.12, -0.45), (-0.1, -0.85),
-                    (-0.3, -0.95), (-0.34, -0.6), (-0.3, -0.25),
-                    (-0.2, 0.0)])
-    return _rotate(shape * (1, length * rng.uniform(0.75, 0.95)),
-                   turn + rng.uniform(-10, 25))
+    shape = _curve(
+        [
+            (0.2, -0.05),
+            (0.12, -0.45),
+            (-0.1, -0.85),
+            (-0.3, -0.95),
+            (-0.34, -0.6),
+            (-0.3, -0.25),
+            (-0.2, 0.0),
+        ]
+    )
+    return _rotate(
+        shape * (1, length * rng.uniform(0.75, 0.95)),
+        turn + rng.uniform(-10, 25),
+    )
 
 
 def _bird_parts(rng, label, flying):
@@ -264,44 +310,88 @@ def _bird_parts(rng, label, flying):
     accent = _mix(neutral, tone, ACCENT_TINT) * 1.15
     belly = _mix(body, (244, 236, 222), 0.45)
     wing, dark = body * 0.74, body * 0.5
-    beak = _jitter(rng, ((222, 160, 50), (70, 64, 62),
-                         (200, 120, 70))[rng.integers(3)], 14)
+    beak = _jitter(
+        rng, ((222, 160, 50), (70, 64, 62), (200, 120, 70))[rng.integers(3)], 14
+    )
     radius = rng.uniform(0.205, 0.24)
     belly_depth = rng.uniform(0.29, 0.36) * (0.85 if flying else 1)
-    head = rng.uniform((0.46, -0.16), (0.54, -0.06)) if flying else (
-        rng.uniform((0.40, -0.38), (0.48, -0.26)))
+    head = (
+        rng.uniform((0.46, -0.16), (0.54, -0.06))
+        if flying
+        else (rng.uniform((0.40, -0.38), (0.48, -0.26)))
+    )
 
     if flying:
         add(_open_wing(rng, 0.8, -8), dark)
     else:
         for foot in (0.02, 0.12):
-            add([(foot, 0.25), (foot - 0.02, 0.48), (foot + 0.07, 0.49)],
-                (120, 86, 60), 0.035)
+            add(
+                [(foot, 0.25), (foot - 0.02, 0.48), (foot + 0.07, 0.49)],
+                (120, 86, 60),
+                0.035,
+            )
     tip, half = -0.36 - rng.uniform(0.26, 0.44), rng.uniform(0.08, 0.15)
-    tail = [(-0.25, -0.09), (tip, -half), (tip + rng.uniform(-0.05, 0.08), 0),
-            (tip, half), (-0.25, 0.13)]
+    tail = [
+        (-0.25, -0.09),
+        (tip, -half),
+        (tip + rng.uniform(-0.05, 0.08), 0),
+        (tip, half),
+        (-0.25, 0.13),
+    ]
     tail = _rotate(tail, rng.uniform(-16, 16)) + (0, 0.02)
     add(tail, wing)
     for share in (0.45, 0.7, 0.92):
-        add([_mix(tail[0], tail[1], share), _mix(tail[4], tail[3], share)],
-            accent, 0.05)
-    add(_curve([(0.5, -0.1), (0.3, -0.30), (0, -belly_depth), (-0.3, -0.2),
-                (-0.48, 0.03), (-0.25, belly_depth * 0.75),
-                (0.1, belly_depth), (0.40, 0.2)]), body)
-    neck = np.concatenate([_ellipse(head, (radius, radius)),
-                           _ellipse((0.2, -0.02), (0.27, 0.27))])
+        add(
+            [_mix(tail[0], tail[1], share), _mix(tail[4], tail[3], share)],
+            accent,
+            0.05,
+        )
+    add(
+        _curve(
+            [
+                (0.5, -0.1),
+                (0.3, -0.30),
+                (0, -belly_depth),
+                (-0.3, -0.2),
+                (-0.48, 0.03),
+                (-0.25, belly_depth * 0.75),
+                (0.1, belly_depth),
+                (0.40, 0.2),
+            ]
+        ),
+        body,
+    )
+    neck = np.concatenate(
+        [_ellipse(head, (radius, radius)), _ellipse((0.2, -0.02), (0.27, 0.27))]
+    )
     add(cv2.convexHull(neck.astype(np.float32))[:, 0], body)
-    add(_curve([(0.46, -0.02), (0.42, 0.17), (0.1, belly_depth * 0.92),
-                (-0.2, belly_depth * 0.7), (0.05, 0.12), (0.3, 0.04)]),
-        belly)
+    add(
+        _curve(
+            [
+                (0.46, -0.02),
+                (0.42, 0.17),
+                (0.1, belly_depth * 0.92),
+                (-0.2, belly_depth * 0.7),
+                (0.05, 0.12),
+                (0.3, 0.04),
+            ]
+        ),
+        belly,
+    )
     point = head + (radius + rng.uniform(0.16, 0.26), 0.03)
-    add([head + (radius * 0.85, -0.05), point, head + (radius * 0.8, 0.1)],
-        beak)
+    add(
+        [head + (radius * 0.85, -0.05), point, head + (radius * 0.8, 0.1)], beak
+    )
     add([head + (radius * 0.9, 0.035), point], beak * 0.6, 0.02)
     add(_ellipse(head, (radius * 1.02, radius * 0.98)), crown)
     if rng.random() < 0.5:
-        add(head + np.multiply([(-0.2, -0.85), (-1.35, -1.25), (-0.9, -0.3)],
-                               radius), crown)
+        add(
+            head
+            + np.multiply(
+                [(-0.2, -0.85), (-1.35, -1.25), (-0.9, -0.3)], radius
+            ),
+            crown,
+        )
     eye = head + (radius * 0.38, -radius * 0.12)
     add(_ellipse(eye, (0.05, 0.05)), (240, 236, 224))
     add(_ellipse(eye, (0.038, 0.038)), (16, 14, 14))
@@ -311,18 +401,46 @@ def _bird_parts(rng, label, flying):
         add(near, wing)
         for index in range(len(near) // 2, len(near) - 4, 4):
             add([(-0.02, -0.08), near[index] * 0.95], dark, 0.02)
-        add(near[4:len(near) // 2] * 0.9 + (0, 0.02), accent, 0.06)
+        add(near[4 : len(near) // 2] * 0.9 + (0, 0.02), accent, 0.06)
         return parts
     angle, tip = rng.uniform(-8, 14), rng.uniform(-0.66, -0.52)
-    add(_rotate(_curve([(0.26, -0.08), (0.1, -0.22), (-0.25, -0.15),
-                        (tip, 0.06), (-0.3, 0.14), (0.1, 0.15)]), angle),
-        wing)
+    add(
+        _rotate(
+            _curve(
+                [
+                    (0.26, -0.08),
+                    (0.1, -0.22),
+                    (-0.25, -0.15),
+                    (tip, 0.06),
+                    (-0.3, 0.14),
+                    (0.1, 0.15),
+                ]
+            ),
+            angle,
+        ),
+        wing,
+    )
     for low in (0.0, 0.05, 0.1):
-        add(_rotate([(-0.05, low - 0.07), (-0.3, low - 0.02),
-                     (tip + 0.1 + low, 0.05 + low * 0.4)], angle), dark, 0.02)
+        add(
+            _rotate(
+                [
+                    (-0.05, low - 0.07),
+                    (-0.3, low - 0.02),
+                    (tip + 0.1 + low, 0.05 + low * 0.4),
+                ],
+                angle,
+            ),
+            dark,
+            0.02,
+        )
     for bar in (0.12, -0.04):
-        add(_rotate([(bar, -0.16), (bar - 0.05, 0.0), (bar - 0.02, 0.12)],
-                    angle), accent, 0.06)
+        add(
+            _rotate(
+                [(bar, -0.16), (bar - 0.05, 0.0), (bar - 0.02, 0.12)], angle
+            ),
+            accent,
+            0.06,
+        )
     return parts
 
 
@@ -332,8 +450,13 @@ def _paint_bird(rng, picture, parts, scale):
     left, top = np.maximum(corners.min(0).astype(int) - 5, 0)
     right, bottom = np.minimum(corners.max(0).astype(int) + 6, IMAGE_SIZE)
     region = (slice(top, bottom), slice(left, right))
-    canvas = cv2.resize(picture[region], None, fx=_SUPERSAMPLING,
-                        fy=_SUPERSAMPLING, interpolation=cv2.INTER_NEAREST)
+    canvas = cv2.resize(
+        picture[region],
+        None,
+        fx=_SUPERSAMPLING,
+        fy=_SUPERSAMPLING,
+        interpolation=cv2.INTER_NEAREST,
+    )
     silhouette = np.zeros(canvas.shape[:2], np.uint8)
     for part in parts:
         points = (part.points - (left, top)) * _SUPERSAMPLING
@@ -344,17 +467,19 @@ def _paint_bird(rng, picture, parts, scale):
     canvas = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
     cover = cv2.resize(silhouette, size, interpolation=cv2.INTER_AREA)
     # Light from above and a feathery grain make the flat parts round.
-    depth = cv2.resize(cover, None, fx=0.25, fy=0.25,
-                       interpolation=cv2.INTER_AREA)
-    depth = cv2.GaussianBlur(depth, (0, 0), 0.025 * scale,
-                             borderType=cv2.BORDER_CONSTANT)
+    depth = cv2.resize(
+        cover, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA
+    )
+    depth = cv2.GaussianBlur(
+        depth, (0, 0), 0.025 * scale, borderType=cv2.BORDER_CONSTANT
+    )
     depth = cv2.resize(depth, size).astype(np.float32) / 255
     step = int(0.07 * scale)
     light = np.roll(depth, -step, 0) - np.roll(depth, step, 0)
-    grain = rng.standard_normal((size[1] // 2 + 1, size[0] // 3 + 1),
-                                np.float32)
-    light = 0.86 + 0.14 * depth + 0.42 * light + 0.05 * cv2.resize(grain,
-                                                                    size)
+    grain = rng.standard_normal(
+        (size[1] // 2 + 1, size[0] // 3 + 1), np.float32
+    )
+    light = 0.86 + 0.14 * depth + 0.42 * light + 0.05 * cv2.resize(grain, size)
     share = cover.astype(np.float32) / 255
     light = 1 + share * (light - 1)
     picture[region] = np.clip(canvas * light[..., None], 0, 255)
@@ -385,8 +510,9 @@ def draw_bird(index, label, seed=0, split="train"):
     if split not in _SPLITS:
         raise ValueError(f"split is {split!r}; it must be one of {_SPLITS}")
     if not 0 <= label < len(CLASS_NAMES):
-        raise ValueError(f"label is {label}; it must be in 0.."
-                         f"{len(CLASS_NAMES) - 1}")
+        raise ValueError(
+            f"label is {label}; it must be in 0..{len(CLASS_NAMES) - 1}"
+        )
     rng = np.random.default_rng([seed, _SPLITS.index(split), index])
     scene = _SCENES[rng.integers(len(_SCENES))]
     picture, horizon = _draw_background(rng, scene)
@@ -394,28 +520,31 @@ def draw_bird(index, label, seed=0, split="train"):
     parts = _bird_parts(rng, label, flying)
     pitch = rng.uniform(-12, 12) if flying else rng.uniform(-32, 6)
     mirror = (rng.choice((-1.0, 1.0)), 1.0)
-    parts = [part._replace(points=_rotate(part.points, pitch) * mirror)
-             for part in parts]
+    parts = [
+        part._replace(points=_rotate(part.points, pitch) * mirror)
+        for part in parts
+    ]
     corners = np.concatenate([part.points for part in parts])
     extent = np.ptp(corners, axis=0)
-    # The box takes 11 to 36 % of the picture and lies anywhere in it.
-    scale = IMAGE_SIZE * np.sqrt(rng.uniform(0.11, 0.36) / extent.prod())
+    # The box takes 11 to 30 % of the picture.  It lies towards the borders
+    # more often than not, so that a box in the middle is no way to score.
+    scale = IMAGE_SIZE * np.sqrt(rng.uniform(0.11, 0.30) / extent.prod())
     scale = min(scale, 0.86 * IMAGE_SIZE / extent.max())
     room = IMAGE_SIZE - extent * scale
     margin = np.minimum(10, room / 2)
-    corner = rng.uniform(margin, room - margin)
+    corner = margin + rng.beta(0.4, 0.4, 2) * (room - 2 * margin)
     if scene == "ground":  # feet below the horizon
         lowest = IMAGE_SIZE * (horizon + 0.12) - extent[1] * scale
         corner[1] = np.clip(lowest, corner[1], room[1] - margin[1])
     shift = corner - corners.min(0) * scale
-    parts = [part._replace(points=part.points * scale + shift)
-             for part in parts]
+    parts = [
+        part._replace(points=part.points * scale + shift) for part in parts
+    ]
     feet = _rotate([(0.05, 0.49)], pitch)[0] * mirror * scale + shift
     _draw_plants(rng, picture, scene, horizon)
     if scene == "ground":
         shadow = picture.copy()
-        _draw(shadow, _ellipse(feet, (scale * 0.5, scale * 0.08)),
-              (40, 40, 36))
+        _draw(shadow, _ellipse(feet, (scale * 0.5, scale * 0.08)), (40, 40, 36))
         picture = cv2.addWeighted(shadow, 0.4, picture, 0.6, 0)
     elif not flying:
         _draw_branch(rng, picture, feet)
@@ -439,24 +568,33 @@ def _write_split(root, split, count, seed, report):
         (root / "masks" / split).mkdir(parents=True)
     metadata = root / "metadata" / split
     metadata.mkdir(parents=True)
-    lines = {"image_ids": [], "class_labels": [], "image_sizes": [],
-             "localization": []}
+    lines = {
+        "image_ids": [],
+        "class_labels": [],
+        "image_sizes": [],
+        "localization": [],
+    }
     for index in range(count):
         label = index % len(CLASS_NAMES)
         picture, mask = draw_bird(index, label, seed, split)
         name = f"{split}/{index:05d}"
-        _write_image(root / f"{name}.jpg", picture[..., ::-1],
-                     (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+        _write_image(
+            root / f"{name}.jpg",
+            picture[..., ::-1],
+            (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY),
+        )
         if split == "test":
-            _write_image(root / "masks" / f"{name}.png",
-                         mask.astype(np.uint8) * 255)
+            _write_image(
+                root / "masks" / f"{name}.png", mask.astype(np.uint8) * 255
+            )
         rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
         height, width = mask.shape
         lines["image_ids"].append(f"{name}.jpg")
         lines["class_labels"].append(f"{name}.jpg,{label}")
         lines["image_sizes"].append(f"{name}.jpg,{width},{height}")
         lines["localization"].append(
-            f"{name}.jpg,{columns[0]},{rows[0]},{columns[-1]},{rows[-1]}")
+            f"{name}.jpg,{columns[0]},{rows[0]},{columns[-1]},{rows[-1]}"
+        )
         report()
     for name, content in lines.items():
         (metadata / f"{name}.txt").write_text("\n".join(content) + "\n")
@@ -499,17 +637,26 @@ def prepare(directory, num_train=2000, num_test=500, seed=0, progress=None):
     if min(num_train, num_test) < len(CLASS_NAMES):
         raise ValueError(
             f"num_train is {num_train} and num_test is {num_test}; each must "
-            f"be at least {len(CLASS_NAMES)}, one picture a class")
-    settings = {"version": VERSION, "num_train": int(num_train),
-                "num_test": int(num_test), "seed": int(seed)}
+            f"be at least {len(CLASS_NAMES)}, one picture a class"
+        )
+    settings = {
+        "version": VERSION,
+        "num_train": int(num_train),
+        "num_test": int(num_test),
+        "seed": int(seed),
+    }
     directory = pathlib.Path(directory)
     if _is_complete(directory, settings):
         return directory
-    if (directory.exists() and not (directory / _MARKER).exists()
-            and (not directory.is_dir() or any(directory.iterdir()))):
+    if (
+        directory.exists()
+        and not (directory / _MARKER).exists()
+        and (not directory.is_dir() or any(directory.iterdir()))
+    ):
         raise FileExistsError(
             f"{directory} exists and holds no synthetic birds; give another "
-            "directory or move it away")
+            "directory or move it away"
+        )
     total, done = num_train + num_test, 0
 
     def report():
@@ -520,7 +667,8 @@ def prepare(directory, num_train=2000, num_test=500, seed=0, progress=None):
 
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
-            prefix=f".{directory.name}-", dir=directory.parent) as scratch:
+        prefix=f".{directory.name}-", dir=directory.parent
+    ) as scratch:
         built = pathlib.Path(scratch, "new")
         built.mkdir()
         _write_split(built, "train", num_train, seed, report)

@@ -166,9 +166,7 @@ class ADLLayer(keras.layers.Layer):
         selected = importance_map
         if self.importance_rate is not None:
             highlighted = draw < self.drop_rate + self.importance_rate
-            selected = ops.where(
-                highlighted, selected, ops.ones_like(selected)
-            )
+            selected = ops.where(highlighted, selected, ops.ones_like(selected))
         selected = ops.where(draw < self.drop_rate, drop_mask, selected)
         return inputs * ops.cast(selected, inputs.dtype)
 

@@ -56,9 +56,7 @@ def build_classifier(
         if name not in known:
             raise ValueError(f"Backbone '{backbone}' has no option `{name}`.")
     built = BACKBONES[backbone](input_shape, **backbone_arguments)
-    pooled = keras.layers.GlobalAveragePooling2D(name="gap")(
-        built.model.output
-    )
+    pooled = keras.layers.GlobalAveragePooling2D(name="gap")(built.model.output)
     # float32 under mixed precision too: the softmax needs it.
     logits = keras.layers.Dense(
         num_classes,

@@ -131,7 +131,9 @@ def _require(names, known):
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=3)
-            hint = f"Did you mean {', '.join(close)}?" if close else (
-                f"Its layers are: {', '.join(known)}"
+            hint = (
+                f"Did you mean {', '.join(close)}?"
+                if close
+                else (f"Its layers are: {', '.join(known)}")
             )
             raise ValueError(f"The model has no layer '{name}'. {hint}")

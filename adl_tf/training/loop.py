@@ -60,9 +60,7 @@ def train(settings):
     )
     print(trainer.describe(examples, step), flush=True)
     if step == 0:
-        checkpoints.save(
-            settings.workdir, 0, trainer.model, trainer.optimizer
-        )
+        checkpoints.save(settings.workdir, 0, trainer.model, trainer.optimizer)
     if step < settings.epochs * steps_per_epoch:
         _run_epochs(settings, trainer, examples, step)
     print(f"trained: {checkpoints.latest_weights(settings.workdir)}")
@@ -97,9 +95,7 @@ class Trainer:
             self.schedule, momentum=0.9, nesterov=True
         )
         if settings.mixed_precision == "float16":
-            self.optimizer = keras.optimizers.LossScaleOptimizer(
-                self.optimizer
-            )
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         variables = self.model.trainable_variables
         self.optimizer.build(variables)
         head = {
@@ -112,7 +108,9 @@ class Trainer:
             for variable in variables
         ]
         self.kernels = [
-            variable for variable in variables if variable.name.endswith("kernel")
+            variable
+            for variable in variables
+            if variable.name.endswith("kernel")
         ]
 
     @tf.function

@@ -21,6 +21,4 @@ def learning_rate_schedule(name, learning_rate, num_steps):
         )
     boundaries = [num_steps * part // 105 for part in (30, 60, 90, 100)]
     values = [learning_rate * 0.1**power for power in range(5)]
-    return keras.optimizers.schedules.PiecewiseConstantDecay(
-        boundaries, values
-    )
+    return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)

@@ -83,7 +83,8 @@ def environment():
 def _refuse_other_run(workdir, saved, current):
     def comparable(text):
         return {
-            line for line in text.split("\n")
+            line
+            for line in text.split("\n")
             if line and not line.startswith(_MAY_CHANGE)
         }
 

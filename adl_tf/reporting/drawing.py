@@ -1,0 +1,82 @@
+"""Heatmaps and boxes over pictures, as in the paper's Figure 3."""
+
+import cv2
+import numpy as np
+
+# RGB. The paper draws the ground truth red and the estimate green.
+GROUND_TRUTH = (255, 64, 64)
+ESTIMATE = (64, 224, 64)
+
+
+def overlay_heatmap(picture, heatmap, opacity=0.5):
+    """Lays a heatmap in colours over a picture.
+
+    Args:
+        picture: uint8 RGB array `(height, width, 3)`.
+        heatmap: Float array in [0, 1] of any size.
+        opacity: Share of the heatmap's colours.
+
+    Returns:
+        uint8 RGB array `(height, width, 3)`.
+    """
+    height, width = picture.shape[:2]
+    levels = (np.clip(heatmap, 0, 1) * 255).astype(np.uint8)
+    levels = cv2.resize(levels, (width, height))
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_JET)[..., ::-1]
+    return cv2.addWeighted(picture, 1 - opacity, colours, opacity, 0)
+
+
+def draw_box(picture, box, colour):
+    """Draws a box into a copy of a picture.
+
+    Args:
+        picture: uint8 RGB array `(height, width, 3)`.
+        box: x0, y0, x1, y1 in pixels.
+        colour: RGB tuple.
+
+    Returns:
+        uint8 RGB array `(height, width, 3)`.
+    """
+    picture = np.ascontiguousarray(picture)
+    height, width = picture.shape[:2]
+    thickness = max(2, round(max(height, width) / 120))
+    # Half a line inside the edge, where the whole line can be seen.
+    inset = thickness // 2
+    x0, y0, x1, y1 = (int(round(float(value))) for value in box)
+    begin = (max(x0, inset), max(y0, inset))
+    end = (min(x1, width - 1 - inset), min(y1, height - 1 - inset))
+    # A dark line around it keeps it visible on any background.
+    cv2.rectangle(picture, begin, end, (0, 0, 0), thickness + 2, cv2.LINE_AA)
+    return cv2.rectangle(picture, begin, end, colour, thickness, cv2.LINE_AA)
+
+
+def shrink(picture, side):
+    """A picture whose longer side is at most `side` pixels.
+
+    Args:
+        picture: uint8 array `(height, width, 3)`.
+        side: Pixels.
+
+    Returns:
+        Tuple of the picture and the factor it was scaled by.
+    """
+    height, width = picture.shape[:2]
+    factor = min(1.0, side / max(height, width))
+    if factor == 1.0:
+        return picture, 1.0
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA), factor
+
+
+def write_picture(path, picture):
+    """Writes a picture; the ending of the path says in which format.
+
+    Args:
+        path: File to write.
+        picture: uint8 RGB array `(height, width, 3)`.
+
+    Raises:
+        OSError: If that fails.
+    """
+    if not cv2.imwrite(path, picture[..., ::-1]):
+        raise OSError(f"cannot write {path}")
