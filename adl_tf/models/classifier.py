@@ -51,10 +51,13 @@ def build_classifier(
             f"`backbone` must be one of {', '.join(BACKBONES)}. "
             f"Received: backbone={backbone!r}"
         )
-    known = inspect.signature(BACKBONES[backbone]).parameters
+    _, *known = inspect.signature(BACKBONES[backbone]).parameters
     for name in backbone_arguments:
         if name not in known:
-            raise ValueError(f"Backbone '{backbone}' has no option `{name}`.")
+            raise ValueError(
+                f"Backbone '{backbone}' has no option `{name}`. "
+                f"It has: {', '.join(known) or 'none'}"
+            )
     built = BACKBONES[backbone](input_shape, **backbone_arguments)
     pooled = keras.layers.GlobalAveragePooling2D(name="gap")(built.model.output)
     # float32 under mixed precision too: the softmax needs it.

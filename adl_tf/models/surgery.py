@@ -59,7 +59,7 @@ def insert_after(model, names, make_layer):
 
 
 def layer_names(model):
-    """Names of all layers, those of nested models included.
+    """Names of all layers but the inputs, those of nested models included.
 
     Args:
         model: A functional or Sequential Keras model.
@@ -69,6 +69,8 @@ def layer_names(model):
     """
     names = []
     for layer in _as_functional(model).layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
         names.append(layer.name)
         if isinstance(layer, keras.Model):
             names.extend(layer_names(layer))
@@ -117,7 +119,7 @@ def _as_functional(model):
                 f"Sequential model '{model.name}' has not been built: start "
                 "it with `keras.Input(shape)` or call it once."
             )
-        return keras.Model(model.inputs, model.outputs, name=model.name)
+        return keras.Model(model.inputs[0], model.outputs, name=model.name)
     # Subclasses of Model that were built from inputs and outputs have this.
     if not hasattr(model, "operations"):
         raise ValueError(

@@ -106,7 +106,8 @@ def _read(path):
                 ]
                 for layer in root.attrs["layer_names"]
             }
-    except (OSError, ValueError, KeyError) as error:
+    # TypeError: a .keras file with a layer class that is not known here.
+    except (OSError, TypeError, ValueError, KeyError) as error:
         raise DataError(
             f"{path} is not a weight file that can be read: an .h5 file of "
             "keras.applications, a .keras or a .weights.h5 file is expected"

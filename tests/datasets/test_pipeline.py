@@ -1,0 +1,421 @@
+"""From paths to batches: order, crops, warps and damaged files."""
+
+import itertools
+import struct
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+# Not by name: pytest would take `test_batches` for a test.
+from adl_tf.datasets import pipeline
+from adl_tf.datasets.examples import Examples
+from adl_tf.errors import DataError
+
+SIZES = [(13, 9), (9, 14), (30, 21), (40, 57), (16, 16), (5, 24), (64, 12)]
+
+# TensorFlow decodes JPEG with the fast, inexact cosine transform.
+JPEG_LEVELS = 10
+
+
+def examples_of(paths):
+    return Examples(
+        image_ids=[str(path) for path in paths],
+        paths=[str(path) for path in paths],
+        labels=np.arange(len(paths), dtype=np.int32),
+        boxes=[np.zeros((0, 4), np.float32)] * len(paths),
+        class_names=[str(number) for number in range(len(paths))],
+    )
+
+
+def drawing(width, height, seed):
+    """A smooth RGB picture that is like none of its mirror images."""
+    noise = np.random.default_rng(seed).uniform(0, 255, (4, 4, 3))
+    enlarged = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.uint8(enlarged.clip(0, 255))
+
+
+def save(path, rgb):
+    assert cv2.imwrite(str(path), rgb[..., ::-1])
+    return path
+
+
+@pytest.fixture
+def drawings(tmp_path):
+    """Examples of pictures of many sizes, and the pictures."""
+    pictures = [drawing(*size, seed) for seed, size in enumerate(SIZES)]
+    paths = [
+        save(tmp_path / f"{number}.png", picture)
+        for number, picture in enumerate(pictures)
+    ]
+    return examples_of(paths), pictures
+
+
+def noise_pictures(count, side=10):
+    generator = np.random.default_rng(0)
+    return generator.integers(0, 256, (count, side, side, 3), np.uint8)
+
+
+def steps(count, number, *, batch_size=4, seed=1, **settings):
+    """The first batches of a training on pictures of noise."""
+    batches = pipeline.training_batches(
+        examples_of([f"{place}.png" for place in range(count)]),
+        batch_size=batch_size,
+        resize_size=10,
+        input_size=8,
+        seed=seed,
+        pictures=noise_pictures(count),
+        **settings,
+    )
+    return list(batches.take(number).as_numpy_iterator())
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected) > 0
+    for each, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(each[1], other[1])
+        np.testing.assert_array_equal(each[0], other[0])
+
+
+def labels_of(batches):
+    return np.concatenate([labels for _, labels in batches])
+
+
+def images_of(batches):
+    return np.concatenate([images for images, _ in batches])
+
+
+def test_what_a_training_batch_is():
+    ((images, labels),) = steps(7, 1, batch_size=6, replicas=2)
+    assert (images.shape, images.dtype) == ((3, 8, 8, 3), np.uint8)
+    assert (labels.shape, labels.dtype) == ((3,), np.int32)
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size"),
+    [(8, 4), (7, 4), (3, 8), (1, 2)],
+    ids=["whole", "across_epochs", "batch_larger_than_data", "one_picture"],
+)
+def test_each_picture_once_an_epoch(count, batch_size):
+    labels = labels_of(steps(count, 2 * count, batch_size=batch_size))
+    epochs = labels.reshape(-1, count)
+    assert len(epochs) == 2 * batch_size
+    np.testing.assert_array_equal(
+        np.sort(epochs, axis=1), np.tile(np.arange(count), (len(epochs), 1))
+    )
+    if count >= 7:
+        assert len({tuple(epoch) for epoch in epochs}) == len(epochs)
+
+
+def test_the_seed_decides():
+    first = steps(7, 5, seed=3)
+    assert_same(steps(7, 5, seed=3), first)
+    other = steps(7, 5, seed=4)
+    assert labels_of(other).tolist() != labels_of(first).tolist()
+    # One picture: the order is the same, the crops are not.
+    assert np.any(
+        images_of(steps(1, 5, seed=3)) != images_of(steps(1, 5, seed=4))
+    )
+
+
+@pytest.mark.parametrize("first_step", [1, 2, 5, 7, 11])
+@pytest.mark.parametrize(("count", "batch_size"), [(7, 4), (3, 8)])
+def test_a_later_start_sees_the_same(count, batch_size, first_step):
+    whole = steps(count, first_step + 3, batch_size=batch_size)
+    later = steps(count, 3, batch_size=batch_size, first_step=first_step)
+    assert_same(later, whole[first_step:])
+
+
+@pytest.mark.parametrize(
+    ("replicas", "num_pipelines"), [(1, 1), (2, 1), (2, 2), (4, 2), (4, 4)]
+)
+def test_replicas_share_the_global_batch(replicas, num_pipelines):
+    settings = {"batch_size": 8, "first_step": 3}
+    each = replicas // num_pipelines
+    parts = [
+        steps(
+            7,
+            4 * each,
+            replicas=replicas,
+            pipeline=number,
+            num_pipelines=num_pipelines,
+            **settings,
+        )
+        for number in range(num_pipelines)
+    ]
+    joined = []
+    for step in range(4):
+        turn = slice(step * each, (step + 1) * each)
+        batches = list(itertools.chain(*(part[turn] for part in parts)))
+        assert len(batches) == replicas
+        joined.append((images_of(batches), labels_of(batches)))
+    assert_same(joined, steps(7, 4, **settings))
+
+
+def test_crops_are_windows_of_the_picture():
+    pictures = noise_pictures(5)
+    batches = steps(5, 80)
+    seen = []
+    for image, label in zip(
+        images_of(batches), labels_of(batches), strict=True
+    ):
+        matches = [
+            (int(label), top, left, flipped)
+            for top, left, flipped in itertools.product(
+                range(3), range(3), (False, True)
+            )
+            if np.array_equal(
+                image[:, ::-1] if flipped else image,
+                pictures[label, top : top + 8, left : left + 8],
+            )
+        ]
+        assert len(matches) == 1
+        seen += matches
+    # Every window of every picture, about equally often: 320 draws of 90,
+    # and none of the 18 ways to crop is rare.
+    ways, counts = np.unique(np.array(seen)[:, 1:], axis=0, return_counts=True)
+    assert len(ways) == 18
+    assert counts.min() >= 5
+    assert 120 < sum(flipped for *_, flipped in seen) < 200
+    # A picture is not cropped in the same way in each epoch.
+    assert len(set(seen)) > 60
+
+
+def test_without_room_only_flips():
+    pictures = noise_pictures(2)
+    batches = pipeline.training_batches(
+        examples_of(["a.png", "b.png"]),
+        batch_size=8,
+        resize_size=10,
+        input_size=10,
+        seed=0,
+        pictures=pictures,
+    )
+    flips = set()
+    for images, labels in batches.take(3).as_numpy_iterator():
+        for image, label in zip(images, labels, strict=True):
+            flipped = not np.array_equal(image, pictures[label])
+            flips.add(flipped)
+            expected = pictures[label]
+            np.testing.assert_array_equal(
+                image, expected[:, ::-1] if flipped else expected
+            )
+    assert flips == {False, True}
+
+
+def test_cached_and_uncached_are_one(drawings):
+    examples, _ = drawings
+    counted = []
+
+    def progress(decoded):
+        for picture in decoded:
+            counted.append(picture)
+            yield picture
+
+    cache = pipeline.decode_all(examples, 20, progress)
+    assert (cache.shape, cache.dtype) == ((7, 20, 20, 3), np.uint8)
+    assert len(counted) == 7
+    settings = {
+        "batch_size": 4,
+        "resize_size": 20,
+        "input_size": 16,
+        "seed": 5,
+        "first_step": 1,
+    }
+    uncached, cached = (
+        pipeline.training_batches(examples, pictures=pictures, **settings)
+        for pictures in (None, cache)
+    )
+    assert_same(
+        list(cached.take(4).as_numpy_iterator()),
+        list(uncached.take(4).as_numpy_iterator()),
+    )
+
+
+def test_no_cache_larger_than_allowed(drawings, monkeypatch):
+    examples, _ = drawings
+    monkeypatch.setattr(pipeline, "CACHE_BYTES", 7 * 8 * 8 * 3)
+    assert pipeline.decode_all(examples, 8, iter).shape == (7, 8, 8, 3)
+    assert pipeline.decode_all(examples, 9, iter) is None
+
+
+def assert_close(found, expected, levels=1):
+    difference = np.abs(found.astype(int) - expected.astype(int))
+    assert found.shape == expected.shape
+    assert difference.max() <= levels
+
+
+@pytest.mark.parametrize(
+    ("resize_size", "input_size", "begin"),
+    [(20, 16, 2), (21, 14, 3), (16, 16, 0)],
+)
+def test_the_centre_of_the_warped_pictures(
+    drawings, resize_size, input_size, begin
+):
+    examples, pictures = drawings
+    batches = list(
+        pipeline.test_batches(
+            examples,
+            batch_size=3,
+            resize_size=resize_size,
+            input_size=input_size,
+        ).as_numpy_iterator()
+    )
+    assert [len(images) for images, _ in batches] == [3, 3, 1]
+    end = begin + input_size
+    images = images_of(batches)
+    assert images.dtype == np.uint8
+    for image, picture in zip(images, pictures, strict=True):
+        warped = cv2.resize(
+            picture, (resize_size,) * 2, interpolation=cv2.INTER_LINEAR
+        )
+        assert_close(image, warped[begin:end, begin:end])
+    sizes = np.concatenate([sizes for _, sizes in batches])
+    assert sizes.tolist() == [list(size) for size in SIZES]
+
+
+def test_caches_hold_warped_pictures(drawings):
+    examples, pictures = drawings
+    cache = pipeline.decode_all(examples, 18, iter)
+    warped = np.stack([cv2.resize(picture, (18, 18)) for picture in pictures])
+    assert_close(cache, warped)
+    # Rounded: cut off, the levels would be half a level too low.
+    assert abs(np.mean(cache.astype(float) - warped)) < 0.1
+
+
+def animation(frames):
+    """A GIF of grey frames `(height, width)` with levels 0 to 127.
+
+    Frequent clear codes keep every code at 8 bits: no compression.
+    """
+    height, width = frames[0].shape
+    data = b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF6, 0, 0)
+    data += bytes(np.repeat(np.arange(128), 3).tolist())
+    for frame in frames:
+        data += b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x07"
+        codes = b"".join(
+            b"\x80" + bytes(row.tolist()) for row in frame.astype(np.uint8)
+        )
+        codes += b"\x81"
+        for start in range(0, len(codes), 255):
+            block = codes[start : start + 255]
+            data += bytes([len(block)]) + block
+        data += b"\x00"
+    return data + b";"
+
+
+def decoded(path, size):
+    ((images, sizes),) = pipeline.test_batches(
+        examples_of([path]), batch_size=1, resize_size=size, input_size=size
+    ).as_numpy_iterator()
+    assert sizes.tolist() == [[size, size]]
+    return images[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"), [("a.png", 0), ("a.bmp", 0), ("a.jpg", JPEG_LEVELS)]
+)
+def test_colours_in_each_format(tmp_path, name, levels):
+    picture = cv2.GaussianBlur(drawing(24, 24, 0), (0, 0), 3)
+    path = tmp_path / name
+    # All of the colour, and hardly any loss.
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        100,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    assert cv2.imwrite(str(path), picture[..., ::-1], options)
+    assert_close(decoded(path, 24), picture, levels)
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"), [("grey.png", 0), ("grey.jpg", JPEG_LEVELS)]
+)
+def test_grey_pictures_get_three_channels(tmp_path, name, levels):
+    picture = cv2.GaussianBlur(drawing(24, 24, 1)[..., 0], (0, 0), 3)
+    path = tmp_path / name
+    assert cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    assert cv2.imread(str(path), cv2.IMREAD_UNCHANGED).ndim == 2
+    assert_close(
+        decoded(path, 24), np.repeat(picture[..., None], 3, axis=2), levels
+    )
+
+
+def test_transparency_is_ignored(tmp_path):
+    picture = drawing(24, 24, 2)
+    alpha = drawing(24, 24, 3)[..., :1]
+    path = tmp_path / "a.png"
+    assert cv2.imwrite(
+        str(path), np.concatenate([picture[..., ::-1], alpha], axis=2)
+    )
+    assert cv2.imread(str(path), cv2.IMREAD_UNCHANGED).shape[2] == 4
+    np.testing.assert_array_equal(decoded(path, 24), picture)
+
+
+def test_the_first_frame_of_an_animation(tmp_path):
+    frames = [drawing(24, 24, seed)[..., 0] // 2 for seed in (4, 5)]
+    path = tmp_path / "a.gif"
+    path.write_bytes(animation(frames))
+    np.testing.assert_array_equal(
+        decoded(path, 24), np.repeat(frames[0][..., None], 3, axis=2)
+    )
+
+
+def test_the_content_counts_not_the_name(tmp_path):
+    # ILSVRC has a PNG file that is called .JPEG.
+    picture = drawing(24, 24, 6)
+    path = save(tmp_path / "a.png", picture).rename(tmp_path / "a.JPEG")
+    np.testing.assert_array_equal(decoded(path, 24), picture)
+
+
+def damage(path, kind):
+    whole = path.read_bytes()
+    contents = {
+        "cut_short": whole[: len(whole) // 2],
+        "empty": b"",
+        "text": b"<html>Not found</html>\n",
+    }
+    if kind == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(contents[kind])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("kind", ["cut_short", "empty", "text", "missing"])
+def test_a_damaged_picture_is_named(tmp_path, suffix, kind):
+    paths = [
+        save(tmp_path / f"{number}{suffix}", drawing(40, 30, number))
+        for number in range(4)
+    ]
+    examples = examples_of(paths)
+    assert pipeline.undecodable(examples) is None
+    damage(paths[2], kind)
+    error = pipeline.undecodable(examples)
+    assert isinstance(error, DataError)
+    assert str(paths[2]) in str(error)
+    assert "\n" not in str(error)
+    # It is this error that commands wait for before they ask which file.
+    with pytest.raises(tf.errors.OpError):
+        list(
+            pipeline.test_batches(
+                examples, batch_size=2, resize_size=8, input_size=8
+            )
+        )
+
+
+def test_the_search_starts_where_it_is_told(tmp_path):
+    paths = [
+        save(tmp_path / f"{number}.png", drawing(8, 8, number))
+        for number in range(4)
+    ]
+    for number in (1, 3):
+        damage(paths[number], "text")
+    named = [
+        str(pipeline.undecodable(examples_of(paths), start))
+        for start in range(4)
+    ]
+    for message, number in zip(named, (1, 1, 3, 3), strict=True):
+        assert str(paths[number]) in message

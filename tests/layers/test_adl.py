@@ -1,0 +1,490 @@
+"""`ADLLayer` and `adl_maps` against the formulas, written out in numpy.
+
+Runs on whichever Keras backend is active.
+"""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from adl_tf.layers.adl import ADLLayer, adl_maps
+
+BACKEND = keras.backend.backend()
+STEPS = 10_000
+DROP = {"drop_rate": 1.0}
+HIGHLIGHT = {"drop_rate": 0.0}
+PASS = {"drop_rate": 0.0, "importance_rate": 0.0}
+# Dropping leaves [1, 0] of it, highlighting neither 1 nor 2.
+PROBE = np.array([1.0, 2.0], "float32").reshape(1, 1, 2, 1)
+
+
+def random_features(shape=(3, 5, 6, 8), seed=0):
+    features = np.random.default_rng(seed).normal(0.5, 1.0, shape)
+    return features.astype("float32")
+
+
+def one_channel(*rows):
+    return np.array(rows, "float32")[np.newaxis, :, :, np.newaxis]
+
+
+def reference_maps(features, gamma=0.8):
+    attention = np.zeros((*features.shape[:3], 1))
+    drop_mask = np.ones_like(attention)
+    for image in range(len(features)):
+        attention[image, :, :, 0] = features[image].mean(
+            axis=2, dtype="float64"
+        )
+        strongest = gamma * attention[image].max()
+        drop_mask[image][attention[image] >= strongest] = 0.0
+    return attention, drop_mask, 1.0 / (1.0 + np.exp(-attention))
+
+
+def reference_outputs(features, mode, gamma=0.8):
+    _, drop_mask, importance_map = reference_maps(features, gamma)
+    if mode == DROP:
+        return features * drop_mask
+    return features * importance_map if mode == HIGHLIGHT else features
+
+
+def train(layer, features):
+    return ops.convert_to_numpy(layer(features, training=True))
+
+
+def input_gradient(layer, features, upstream):
+    """Gradient of `sum(layer(features) * upstream)` for the features."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        inputs = tf.constant(features)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            total = tf.reduce_sum(layer(inputs, training=True) * upstream)
+        return tape.gradient(total, inputs).numpy()
+    if BACKEND == "jax":
+        import jax
+
+        states = [state.value for state in layer.non_trainable_variables]
+
+        def weighted_sum(inputs):
+            outputs, _ = layer.stateless_call([], states, inputs, training=True)
+            return ops.sum(outputs * upstream)
+
+        return np.asarray(jax.grad(weighted_sum)(features))
+    inputs = ops.convert_to_tensor(features).requires_grad_(True)
+    outputs = layer(inputs, training=True)
+    ops.sum(outputs * ops.convert_to_tensor(upstream)).backward()
+    return inputs.grad.numpy()
+
+
+def step_outcomes(layers, steps):
+    """What every layer did in every step, `(steps, layers)`."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        @tf.function
+        def run():
+            return tf.map_fn(
+                lambda _: tf.stack(
+                    [layer(PROBE, training=True) for layer in layers]
+                ),
+                tf.range(steps),
+                parallel_iterations=1,
+                fn_output_signature="float32",
+            )
+
+        outputs = run()
+    elif BACKEND == "jax":
+        import jax
+
+        def run_step(states, _):
+            outputs, states = zip(
+                *(
+                    layer.stateless_call([], state, PROBE, training=True)
+                    for layer, state in zip(layers, states)
+                )
+            )
+            return list(states), ops.stack(outputs)
+
+        states = [
+            [state.value for state in layer.non_trainable_variables]
+            for layer in layers
+        ]
+        _, outputs = jax.lax.scan(run_step, states, length=steps)
+    else:
+        outputs = np.stack(
+            [[train(layer, PROBE) for layer in layers] for _ in range(steps)]
+        )
+    return outcomes(outputs)[..., 0]
+
+
+def outcomes(outputs):
+    """Name of the branch that made each output of `PROBE`."""
+    outputs = ops.convert_to_numpy(outputs)
+    first, second = outputs[..., 0, 0, 0], outputs[..., 0, 1, 0]
+    names = np.where((first == 1) & (second == 0), "drop", "highlight")
+    return np.where((first == 1) & (second == 2), "pass", names)
+
+
+def assert_share(hits, rate):
+    sigma = np.sqrt(rate * (1 - rate) / hits.size)
+    assert abs(hits.mean() - rate) <= 3 * sigma
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 0.8, 0.95, 1.0])
+def test_maps_match_reference(gamma):
+    features = random_features()
+    for actual, expected in zip(
+        adl_maps(features, gamma), reference_maps(features, gamma)
+    ):
+        assert actual.shape == (3, 5, 6, 1)
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(actual), expected, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("selection", ["batch", "sample"])
+@pytest.mark.parametrize("mode", [DROP, HIGHLIGHT, PASS])
+def test_branch_matches_reference(mode, selection):
+    features = random_features()
+    layer = ADLLayer(**mode, gamma=0.6, selection=selection)
+    np.testing.assert_allclose(
+        train(layer, features),
+        reference_outputs(features, mode, gamma=0.6),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "gamma", "kept"),
+    [
+        pytest.param(
+            [[1, 4, 3], [4, 0, 2]],
+            1.0,
+            [[1, 0, 1], [0, 1, 1]],
+            id="gamma_1_drops_exactly_the_maxima",
+        ),
+        pytest.param(
+            [[1, 0.5], [np.nextafter(np.float32(0.5), np.float32(0)), 0.75]],
+            0.5,
+            [[0, 0], [1, 0]],
+            id="equality_drops",
+        ),
+        pytest.param([[3, 0], [1, 2]], 0.0, [[0, 0], [0, 0]], id="gamma_0"),
+        pytest.param([[0, 0], [0, 0]], 0.8, [[0, 0], [0, 0]], id="all_zero"),
+        pytest.param([[5, 5], [5, 5]], 0.8, [[0, 0], [0, 0]], id="constant"),
+    ],
+)
+def test_comparison_is_strict(rows, gamma, kept):
+    _, drop_mask, _ = adl_maps(one_channel(*rows), gamma)
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(drop_mask), one_channel(*kept)
+    )
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0])
+def test_strongest_position_is_always_dropped(gamma):
+    features = np.abs(random_features((16, 4, 4, 3)))
+    outputs = train(ADLLayer(**DROP, gamma=gamma), features)
+    for image, output in zip(features, outputs):
+        row, column = np.unravel_index(image.mean(axis=2).argmax(), (4, 4))
+        assert not output[row, column].any()
+
+
+def test_threshold_is_each_images_own():
+    weak = one_channel([1, 2], [0, 0.5])
+    _, drop_mask, _ = adl_maps(np.concatenate([weak, 1000 * weak]), 0.8)
+    kept = one_channel([1, 0], [1, 1])
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(drop_mask), np.concatenate([kept, kept])
+    )
+
+
+def test_nothing_is_rescaled():
+    features = random_features((64, 3, 3, 2))
+    layer = ADLLayer(0.25, importance_rate=0.0, selection="sample", seed=1)
+    outputs = train(layer, features)
+    changed = outputs != features
+    assert changed.any() and not changed.all()
+    assert not outputs[changed].any()
+
+
+@pytest.mark.parametrize("mode", [DROP, HIGHLIGHT, PASS, {}])
+def test_identity_outside_training(mode):
+    features = random_features()
+    layer = ADLLayer(**mode)
+    for outputs in (layer(features), layer(features, training=False)):
+        np.testing.assert_array_equal(ops.convert_to_numpy(outputs), features)
+
+
+def test_gradient_of_drop_is_the_mask():
+    features, upstream = random_features(), random_features(seed=1)
+    np.testing.assert_array_equal(
+        input_gradient(ADLLayer(**DROP), features, upstream),
+        upstream * reference_maps(features)[1].astype("float32"),
+    )
+
+
+def test_gradient_of_importance_flows_through_the_sigmoid():
+    features, upstream = random_features(), random_features(seed=1)
+    _, _, importance = reference_maps(features)
+    through_the_map = (
+        importance
+        * (1 - importance)
+        * (upstream * features).sum(axis=3, keepdims=True)
+        / features.shape[3]
+    )
+    np.testing.assert_allclose(
+        input_gradient(ADLLayer(**HIGHLIGHT), features, upstream),
+        upstream * importance + through_the_map,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("mode", [DROP, HIGHLIGHT, PASS])
+def test_gradient_matches_finite_differences(mode):
+    # JAX computes in float32 unless told otherwise for the whole process.
+    dtype, tolerance = ("float32", 1e-5)
+    if BACKEND != "jax":
+        dtype, tolerance = ("float64", 1e-8)
+    shape = (1, 3, 3, 4)
+    features = random_features(shape).astype("float64")
+    upstream = random_features(shape, seed=1).astype("float64")
+    steps = 1e-6 * np.eye(features.size).reshape(-1, *shape[1:])
+    differences = reference_outputs(features + steps, mode)
+    differences -= reference_outputs(features - steps, mode)
+    expected = (differences * upstream).sum(axis=(1, 2, 3)) / 2e-6
+    gradient = input_gradient(
+        ADLLayer(**mode, dtype=dtype),
+        features.astype(dtype),
+        upstream.astype(dtype),
+    )
+    np.testing.assert_allclose(gradient.ravel(), expected, atol=tolerance)
+
+
+def test_batch_selection_draws_once_for_all_images():
+    layer = ADLLayer(0.5, seed=1)
+    seen = set()
+    for _ in range(20):
+        images = outcomes(train(layer, np.repeat(PROBE, 32, axis=0)))
+        assert len(set(images)) == 1
+        seen.update(images)
+    assert seen == {"drop", "highlight"}
+
+
+def test_sample_selection_draws_for_each_image():
+    layer = ADLLayer(0.4, importance_rate=0.3, selection="sample", seed=1)
+    probes = np.repeat(PROBE, 64, axis=0)
+    first, second = (outcomes(train(layer, probes)) for _ in range(2))
+    assert set(first) == {"drop", "highlight", "pass"}
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize(
+    ("drop_rate", "importance_rate", "shares"),
+    [
+        (0.75, None, {"drop": 0.75, "highlight": 0.25, "pass": 0.0}),
+        (0.5, 0.2, {"drop": 0.5, "highlight": 0.2, "pass": 0.3}),
+        (0.75, 0.0, {"drop": 0.75, "highlight": 0.0, "pass": 0.25}),
+        (0.0, 0.25, {"drop": 0.0, "highlight": 0.25, "pass": 0.75}),
+        # 1 - 0.9 is a little less than 0.1.
+        (0.9, 0.1, {"drop": 0.9, "highlight": 0.1, "pass": 0.0}),
+    ],
+)
+def test_shares_over_many_images(drop_rate, importance_rate, shares):
+    layer = ADLLayer(
+        drop_rate,
+        importance_rate=importance_rate,
+        selection="sample",
+        seed=1,
+    )
+    done = outcomes(train(layer, np.repeat(PROBE, STEPS, axis=0)))
+    for name, share in shares.items():
+        assert_share(done == name, share)
+
+
+def test_shares_over_many_steps_and_independence_of_layers():
+    keras.utils.set_random_seed(1)
+    done = step_outcomes([ADLLayer(), ADLLayer()], STEPS)
+    assert done.shape == (STEPS, 2)
+    dropped = done == "drop"
+    assert_share(dropped[:, 0], 0.75)
+    assert_share(dropped[:, 1], 0.75)
+    assert_share(dropped.all(axis=1), 0.75**2)
+    # Nor does a step depend on the one before.
+    assert_share(dropped[1:, 0] & dropped[:-1, 0], 0.75**2)
+
+
+def test_same_seed_same_draws():
+    first, again, other = (
+        [outcomes(train(layer, PROBE))[0] for _ in range(30)]
+        for layer in (ADLLayer(0.5, seed=seed) for seed in (1, 1, 2))
+    )
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("mode", [DROP, HIGHLIGHT])
+def test_channels_first_is_channels_last_transposed(mode):
+    features = random_features()
+    outputs = train(
+        ADLLayer(**mode, data_format="channels_first"),
+        features.transpose(0, 3, 1, 2),
+    )
+    np.testing.assert_allclose(
+        outputs.transpose(0, 2, 3, 1),
+        reference_outputs(features, mode),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_compares_in_float32(policy):
+    # The means are 128 and 128 1/32, which either half type rounds to 128:
+    # both positions would be dropped.
+    features = np.full((1, 1, 2, 32), 128.0, "float32")
+    features[0, 0, 1, 0] = 129.0
+    layer = ADLLayer(**DROP, gamma=1.0, dtype=policy)
+    outputs = layer(features, training=True)
+    assert keras.backend.standardize_dtype(outputs.dtype) == policy[6:]
+    kept = ops.convert_to_numpy(ops.cast(outputs, "float32")).any(axis=3)
+    assert kept.tolist() == [[[True, False]]]
+
+
+def test_half_precision_does_not_overflow():
+    features = np.full((1, 1, 2, 8), 60_000.0, "float16")
+    features[0, 0, 0] = 30_000.0
+    attention, drop_mask, _ = adl_maps(features, 0.8)
+    assert ops.convert_to_numpy(attention).ravel().tolist() == [30e3, 60e3]
+    assert ops.convert_to_numpy(drop_mask).ravel().tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_importance(policy):
+    features = np.abs(random_features())
+    layer = ADLLayer(**HIGHLIGHT, dtype=policy)
+    outputs = ops.cast(layer(features, training=True), "float32")
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(outputs),
+        reference_outputs(features, HIGHLIGHT),
+        rtol=2e-3 if policy == "mixed_float16" else 2e-2,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("mode", [DROP, HIGHLIGHT])
+def test_unknown_height_and_width(mode):
+    inputs = keras.Input((None, None, 8))
+    model = keras.Model(inputs, ADLLayer(**mode)(inputs))
+    assert model.output_shape == (None, None, None, 8)
+    for shape in ((1, 3, 4, 8), (2, 7, 5, 8)):
+        features = random_features(shape)
+        np.testing.assert_allclose(
+            train(model, features),
+            reference_outputs(features, mode),
+            atol=1e-6,
+        )
+
+
+@pytest.mark.parametrize("selection", ["batch", "sample"])
+@pytest.mark.parametrize("mode", [DROP, HIGHLIGHT])
+def test_compiled_training_step(mode, selection):
+    if BACKEND == "torch":
+        pytest.skip("the first torch.compile takes minutes on a CPU")
+    features = random_features((2, 4, 4, 3))
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            ADLLayer(**mode, selection=selection),
+            keras.layers.Conv2D(1, 1, kernel_initializer="ones"),
+        ]
+    )
+    model.compile("sgd", "mse", jit_compile=True)
+    loss = model.train_on_batch(features, np.zeros((2, 4, 4, 1)))
+    outputs = reference_outputs(features, mode).sum(axis=3)
+    np.testing.assert_allclose(loss, np.mean(outputs**2), rtol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function")
+def test_xla_draws_anew_in_every_step():
+    import tensorflow as tf
+
+    layer = ADLLayer(0.5, seed=1)
+    run = tf.function(lambda: layer(PROBE, training=True), jit_compile=True)
+    assert {outcomes(run())[0] for _ in range(30)} == {"drop", "highlight"}
+
+
+def test_saved_and_loaded(tmp_path):
+    inputs = keras.Input((4, 4, 3))
+    layer = ADLLayer(0.5, 0.9, 0.25, "sample", "channels_last", 7, name="adl")
+    model = keras.Model(inputs, layer(inputs))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.get_layer("adl").get_config() == layer.get_config()
+    features = random_features((32, 4, 4, 3))
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(loaded(features)), features
+    )
+    np.testing.assert_array_equal(
+        train(loaded, features), train(model, features)
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {
+            "drop_rate": 0.5,
+            "gamma": 0.9,
+            "importance_rate": 0.25,
+            "selection": "sample",
+            "data_format": "channels_first",
+            "seed": 3,
+        },
+    ],
+)
+def test_config_round_trip(arguments):
+    config = ADLLayer(**arguments, name="adl", dtype="float16").get_config()
+    assert arguments.items() <= config.items()
+    assert ADLLayer.from_config(config).get_config() == config
+
+
+def test_no_weights():
+    layer = ADLLayer()
+    layer(random_features(), training=True)
+    assert layer.weights == []
+    assert layer.count_params() == 0
+
+
+SHARES_REFUSED = [-0.1, 1.5, float("nan"), "0.5", True]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        *(("drop_rate", value, "[0, 1]") for value in [*SHARES_REFUSED, None]),
+        *(("gamma", value, "[0, 1]") for value in [*SHARES_REFUSED, None]),
+        *(
+            ("importance_rate", value, "[0, 1 - drop_rate = 0.25]")
+            for value in [*SHARES_REFUSED, 0.26]
+        ),
+        ("selection", "pixel", "'batch' or 'sample'"),
+        ("selection", None, "'batch' or 'sample'"),
+        ("data_format", "NHWC", "'channels_last' or 'channels_first'"),
+    ],
+)
+def test_wrong_argument(name, value, allowed):
+    with pytest.raises(ValueError) as caught:
+        ADLLayer(**{name: value})
+    message = str(caught.value)
+    assert f"`{name}`" in message
+    assert allowed in message
+    assert f"{name}={value!r}" in message
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 8), (2, 4, 4, 4, 8)])
+@pytest.mark.parametrize("training", [True, False])
+def test_input_must_be_4d(shape, training):
+    with pytest.raises(ValueError, match="expected ndim=4"):
+        ADLLayer()(np.zeros(shape, "float32"), training=training)
