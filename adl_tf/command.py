@@ -41,6 +41,26 @@ def run(main, module, shown, from_workdir=False):
         sys.exit(130)
 
 
+def load_tensorflow():
+    """Imports TensorFlow and finds its devices without its chatter.
+
+    The native library writes to the standard error before its log level is
+    set: on every machine without a GPU, that there is none.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
 def _parse(argv, from_workdir):
     try:
         rest = flags.FLAGS(argv)

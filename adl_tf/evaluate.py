@@ -33,6 +33,7 @@ absl_flags.DEFINE_string(
 def main(values):
     if not values.workdir:
         raise UsageError("--workdir is needed: the folder of a trained model")
+    command.load_tensorflow()
     from adl_tf.datasets.load import load_examples
     from adl_tf.localization.protocols import PROTOCOLS
     from adl_tf.training.evaluation import evaluate

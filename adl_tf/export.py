@@ -29,6 +29,7 @@ def main(values):
             "--workdir, the folder of a trained model, and --output_dir are "
             "needed"
         )
+    command.load_tensorflow()
     from adl_tf.training.export import export
     from adl_tf.training.trained import class_names, load_trained
 

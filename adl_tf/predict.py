@@ -30,6 +30,7 @@ def main(values):
     for name in ("saved_model", "images", "output_dir"):
         if not values[name].value:
             raise UsageError(f"--{name} is needed")
+    command.load_tensorflow()
     from adl_tf.reporting.prediction import find_pictures, predict
 
     paths = find_pictures(values.images)

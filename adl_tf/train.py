@@ -17,6 +17,7 @@ def main(values):
     from adl_tf.training.memory import keep_freed_memory
 
     keep_freed_memory()
+    command.load_tensorflow()
     from adl_tf.training.loop import train
 
     train(flags.settings(values))

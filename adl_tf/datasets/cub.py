@@ -36,11 +36,13 @@ def cub(data_dir, split):
 
     def table(name, count):
         """Dictionary from the number in front to the other fields."""
+        rows = {}
         path = os.path.join(root, name)
-        return {
-            fields[0]: (bad, fields[1:])
-            for bad, fields in read_fields(path, count, source=SOURCE)
-        }
+        for bad, (number, *fields) in read_fields(path, count, source=SOURCE):
+            if number in rows:
+                raise bad("number given twice")
+            rows[number] = (bad, fields)
+        return rows
 
     files = table("images.txt", 2)
     labels = table("image_class_labels.txt", 2)
@@ -55,7 +57,10 @@ def cub(data_dir, split):
         for other in (labels, boxes, splits):
             if number not in other:
                 raise bad("no label, box or split for this picture")
-        if splits[number][1][0] != wanted:
+        bad_split, (membership,) = splits[number]
+        if membership not in ("0", "1"):
+            raise bad_split("0 (test) or 1 (train) expected")
+        if membership != wanted:
             continue
         bad_label, fields = labels[number]
         (label,) = numbers(fields, int, bad_label)
@@ -63,6 +68,8 @@ def cub(data_dir, split):
             raise bad_label(f"class not within 1-{len(class_names)}")
         bad_box, fields = boxes[number]
         x, y, width, height = numbers(fields, float, bad_box)
+        if width < 0 or height < 0:
+            raise bad_box("a box that ends before it begins")
         image_ids.append(image_id)
         image_labels.append(label - 1)
         image_boxes.append(np.array([[x, y, x + width, y + height]], "float32"))

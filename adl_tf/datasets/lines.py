@@ -5,12 +5,36 @@ import os
 from adl_tf.errors import DataError
 
 
-def read_fields(path, count, separator=None, source=""):
-    """Yields the fields of each line that is not empty.
+def read_lines(path, source=""):
+    """All lines of a text file, without white space around them.
 
     Args:
         path: Text file, UTF-8 with or without a byte order mark, lines ending
             in any way.
+        source: Where the file comes from, for the message if it is missing.
+
+    Returns:
+        List of text.
+
+    Raises:
+        DataError: If the file is missing or is not text.
+    """
+    if not os.path.isfile(path):
+        raise DataError(
+            f"no file {path}; {source}" if source else f"no file {path}"
+        )
+    with open(path, encoding="utf-8-sig") as file:
+        try:
+            return [line.strip() for line in file.read().splitlines()]
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is not a text file") from error
+
+
+def read_fields(path, count, separator=None, source=""):
+    """Yields the fields of each line that is not empty.
+
+    Args:
+        path: Text file, as for `read_lines`.
         count: Number of fields that a line must have.
         separator: Text between them, or `None` for white space.
         source: Where the file comes from, for the message if it is missing.
@@ -23,19 +47,13 @@ def read_fields(path, count, separator=None, source=""):
         DataError: If the file is missing or a line has another number of
             fields.
     """
-    if not os.path.isfile(path):
-        raise DataError(f"no file {path}; {source}" if source else path)
-    with open(path, encoding="utf-8-sig") as file:
-        try:
-            lines = file.read().splitlines()
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not a text file") from error
+    lines = read_lines(path, source)
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        if not line:
             continue
 
         def bad(reason, number=number, line=line):
-            return DataError(f"{path}:{number}: {reason}: '{line.strip()}'")
+            return DataError(f"{path}:{number}: {reason}: '{line}'")
 
         fields = [field.strip() for field in line.split(separator)]
         if len(fields) != count:

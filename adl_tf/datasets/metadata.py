@@ -15,7 +15,7 @@ import os
 import numpy as np
 
 from adl_tf.datasets.examples import Examples
-from adl_tf.datasets.lines import numbers, read_fields
+from adl_tf.datasets.lines import numbers, read_fields, read_lines
 from adl_tf.errors import DataError
 
 SOURCE = (
@@ -47,9 +47,16 @@ def metadata(data_dir, split, num_classes=None, source=SOURCE):
         path = os.path.join(folder, name)
         return read_fields(path, count, separator=",", source=source)
 
-    image_ids = [fields[0] for _, fields in read("image_ids.txt", 1)]
+    image_ids = {}  # a dictionary keeps the order
+    for bad, (image_id,) in read("image_ids.txt", 1):
+        if image_id in image_ids:
+            raise bad("given twice")
+        image_ids[image_id] = True
+    image_ids = list(image_ids)
     labels = {}
     for bad, (image_id, text) in read("class_labels.txt", 2):
+        if image_id in labels:
+            raise bad("given twice")
         (label,) = numbers([text], int, bad)
         if label < 0 or (num_classes and label >= num_classes):
             raise bad(
@@ -135,13 +142,12 @@ def _class_names(folder, labels, num_classes):
     for place in (folder, os.path.dirname(folder)):
         path = os.path.join(place, "class_names.txt")
         if os.path.isfile(path):
-            with open(path, encoding="utf-8-sig") as file:
-                names = [line.strip() for line in file if line.strip()]
+            names = [name for name in read_lines(path) if name]
             needed = num_classes or max(labels.values(), default=-1) + 1
             if len(names) < needed:
                 raise DataError(
                     f"{path} has {len(names)} names for {needed} classes"
                 )
-            return names
+            return names[:num_classes]
     count = num_classes or max(labels.values(), default=-1) + 1
     return [str(number) for number in range(count)]

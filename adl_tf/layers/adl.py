@@ -179,7 +179,7 @@ class ADLLayer(keras.layers.Layer):
         # draw for all of them and take one's own.
         replica, num_replicas = _replica()
         draws = keras.random.uniform(
-            (num_replicas, *shape), seed=self.seed_generator
+            (num_replicas, *shape), dtype="float32", seed=self.seed_generator
         )
         return draws[replica]
 

@@ -18,12 +18,13 @@ def to_heatmap(class_map, size, interpolation="bilinear"):
         float32 array `(size, size)` with minimum 0 and maximum 1; all zeros
         if the map is constant or holds a NaN.
     """
+    class_map = np.asarray(class_map, np.float32)
+    # Asked before it is enlarged: the rounding of bicubic weights would make a
+    # pattern of nothing. The comparison is false for NaN, too.
+    if not class_map.max() > class_map.min():
+        return np.zeros((size, size), np.float32)
     heatmap = cv2.resize(
-        np.asarray(class_map, np.float32),
-        (size, size),
-        interpolation=INTERPOLATIONS[interpolation],
+        class_map, (size, size), interpolation=INTERPOLATIONS[interpolation]
     )
     low, high = heatmap.min(), heatmap.max()
-    if not high > low:  # also where one of them is NaN
-        return np.zeros_like(heatmap)
     return (heatmap - low) / (high - low)

@@ -126,7 +126,8 @@ def cubehelix_grey():
         ).astype(int)
         for a, b in weights
     )
-    # OpenCV's RGB2GRAY: fixed point with 14 bits, rounded.
+    # RGB2GRAY of OpenCV 3, which the authors used: 14 bits, rounded. Later
+    # versions differ by one in two entries, which moves no cut-off.
     grey = (4899 * red + 9617 * green + 1868 * blue + (1 << 13)) >> 14
     return grey.astype(np.uint8)
 

@@ -37,7 +37,7 @@ def draw_box(picture, box, colour):
     Returns:
         uint8 RGB array `(height, width, 3)`.
     """
-    picture = np.ascontiguousarray(picture)
+    picture = np.array(picture)  # a copy, which OpenCV draws into
     height, width = picture.shape[:2]
     thickness = max(2, round(max(height, width) / 120))
     # Half a line inside the edge, where the whole line can be seen.

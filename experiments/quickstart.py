@@ -1,0 +1,71 @@
+"""The main job in a few minutes: train ADL, score it, export it, look at it.
+
+    python -m experiments.quickstart
+
+Runs the commands that it prints, one after the other, and names the page to
+open. Everything goes to runs/quickstart; started again, it goes on where it
+was.
+"""
+
+import glob
+import json
+import os
+import subprocess
+import sys
+import time
+
+RUN = os.path.join("runs", "quickstart")
+SAVED_MODEL = os.path.join(RUN, "saved_model")
+PICTURES = os.path.join(RUN, "pictures")
+NUM_PICTURES = 12
+
+
+def main():
+    started = time.monotonic()
+    data = os.path.join("data", "synthetic_birds", "download")
+    here = os.path.dirname(os.path.abspath(__file__))
+    _run(
+        "1/4 train",
+        "adl_tf.train",
+        f"--flagfile={os.path.join(here, 'quickstart_adl.cfg')}",
+        f"--data_dir={data}",
+        f"--workdir={RUN}",
+    )
+    _run("2/4 score", "adl_tf.evaluate", f"--workdir={RUN}")
+    _run(
+        "3/4 export",
+        "adl_tf.export",
+        f"--workdir={RUN}",
+        f"--output_dir={SAVED_MODEL}",
+    )
+    # Pictures that training did not see.
+    pictures = sorted(glob.glob(os.path.join(data, "test", "*.jpg")))
+    _run(
+        "4/4 localise",
+        "adl_tf.predict",
+        f"--saved_model={SAVED_MODEL}",
+        f"--images={','.join(pictures[:NUM_PICTURES])}",
+        f"--output_dir={PICTURES}",
+        "--title=Birds found by a classifier",
+    )
+    with open(os.path.join(RUN, "metrics.json"), encoding="utf-8") as file:
+        metrics = json.load(file)
+    best = metrics["best_tau"]
+    print(
+        f"\nDone in {time.monotonic() - started:.0f} s. From class names alone "
+        f"the network names {metrics['top1_clas']:.0f} % of the birds and boxes "
+        f"{best['gt_known_loc']:.0f} % of them (threshold {best['tau']:g}).\n"
+        f"Open {os.path.abspath(os.path.join(PICTURES, 'index.html'))}"
+    )
+
+
+def _run(title, module, *flags):
+    shown = [flag if len(flag) < 80 else flag[:60] + "..." for flag in flags]
+    print(f"\n== {title}: python -m {module} {' '.join(shown)}", flush=True)
+    status = subprocess.run([sys.executable, "-m", module, *flags]).returncode
+    if status:
+        sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
