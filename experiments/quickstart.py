@@ -51,11 +51,12 @@ def main():
     with open(os.path.join(RUN, "metrics.json"), encoding="utf-8") as file:
         metrics = json.load(file)
     best = metrics["best_tau"]
+    page = os.path.abspath(os.path.join(PICTURES, "index.html"))
     print(
-        f"\nDone in {time.monotonic() - started:.0f} s. From class names alone "
-        f"the network names {metrics['top1_clas']:.0f} % of the birds and boxes "
-        f"{best['gt_known_loc']:.0f} % of them (threshold {best['tau']:g}).\n"
-        f"Open {os.path.abspath(os.path.join(PICTURES, 'index.html'))}"
+        f"\nDone in {time.monotonic() - started:.0f} s. Trained on class names "
+        f"alone, the network names {metrics['top1_clas']:.0f} % of the birds "
+        f"and boxes {best['gt_known_loc']:.0f} % of them (threshold "
+        f"{best['tau']:g}).\nOpen {page}"
     )
 
 

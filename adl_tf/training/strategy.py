@@ -13,10 +13,12 @@ def make_strategy(name):
     Returns:
         `tf.distribute.Strategy`.
     """
-    devices = tf.config.list_logical_devices(
-        "GPU"
-    ) or tf.config.list_logical_devices("CPU")
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = gpus or tf.config.list_logical_devices("CPU")
     names = [device.name for device in devices]
     if name == "one_device":
         return tf.distribute.OneDeviceStrategy(names[0])
-    return tf.distribute.MirroredStrategy(names)
+    # Collective operations, the default without GPUs, stay broken for the
+    # rest of the process once a step was interrupted.
+    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy(names, cross_device_ops=reduction)

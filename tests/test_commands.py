@@ -1,0 +1,110 @@
+"""Every command as a user types it, up to where TensorFlow would be loaded."""
+
+import subprocess
+import sys
+
+import pytest
+
+from adl_tf import flags
+
+COMMANDS = ("train", "evaluate", "export", "predict")
+
+
+def run(command, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", f"adl_tf.{command}", *arguments],
+        capture_output=True,
+        text=True,
+    )
+
+
+def assert_one_line(result, status, *words):
+    assert result.returncode == status, result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command):
+    result = run(command, "--help")
+    assert result.returncode == 0
+    assert result.stdout.startswith(
+        ("Trains", "Scores", "Exports", "Localises")
+    )
+    assert f"python -m adl_tf.{command}" in result.stdout
+    assert not result.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_loads_nothing_heavy(command):
+    result = subprocess.run(
+        [sys.executable, "-Ximporttime", "-m", f"adl_tf.{command}", "--help"],
+        capture_output=True,
+        text=True,
+    )
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0]
+        for line in result.stderr.splitlines()
+    }
+    assert "absl" in imported
+    assert not {"tensorflow", "keras", "cv2", "numpy"} & imported
+
+
+@pytest.mark.parametrize(
+    ("flag", "valid"),
+    [
+        ("dataset", flags.DATASETS),
+        ("backbone", flags.BACKBONES),
+        ("method", flags.METHODS),
+        ("schedule", ("cosine", "step")),
+        ("strategy", ("auto", "one_device", "mirrored")),
+    ],
+)
+def test_unknown_value_lists_the_valid_ones(flag, valid):
+    assert_one_line(run("train", f"--{flag}=nonsense"), 2, flag, *valid)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "words"),
+    [
+        ("train", [], ["--workdir is needed"]),
+        ("train", ["--nonsense=1"], ["nonsense"]),
+        ("train", ["nonsense"], ["'nonsense' is not a flag"]),
+        ("train", ["--epochs=many"], ["epochs"]),
+        ("train", ["--epochs=-1"], ["epochs"]),
+        ("train", ["--flagfile=/nowhere.cfg"], ["/nowhere.cfg"]),
+        ("evaluate", [], ["--workdir is needed"]),
+        ("evaluate", ["--workdir=/nowhere"], ["/nowhere", "flags.cfg"]),
+        ("evaluate", ["--protocol=x"], ["adl_cvpr19", "wsoleval_cvpr20"]),
+        ("export", ["--workdir=/nowhere"], ["/nowhere"]),
+        ("predict", ["--images=x.jpg"], ["--saved_model is needed"]),
+    ],
+)
+def test_bad_usage(command, arguments, words):
+    assert_one_line(run(command, *arguments), 2, *words)
+
+
+def test_names_are_those_of_the_registries():
+    from adl_tf.datasets.load import DATASETS
+    from adl_tf.evaluate import PROTOCOL_NAMES
+    from adl_tf.localization.protocols import PROTOCOLS
+    from adl_tf.methods.build import METHODS
+    from adl_tf.models.classifier import BACKBONES
+
+    assert flags.BACKBONES == tuple(BACKBONES)
+    assert flags.METHODS == tuple(METHODS)
+    assert flags.DATASETS == DATASETS
+    assert PROTOCOL_NAMES == tuple(PROTOCOLS)
+
+
+@pytest.mark.slow
+def test_missing_data_names_the_folder_and_the_source(tmp_path):
+    result = run(
+        "train",
+        "--dataset=cub",
+        f"--data_dir={tmp_path}/nowhere",
+        f"--workdir={tmp_path}/run",
+    )
+    assert_one_line(result, 1, f"{tmp_path}/nowhere", "data.caltech.edu")

@@ -1,0 +1,218 @@
+import csv
+import os
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from adl_tf.errors import AdlTfError, DataError, UsageError
+from adl_tf.training import checkpoints, loop
+from adl_tf.training.loop import Trainer, train
+from adl_tf.training.strategy import make_strategy
+from adl_tf.training.trained import load_trained
+
+
+def weights_of(run):
+    return load_trained(run).get_weights()
+
+
+def history_of(run):
+    with open(os.path.join(run.workdir, "history.csv")) as file:
+        return list(csv.DictReader(file))
+
+
+def test_work_directory(settings):
+    run = settings()
+    train(run)
+    for name in ("flags.cfg", "environment.json", "class_names.txt", "logs"):
+        assert os.path.exists(os.path.join(run.workdir, name))
+    assert os.listdir(os.path.join(run.workdir, "logs"))
+    assert [row["step"] for row in history_of(run)] == ["3", "6"]
+    assert sorted(os.listdir(os.path.join(run.workdir, "checkpoints"))) == [
+        "00000003",
+        "00000006",
+    ]
+    with open(os.path.join(run.workdir, "flags.cfg")) as file:
+        lines = file.read().splitlines()
+    assert "--num_classes=2" in lines
+    assert "--batch_size=8" in lines
+
+
+def test_learns(trained):
+    rows = history_of(trained)
+    assert float(rows[-1]["loss"]) < 0.5 * float(rows[0]["loss"])
+    assert float(rows[-1]["accuracy"]) > 90
+
+
+def test_goes_on_from_checkpoint(settings, tmp_path, monkeypatch):
+    whole = settings(workdir=str(tmp_path / "whole"))
+    train(whole)
+    broken = settings(workdir=str(tmp_path / "broken"))
+    save = checkpoints.save
+
+    def save_and_stop(workdir, step, *arguments):
+        save(workdir, step, *arguments)
+        if step == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(broken)
+    monkeypatch.undo()
+    train(settings(workdir=broken.workdir))
+    for first, second in zip(weights_of(whole), weights_of(broken)):
+        np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_finished_run_is_left_alone(trained):
+    before = history_of(trained)
+    train(trained)
+    assert history_of(trained) == before
+
+
+def test_damaged_leftover_of_a_checkpoint_does_not_matter(settings):
+    run = settings()
+    os.makedirs(os.path.join(run.workdir, "checkpoints", "00000003.partial"))
+    train(run)
+    assert len(history_of(run)) == 2
+
+
+def test_two_replicas(settings, capsys):
+    run = settings(strategy="mirrored", epochs=1)
+    train(run)
+    assert "2 replica(s)" in capsys.readouterr().out
+    assert np.isfinite(float(history_of(run)[0]["loss"]))
+
+
+def test_two_replicas_and_odd_batch(settings):
+    with pytest.raises(UsageError, match="multiple of 2"):
+        train(settings(strategy="mirrored", batch_size=7))
+
+
+def test_two_replicas_learn_what_one_does(settings, tmp_path):
+    """Without batch statistics, a step depends on the whole batch alone."""
+
+    def step(strategy_name):
+        run = settings(
+            strategy=strategy_name, method="cam", workdir=str(tmp_path)
+        )
+        run.num_classes = 2
+        keras.utils.set_random_seed(1)
+        strategy = make_strategy(strategy_name)
+        with strategy.scope():
+            trainer = Trainer(run, 3, strategy)
+        for layer in trainer.model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False  # then it uses its averages
+        random = np.random.default_rng(0)
+        images = random.integers(0, 255, (8, 32, 32, 3), np.uint8)
+        labels = np.arange(8, dtype=np.int32) % 2
+        shares = strategy.num_replicas_in_sync
+
+        def share(context):
+            index = context.replica_id_in_sync_group
+            return (images[index::shares], labels[index::shares])
+
+        batch = strategy.experimental_distribute_values_from_function(
+            lambda context: tuple(tf.constant(v) for v in share(context))
+        )
+        loss, right = trainer.step(batch)
+        return float(loss), int(right), trainer.model.get_weights()
+
+    one, two = step("one_device"), step("mirrored")
+    assert one[0] == pytest.approx(two[0], rel=1e-5)
+    assert one[1] == two[1]
+    for first, second in zip(one[2], two[2]):
+        np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def test_other_flags_are_refused(settings):
+    train(settings(epochs=1))
+    with pytest.raises(
+        UsageError, match="--learning_rate=0.02.*--learning_rate=0.5"
+    ):
+        train(settings(epochs=1, learning_rate=0.5))
+
+
+def test_loss_that_is_not_a_number(settings):
+    run = settings(learning_rate=1e30)
+    with pytest.raises(AdlTfError, match="the loss is .*learning_rate"):
+        train(run)
+    assert checkpoints.latest_weights(run.workdir) is not None
+
+
+def test_undecodable_picture_is_named(settings, data_dir, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(data_dir, copy)
+    (copy / "train" / "7.png").write_bytes(b"not a picture")
+    for cache_bytes in (loop.pipeline.CACHE_BYTES, 0):
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            pytest.raises(DataError, match=r"train/7\.png"),
+        ):
+            patch.setattr(loop.pipeline, "CACHE_BYTES", cache_bytes)
+            train(
+                settings(
+                    data_dir=str(copy),
+                    workdir=str(tmp_path / f"run{cache_bytes}"),
+                )
+            )
+
+
+def test_crop_larger_than_picture(settings):
+    with pytest.raises(UsageError, match="larger than"):
+        train(settings(input_size=64))
+
+
+def test_too_few_classes(settings):
+    with pytest.raises(UsageError, match="--num_classes=1"):
+        train(settings(num_classes=1))
+
+
+def test_unknown_adl_position(settings):
+    with pytest.raises(UsageError, match="conv9"):
+        train(settings(adl_positions="conv9,conv4_relu"))
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_mixed_precision(settings, precision):
+    run = settings(mixed_precision=precision, epochs=1)
+    try:
+        train(run)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert np.isfinite(float(history_of(run)[0]["loss"]))
+
+
+def make_trainer(run):
+    run.num_classes = 2
+    strategy = make_strategy("one_device")
+    with strategy.scope():
+        return Trainer(run, 3, strategy)
+
+
+def test_rate_of_the_head(settings):
+    trainer = make_trainer(settings(head_learning_rate_ratio=0.0))
+    before = {v.path: v.numpy() for v in trainer.model.trainable_variables}
+    trainer.step((tf.zeros((8, 32, 32, 3), tf.uint8), tf.zeros(8, tf.int32)))
+    changed = {
+        v.path
+        for v in trainer.model.trainable_variables
+        if not np.array_equal(before[v.path], v)
+    }
+    assert any("conv1/" in path for path in changed)
+    assert not any("logits" in path for path in changed)
+
+
+def test_penalty_on_kernels_alone(settings):
+    trainer = make_trainer(settings(weight_decay=0.3))
+    kernels = [
+        variable.numpy().astype(np.float64)
+        for variable in trainer.model.trainable_variables
+        if variable.path.endswith("kernel")
+    ]
+    assert len(kernels) == 5
+    expected = 0.5 * 0.3 * sum((kernel**2).sum() for kernel in kernels)
+    assert float(trainer._penalty()) == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,17 @@
+import pytest
+
+from adl_tf.training.schedule import learning_rate_schedule
+
+
+def test_cosine():
+    schedule = learning_rate_schedule("cosine", 0.2, 100)
+    rates = [float(schedule(step)) for step in (0, 50, 100)]
+    assert rates == pytest.approx([0.2, 0.1, 0.0], abs=1e-7)
+
+
+def test_step_as_the_authors():
+    """105 "epochs", a tenth after 30, 60, 90 and 100 (spec D.2)."""
+    schedule = learning_rate_schedule("step", 1.0, 105)
+    rates = [float(schedule(s)) for s in (30, 31, 60, 61, 90, 91, 100, 101)]
+    expected = [1, 0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3, 1e-4]
+    assert rates == pytest.approx(expected, rel=1e-4)
