@@ -4,7 +4,7 @@
 
 Runs the commands that it prints, one after the other, and names the page to
 open. Everything goes to runs/quickstart; started again, it goes on where it
-was.
+was. Flags of adl_tf.train are passed on.
 """
 
 import glob
@@ -30,6 +30,7 @@ def main():
         f"--flagfile={os.path.join(here, 'quickstart_adl.cfg')}",
         f"--data_dir={data}",
         f"--workdir={RUN}",
+        *sys.argv[1:],
     )
     _run("2/4 score", "adl_tf.evaluate", f"--workdir={RUN}")
     _run(

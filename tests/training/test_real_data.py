@@ -1,0 +1,45 @@
+"""ImageNet's MobileNetV1 as it comes, on real photographs."""
+
+import pytest
+
+from adl_tf.datasets.load import load_examples
+from adl_tf.localization.protocols import PROTOCOLS
+from adl_tf.training.evaluation import evaluate
+from adl_tf.training.loop import train
+from adl_tf.training.trained import load_trained
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("last_stride", "top1_clas", "gt_known_loc"),
+    # What an independent prototype got on these 1,300 pictures.
+    [(2, 79.4, 58.8), (1, 76.8, 66.4)],
+)
+def test_pretrained_mobilenet(
+    settings, test_data, test_weights, last_stride, top1_clas, gt_known_loc
+):
+    run = settings(
+        dataset="ilsvrc",
+        data_dir=str(test_data / "ILSVRC"),
+        num_classes=1000,
+        backbone="mobilenet_v1",
+        last_stride=last_stride,
+        method="cam",
+        weights=str(test_weights / "mobilenet_1_0_224_tf.h5"),
+        epochs=0,
+        input_size=224,
+        resize_size=256,
+        batch_size=50,
+    )
+    train(run)
+    metrics, _ = evaluate(
+        load_trained(run),
+        load_examples("ilsvrc", run.data_dir, "val"),
+        PROTOCOLS["wsoleval_cvpr20"],
+        run,
+    )
+    assert metrics["top1_clas"] == pytest.approx(top1_clas, abs=1)
+    assert metrics["best_tau"]["gt_known_loc"] == pytest.approx(
+        gt_known_loc, abs=1
+    )
