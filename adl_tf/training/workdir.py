@@ -14,6 +14,7 @@ import tensorflow as tf
 import adl_tf
 from adl_tf.errors import UsageError
 from adl_tf.flags import as_flagfile
+from adl_tf.training import checkpoints
 
 # How fast, not what: these may change when a run goes on.
 _MAY_CHANGE = ("--strategy=", "--data_dir=")
@@ -32,7 +33,8 @@ def claim(settings, class_names):
     os.makedirs(settings.workdir, exist_ok=True)
     path = os.path.join(settings.workdir, "flags.cfg")
     text = as_flagfile(settings)
-    if os.path.isfile(path):
+    # Flags of a run that never got so far as to save may be mended.
+    if os.path.isfile(path) and checkpoints.latest_weights(settings.workdir):
         with open(path, encoding="utf-8") as file:
             _refuse_other_run(settings.workdir, file.read(), text)
     write_whole(path, text)

@@ -136,6 +136,12 @@ def test_other_flags_are_refused(settings):
         train(settings(epochs=1, learning_rate=0.5))
 
 
+def test_flags_that_never_worked_may_be_mended(settings):
+    with pytest.raises(UsageError, match="conv9"):
+        train(settings(adl_positions="conv9", epochs=1))
+    train(settings(epochs=1))
+
+
 def test_loss_that_is_not_a_number(settings):
     run = settings(learning_rate=1e30)
     with pytest.raises(AdlTfError, match="the loss is .*learning_rate"):
