@@ -30,6 +30,7 @@ setup(
         "keras>=3.8",
         "numpy>=1.26",
         "opencv-python>=4.10",
+        "tensorboard>=2.18",
         "tensorflow>=2.18",
         "tensorflow-datasets>=4.9.7",
         "tqdm>=4.66",
