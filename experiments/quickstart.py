@@ -7,9 +7,9 @@ open. Everything goes to runs/quickstart; started again, it goes on where it
 was. Flags of adl_tf.train are passed on.
 """
 
-import glob
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -17,17 +17,16 @@ import time
 RUN = os.path.join("runs", "quickstart")
 SAVED_MODEL = os.path.join(RUN, "saved_model")
 PICTURES = os.path.join(RUN, "pictures")
-NUM_PICTURES = 12
 
 
 def main():
     started = time.monotonic()
     data = os.path.join("data", "synthetic_birds", "download")
-    here = os.path.dirname(os.path.abspath(__file__))
+    flagfile = os.path.join(os.path.dirname(__file__), "quickstart_adl.cfg")
     _run(
         "1/4 train",
         "adl_tf.train",
-        f"--flagfile={os.path.join(here, 'quickstart_adl.cfg')}",
+        f"--flagfile={os.path.relpath(flagfile)}",
         f"--data_dir={data}",
         f"--workdir={RUN}",
         *sys.argv[1:],
@@ -39,13 +38,12 @@ def main():
         f"--workdir={RUN}",
         f"--output_dir={SAVED_MODEL}",
     )
-    # Pictures that training did not see.
-    pictures = sorted(glob.glob(os.path.join(data, "test", "*.jpg")))
     _run(
         "4/4 localise",
         "adl_tf.predict",
         f"--saved_model={SAVED_MODEL}",
-        f"--images={','.join(pictures[:NUM_PICTURES])}",
+        # Ten pictures that training did not see, one of each class.
+        f"--images={os.path.join(data, 'test', '0000*.jpg')}",
         f"--output_dir={PICTURES}",
         "--title=Birds found by a classifier",
     )
@@ -62,8 +60,8 @@ def main():
 
 
 def _run(title, module, *flags):
-    shown = [flag if len(flag) < 80 else flag[:60] + "..." for flag in flags]
-    print(f"\n== {title}: python -m {module} {' '.join(shown)}", flush=True)
+    command = shlex.join(["python", "-m", module, *flags])
+    print(f"\n== {title}: {command}", flush=True)
     status = subprocess.run([sys.executable, "-m", module, *flags]).returncode
     if status:
         sys.exit(status)
