@@ -17,7 +17,8 @@ def localization_metrics(overlaps, correct, correct_top5, protocol):
     Returns:
         Dictionary with `top1_clas`, `top5_clas`, `fixed_tau`, `best_tau`
         (chosen on these very images, hence `"oracle": True`) and `curve`; all
-        accuracies in percent.
+        accuracies in percent. Measures that are still to be written are
+        `None`.
     """
     thresholds = protocol.threshold_values()
     hits = overlaps >= protocol.min_iou
@@ -42,9 +43,13 @@ def localization_metrics(overlaps, correct, correct_top5, protocol):
         "top5_clas": float(100 * correct_top5.mean()),
         "fixed_tau": at(fixed),
         "best_tau": {**at(best), "oracle": True},
+        "val_tau": None,
         "curve": {
             "tau": thresholds.tolist(),
             "gt_known_loc": gt_known.tolist(),
             "top1_loc": top1_loc.tolist(),
         },
+        "max_box_acc": None,
+        "max_box_acc_v2": None,
+        "pxap": None,
     }

@@ -56,6 +56,10 @@ def test_by_hand():
             "gt_known_loc": pytest.approx([80, 40, 20]),
             "top1_loc": pytest.approx([20, 40, 0]),
         },
+        "val_tau": None,
+        "max_box_acc": None,
+        "max_box_acc_v2": None,
+        "pxap": None,
     }
 
 
