@@ -148,7 +148,10 @@ def as_flagfile(run_settings):
     lines = []
     for name in RUN_NAMES:
         value = getattr(run_settings, name)
-        if name == "data_dir" and value:
+        is_path = name == "data_dir" or (
+            name == "weights" and value not in ("imagenet", "none")
+        )
+        if is_path and value:
             value = os.path.abspath(os.path.expanduser(value))
         if value is not None:
             lines.append(f"--{name}={value}\n")
