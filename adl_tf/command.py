@@ -73,7 +73,8 @@ def _parse(argv, from_workdir):
                 )
             rest = flags.FLAGS([argv[0], f"--flagfile={saved}", *argv[1:]])
     except flags.Error as error:
-        raise UsageError(f"{error} (--help lists the flags)") from error
+        reason = str(error).removeprefix("ERROR:: ")
+        raise UsageError(f"{reason} (--help lists the flags)") from error
     if len(rest) > 1:
         raise UsageError(
             f"'{rest[1]}' is not a flag: flags look like --name=value"

@@ -60,9 +60,15 @@ def main(values):
         "".join(json.dumps(record) + "\n" for record in records),
     )
     path = os.path.join(output_dir, "metrics.json")
-    write_whole(path, json.dumps(metrics, indent=1) + "\n")
+    replaced = ""
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8") as file:
+            replaced = f", in place of {json.load(file).get('protocol')}"
+    # A line an entry: the curve has a thousand numbers.
+    lines = [f' "{key}": {json.dumps(metrics[key])}' for key in metrics]
+    write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
     print(summary(metrics))
-    print(f"written: {path}")
+    print(f"written: {path} ({protocol.name}{replaced})")
 
 
 def summary(metrics):

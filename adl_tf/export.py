@@ -34,14 +34,15 @@ def main(values):
     from adl_tf.training.trained import class_names, load_trained
 
     settings = flags.settings(values)
-    threshold = export(
+    threshold, protocol = export(
         load_trained(settings),
         values.output_dir,
         class_names(settings),
         settings,
         values.threshold,
     )
-    print(f"written: {values.output_dir} (threshold {threshold:g})")
+    origin = f", the best under {protocol}" if protocol else ""
+    print(f"written: {values.output_dir} (threshold {threshold:g}{origin})")
 
 
 if __name__ == "__main__":

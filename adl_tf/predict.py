@@ -45,7 +45,7 @@ def main(values):
         print(f"{len(failed)} of {len(paths)} pictures could not be read:")
         for record in failed:
             print(f"  {record['image']}: {record['error']}")
-    print(f"open {page}")
+    print(f"{len(paths) - len(failed)} pictures localised: open {page}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ PICTURES = os.path.join(RUN, "pictures")
 
 
 def main():
+    if {"--help", "-h"} & set(sys.argv):
+        print(__doc__.strip())
+        return
     started = time.monotonic()
     data = os.path.join("data", "synthetic_birds", "download")
     flagfile = os.path.join(os.path.dirname(__file__), "quickstart_adl.cfg")

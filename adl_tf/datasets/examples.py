@@ -106,7 +106,8 @@ def parse_classes(text, num_classes):
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= last <= num_classes:
             raise UsageError(
-                f"--classes={text}: '{part}' is not within 1-{num_classes}"
+                f"--classes={text}: '{part}' is not within 1-{num_classes} "
+                "(classes are counted from 1 here)"
             )
         numbers.extend(range(first, last + 1))
     if len(set(numbers)) < len(numbers):

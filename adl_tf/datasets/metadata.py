@@ -7,7 +7,8 @@
     class_names.txt     name                    optional
 
 The files stand in `metadata/<split>/`, or in `metadata/` itself where there
-is only one split; paths are relative to the data folder.
+is only one split; paths are relative to the data folder. Boxes are needed to
+score, not to train.
 """
 
 import os
@@ -20,7 +21,8 @@ from adl_tf.errors import DataError
 
 SOURCE = (
     "a data folder holds metadata/<split>/ with image_ids.txt, "
-    "class_labels.txt, image_sizes.txt and localization.txt (see data/README)"
+    "class_labels.txt, image_sizes.txt and, to score, localization.txt (see "
+    "data/README.md)"
 )
 
 

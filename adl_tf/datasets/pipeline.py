@@ -190,7 +190,7 @@ def reason(error):
     Returns:
         Text of one line.
     """
-    text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]", "", str(error.message))
+    text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$", "", str(error.message))
     return " ".join(text.split())
 
 

@@ -50,7 +50,7 @@ def insert_after(model, names, make_layer):
         if not chosen:
             raise ValueError(
                 f"No layer of model '{model.name}' matches {names!r}. "
-                f"Its layers are: {', '.join(known)}"
+                + _few(known)
             )
     else:
         chosen = list(names)
@@ -133,9 +133,11 @@ def _require(names, known):
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=3)
-            hint = (
-                f"Did you mean {', '.join(close)}?"
-                if close
-                else (f"Its layers are: {', '.join(known)}")
-            )
+            hint = f"Did you mean {', '.join(close)}?" if close else _few(known)
             raise ValueError(f"The model has no layer '{name}'. {hint}")
+
+
+def _few(known):
+    """The names of a small model, and the last ones of a large one."""
+    more = "" if len(known) <= 20 else "..., "
+    return f"Its layers are: {more}{', '.join(known[-20:])}"

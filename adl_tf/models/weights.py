@@ -35,7 +35,7 @@ def load_pretrained(model, backbone, weights, num_classes):
                 f"backbone '{backbone.model.name}' has no ImageNet weights: "
                 "train it from scratch with weights None (--weights=none)"
             )
-        source = backbone.imagenet_weights()
+        source = _download(backbone)
     elif str(weights).endswith(".weights.h5"):
         _load_own(model, weights)
         return ()
@@ -51,6 +51,18 @@ def load_pretrained(model, backbone, weights, num_classes):
     return tuple(
         layer.name for layer in model.layers if layer.name in new_layers
     )
+
+
+def _download(backbone):
+    try:
+        return backbone.imagenet_weights()
+    # Keras raises a bare Exception where the network fails.
+    except Exception as error:
+        raise DataError(
+            f"the ImageNet weights of '{backbone.model.name}' cannot be had: "
+            f"{str(error).splitlines()[0]}; give the path of a file with "
+            "--weights, or --weights=none to train from scratch"
+        ) from error
 
 
 def _load_layer(layer, values, origin):

@@ -9,7 +9,7 @@ ESTIMATE = (64, 224, 64)
 
 
 def overlay_heatmap(picture, heatmap, opacity=0.5):
-    """Lays a heatmap in colours over a picture.
+    """Lays a heatmap in colours over the grey picture.
 
     Args:
         picture: uint8 RGB array `(height, width, 3)`.
@@ -23,7 +23,10 @@ def overlay_heatmap(picture, heatmap, opacity=0.5):
     levels = (np.clip(heatmap, 0, 1) * 255).astype(np.uint8)
     levels = cv2.resize(levels, (width, height))
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_JET)[..., ::-1]
-    return cv2.addWeighted(picture, 1 - opacity, colours, opacity, 0)
+    # Grey, so that every colour is the heatmap's.
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(grey, 1 - opacity, colours, opacity, 0)
 
 
 def draw_box(picture, box, colour):

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 
 import jinja2
 import numpy as np
@@ -13,7 +14,7 @@ from adl_tf.datasets.pipeline import reason
 from adl_tf.errors import DataError, UsageError
 from adl_tf.reporting import drawing
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
+ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 # Longer side of the drawings in pixels.
 DRAWING_SIDE = 480
 
@@ -70,10 +71,13 @@ def predict(saved_model, paths, output_dir, class_id=None, title=""):
         UsageError: If there is no such class.
     """
     localize, class_names = _load(saved_model, class_id)
-    for folder in ("heatmaps", "drawings"):
-        os.makedirs(os.path.join(output_dir, folder), exist_ok=True)
-    records = []
     answers = os.path.join(output_dir, "predictions.jsonl")
+    for name in ("heatmaps", "drawings"):
+        folder = os.path.join(output_dir, name)
+        if os.path.isfile(answers):  # of an earlier call
+            shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder, exist_ok=True)
+    records = []
     with open(answers, "w", encoding="utf-8") as file:
         for index, path in enumerate(
             tqdm(paths, desc="localising", leave=False, disable=None)
@@ -93,7 +97,7 @@ def predict(saved_model, paths, output_dir, class_id=None, title=""):
             file.write(json.dumps(record) + "\n")
             records.append({**record, "name": name})
     page = os.path.join(output_dir, "index.html")
-    _write_page(page, records, title)
+    _write_page(page, records, title, looked_for=class_id is not None)
     return page, [record for record in records if "error" in record]
 
 
@@ -164,7 +168,7 @@ def _draw(output_dir, name, picture, heatmap, box):
         drawing.write_picture(path, drawn)
 
 
-def _write_page(path, records, title):
+def _write_page(path, records, title, looked_for):
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("adl_tf.reporting", "."),
         autoescape=True,
@@ -174,7 +178,7 @@ def _write_page(path, records, title):
     for record in records:
         record["file_name"] = os.path.basename(record["image"])
     text = environment.get_template("prediction.html").render(
-        title=title, records=records
+        title=title, records=records, looked_for=looked_for
     )
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)

@@ -105,10 +105,12 @@ def evaluate(model, examples, protocol, settings):
             "image_id": examples.image_ids[index],
             "label": int(examples.labels[index]),
             "predicted": int(ranking[index, 0]),
-            "probability": float(probabilities[index, ranking[index, 0]]),
+            "probability": round(
+                float(probabilities[index, ranking[index, 0]]), 6
+            ),
             "box": estimates[column].tolist(),
             "ground_truth": expected.tolist(),
-            "iou": float(overlaps[index, column]),
+            "iou": round(float(overlaps[index, column]), 6),
             "tau": best,
         }
         for index, (estimates, expected, _) in enumerate(scored)

@@ -120,7 +120,8 @@ def export(model, output_dir, class_names, settings, threshold=None):
             metrics.json in the work directory knows, or 0.2 without it.
 
     Returns:
-        The threshold that was stored.
+        Tuple of the threshold that was stored and the protocol under which it
+        was the best one, or `None` if it comes from elsewhere.
 
     Raises:
         UsageError: If the folder is in use.
@@ -157,7 +158,7 @@ def export(model, output_dir, class_names, settings, threshold=None):
         )
     shutil.rmtree(output_dir, ignore_errors=True)
     os.rename(partial, output_dir)
-    return threshold
+    return threshold, protocol
 
 
 def _evaluated_threshold(workdir):

@@ -59,10 +59,13 @@ def train(settings):
         settings.workdir, trainer.model, trainer.optimizer
     )
     print(trainer.describe(examples, step), flush=True)
-    if step == 0:
+    num_steps = settings.epochs * steps_per_epoch
+    if num_steps == 0:
         checkpoints.save(settings.workdir, 0, trainer.model, trainer.optimizer)
-    if step < settings.epochs * steps_per_epoch:
+    elif step < num_steps:
         _run_epochs(settings, trainer, examples, step)
+    else:
+        print("there is nothing left to do")
     print(f"trained: {checkpoints.latest_weights(settings.workdir)}")
 
 
@@ -200,7 +203,7 @@ def _run_epochs(settings, trainer, examples, step):
             f"epoch {epoch:3d}/{settings.epochs}  loss {row['loss']:.4f}  "
             f"accuracy {row['accuracy']:5.1f} %  "
             f"{row['images_per_second']:.0f} images/s  "
-            f"{row['seconds']:.0f} s",
+            f"{row['seconds']:.0f} s in all",
             flush=True,
         )
 
@@ -221,10 +224,10 @@ def _run_steps(trainer, batches, examples, epoch, step, last):
             raise error from None
         loss = float(loss)
         if not math.isfinite(loss):
+            last = checkpoints.latest_weights(trainer.settings.workdir)
             raise AdlTfError(
                 f"the loss is {loss} at step {now}: try a lower "
-                "--learning_rate; the last checkpoint is "
-                f"{checkpoints.latest_weights(trainer.settings.workdir)}"
+                f"--learning_rate; the last checkpoint is {last or 'none yet'}"
             )
         total_loss += loss
         total_right += int(right)

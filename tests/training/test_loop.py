@@ -146,7 +146,30 @@ def test_loss_that_is_not_a_number(settings):
     run = settings(learning_rate=1e30)
     with pytest.raises(AdlTfError, match="the loss is .*learning_rate"):
         train(run)
-    assert checkpoints.latest_weights(run.workdir) is not None
+    # Nothing stands in the way of a lower rate.
+    train(settings())
+
+
+def test_loss_that_stops_being_a_number(settings, monkeypatch):
+    """The checkpoints of the epochs before are kept."""
+    run = settings(epochs=3)
+    step = Trainer.step
+
+    def step_until(trainer, batch):
+        loss, right = step(trainer, batch)
+        done = int(trainer.optimizer.iterations.numpy())
+        return (loss if done < 5 else loss * np.nan), right
+
+    monkeypatch.setattr(Trainer, "step", step_until)
+    with pytest.raises(AdlTfError, match=r"nan at step 4.*00000003"):
+        train(run)
+    assert "00000003" in checkpoints.latest_weights(run.workdir)
+
+
+def test_pretrained_weights_as_they_are(settings):
+    run = settings(epochs=0, num_classes=2)
+    train(run)
+    assert "00000000" in checkpoints.latest_weights(run.workdir)
 
 
 def test_undecodable_picture_is_named(settings, data_dir, tmp_path):
