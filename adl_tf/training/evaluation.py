@@ -35,61 +35,13 @@ def evaluate(model, examples, protocol, settings):
             not one of the model's.
     """
     _check(examples, model.output_shape[-1])
-    predict = _predict_function(model)
-    batches = pipeline.test_batches(
-        examples,
-        batch_size=settings.batch_size,
-        input_size=settings.input_size,
-        resize_size=(
-            settings.resize_size
-            if protocol.centre_crop
-            else settings.input_size
-        ),
-    )
-    probabilities, scored = [], []
-
-    def score(class_map, index, file_size):
-        size = file_size if examples.sizes is None else examples.sizes[index]
-        estimates = protocol.estimate(class_map, settings.input_size)
-        expected = protocol.expected(
-            examples.boxes[index],
-            size,
-            settings.input_size,
-            settings.resize_size,
-        )
-        return estimates, expected, box_iou(estimates, expected)
-
-    # OpenCV works outside Python's lock: boxes of one batch are found while
-    # the network sees the next.
-    with (
-        ThreadPoolExecutor() as pool,
-        tqdm(
-            total=len(examples), desc="scoring", leave=False, disable=None
-        ) as bar,
-    ):
-        try:
-            for images, file_sizes in batches:
-                first = len(scored)
-                labels = examples.labels[first : first + len(images)]
-                batch_probabilities, maps = predict(images, labels)
-                probabilities.append(batch_probabilities.numpy())
-                for offset, class_map in enumerate(maps.numpy()):
-                    scored.append(
-                        pool.submit(
-                            score,
-                            class_map,
-                            first + offset,
-                            file_sizes[offset].numpy(),
-                        )
-                    )
-                bar.update(len(labels))
-        except tf.errors.OpError:
-            error = pipeline.undecodable(examples)
-            if error is None:
-                raise
-            raise error from None
-        scored = [future.result() for future in scored]
-    probabilities = np.concatenate(probabilities)
+    try:
+        probabilities, scored = _one_pass(model, examples, protocol, settings)
+    except tf.errors.OpError:
+        error = pipeline.undecodable(examples)
+        if error is None:
+            raise
+        raise error from None
     overlaps = np.stack([overlap.max(axis=1) for _, _, overlap in scored])
     ranking = np.argsort(-probabilities, axis=1, kind="stable")
     correct = ranking[:, 0] == examples.labels
@@ -116,6 +68,52 @@ def evaluate(model, examples, protocol, settings):
         for index, (estimates, expected, _) in enumerate(scored)
     ]
     return metrics, records
+
+
+def _one_pass(model, examples, protocol, settings):
+    """Probabilities of all classes, and boxes and overlaps of each picture."""
+    predict = _predict_function(model)
+    batches = pipeline.test_batches(
+        examples,
+        batch_size=settings.batch_size,
+        input_size=settings.input_size,
+        resize_size=(
+            settings.resize_size
+            if protocol.centre_crop
+            else settings.input_size
+        ),
+    )
+
+    def score(class_map, index, file_size):
+        size = file_size if examples.sizes is None else examples.sizes[index]
+        estimates = protocol.estimate(class_map, settings.input_size)
+        expected = protocol.expected(
+            examples.boxes[index],
+            size,
+            settings.input_size,
+            settings.resize_size,
+        )
+        return estimates, expected, box_iou(estimates, expected)
+
+    probabilities, scored = [], []
+    bar = tqdm(total=len(examples), desc="scoring", leave=False, disable=None)
+    # OpenCV works outside Python's lock: boxes of one batch are found while
+    # the network sees the next.
+    with ThreadPoolExecutor() as pool, bar:
+        for images, file_sizes in batches:
+            first = len(scored)
+            numbers = range(first, first + len(images))
+            answers, maps = predict(images, examples.labels[numbers])
+            probabilities.append(answers.numpy())
+            scored += [
+                pool.submit(score, *each)
+                for each in zip(maps.numpy(), numbers, file_sizes.numpy())
+            ]
+            bar.update(len(numbers))
+    return (
+        np.concatenate(probabilities),
+        [future.result() for future in scored],
+    )
 
 
 def _predict_function(model):
