@@ -141,15 +141,14 @@ def _find(data_dir, split, source):
 
 
 def _class_names(folder, labels, num_classes):
+    needed = num_classes or max(labels.values(), default=-1) + 1
     for place in (folder, os.path.dirname(folder)):
         path = os.path.join(place, "class_names.txt")
         if os.path.isfile(path):
             names = [name for name in read_lines(path) if name]
-            needed = num_classes or max(labels.values(), default=-1) + 1
             if len(names) < needed:
                 raise DataError(
                     f"{path} has {len(names)} names for {needed} classes"
                 )
             return names[:num_classes]
-    count = num_classes or max(labels.values(), default=-1) + 1
-    return [str(number) for number in range(count)]
+    return [str(number) for number in range(needed)]

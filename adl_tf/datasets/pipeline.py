@@ -5,6 +5,7 @@ function of the seed and of the place alone. So a run that goes on from step
 1,000 sees what it would have seen, and nothing has to be saved for it.
 """
 
+import contextlib
 import re
 
 import numpy as np
@@ -160,6 +161,25 @@ def decode_all(examples, resize_size, progress):
     for index, picture in enumerate(progress(dataset.as_numpy_iterator())):
         pictures[index] = picture
     return pictures
+
+
+@contextlib.contextmanager
+def bad_picture_named(examples):
+    """Turns a failure to read pictures into the error that names one.
+
+    Args:
+        examples: `Examples` of the pipeline.
+
+    Raises:
+        DataError: In place of TensorFlow's error, if a picture is to blame.
+    """
+    try:
+        yield
+    except tf.errors.OpError:
+        error = undecodable(examples)
+        if error is None:
+            raise
+        raise error from None
 
 
 def undecodable(examples, start=0):

@@ -6,12 +6,11 @@ from adl_tf.errors import UsageError
 from adl_tf.methods.build import assemble
 
 
-def assemble_from_settings(settings, num_classes, weights):
+def assemble_from_settings(settings, weights):
     """Builds the model that the flags describe.
 
     Args:
         settings: Namespace with the flags of `adl_tf.flags`.
-        num_classes: Number of classes.
         weights: `"imagenet"`, `"none"`, `None` or a path.
 
     Returns:
@@ -20,10 +19,10 @@ def assemble_from_settings(settings, num_classes, weights):
     Raises:
         UsageError: If a value is not possible.
     """
-    policy = {"off": "float32"}.get(
-        settings.mixed_precision, f"mixed_{settings.mixed_precision}"
+    precision = settings.mixed_precision
+    keras.mixed_precision.set_global_policy(
+        "float32" if precision == "off" else f"mixed_{precision}"
     )
-    keras.mixed_precision.set_global_policy(policy)
     backbone_arguments = {}
     if settings.backbone == "mobilenet_v1":
         backbone_arguments["last_stride"] = settings.last_stride
@@ -31,7 +30,7 @@ def assemble_from_settings(settings, num_classes, weights):
         return assemble(
             settings.backbone,
             settings.method,
-            num_classes,
+            settings.num_classes,
             None if weights == "none" else weights,
             (settings.input_size, settings.input_size, 3),
             backbone_arguments,

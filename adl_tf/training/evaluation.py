@@ -35,13 +35,8 @@ def evaluate(model, examples, protocol, settings):
             not one of the model's.
     """
     _check(examples, model.output_shape[-1])
-    try:
+    with pipeline.bad_picture_named(examples):
         probabilities, scored = _one_pass(model, examples, protocol, settings)
-    except tf.errors.OpError:
-        error = pipeline.undecodable(examples)
-        if error is None:
-            raise
-        raise error from None
     overlaps = np.stack([overlap.max(axis=1) for _, _, overlap in scored])
     ranking = np.argsort(-probabilities, axis=1, kind="stable")
     correct = ranking[:, 0] == examples.labels

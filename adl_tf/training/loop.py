@@ -90,7 +90,6 @@ class Trainer:
         resumed = checkpoints.latest_weights(settings.workdir) is not None
         self.model, backbone, self.new_layers = assemble_from_settings(
             settings,
-            settings.num_classes,
             # A checkpoint brings all weights itself.
             weights=None if resumed else settings.weights,
         )
@@ -215,13 +214,9 @@ def _run_steps(trainer, batches, examples, epoch, step, last):
         range(step, last), desc=f"epoch {epoch}", leave=False, disable=None
     )
     for now in bar:
-        try:
-            loss, right = trainer.step(next(batches))
-        except tf.errors.InvalidArgumentError:
-            error = pipeline.undecodable(examples)
-            if error is None:
-                raise
-            raise error from None
+        with pipeline.bad_picture_named(examples):
+            batch = next(batches)
+        loss, right = trainer.step(batch)
         loss = float(loss)
         if not math.isfinite(loss):
             last = checkpoints.latest_weights(trainer.settings.workdir)
@@ -236,7 +231,7 @@ def _run_steps(trainer, batches, examples, epoch, step, last):
 
 
 def _distributed_batches(settings, trainer, examples, first_step):
-    try:
+    with pipeline.bad_picture_named(examples):
         pictures = pipeline.decode_all(
             examples,
             settings.resize_size,
@@ -248,8 +243,6 @@ def _distributed_batches(settings, trainer, examples, first_step):
                 disable=None,
             ),
         )
-    except tf.errors.OpError:
-        raise pipeline.undecodable(examples) from None
 
     def batches(context):
         return pipeline.training_batches(
