@@ -28,6 +28,7 @@ setup(
         "h5py>=3.11",
         "jinja2>=3.1",
         "keras>=3.8",
+        "numba>=0.60",
         "numpy>=1.26",
         "opencv-python>=4.10",
         "tensorboard>=2.18",
@@ -36,7 +37,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "test": ["pytest>=8", "ruff>=0.9"],
+        "test": ["hypothesis>=6.100", "pytest>=8", "ruff>=0.9"],
         "backends": ["jax", "torch"],
     },
 )

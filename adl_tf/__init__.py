@@ -14,6 +14,7 @@ _PUBLIC = {
     "insert_adl": "adl_tf.methods.adl",
     "build_model": "adl_tf.methods.build",
     "class_maps": "adl_tf.methods.cam",
+    "grad_cam": "adl_tf.methods.grad_cam",
 }
 
 __all__ = list(_PUBLIC)

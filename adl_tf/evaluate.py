@@ -1,10 +1,15 @@
-"""Scores a trained model: is the class right, and is the box?
+"""Scores heatmaps: is the class right, and is the box?
 
     python -m adl_tf.evaluate --workdir=runs/quickstart
+    python -m adl_tf.evaluate --saved_model=model --dataset=cub \\
+        --data_dir=CUB_200_2011 --output_dir=scores
+    python -m adl_tf.evaluate --heatmaps=maps --metadata=data/metadata/test \\
+        --output_dir=scores
 
-Writes metrics.json and per_image.jsonl into the work directory, or into
---output_dir. The protocol says how boxes are made and when they are right;
-numbers of different protocols cannot be compared.
+The heatmaps come from a trained work directory, from an exported model, or
+from .npy files that any program wrote. Writes metrics.json and per_image.jsonl
+into the work directory or --output_dir. The protocol says how boxes are made
+and when they are right; numbers of different protocols cannot be compared.
 """
 
 import json
@@ -14,9 +19,36 @@ from absl import flags as absl_flags
 
 from adl_tf import command, flags
 from adl_tf.errors import UsageError
+from adl_tf.files import write_whole
 
 PROTOCOL_NAMES = ("adl_cvpr19", "wsoleval_cvpr20")
 
+absl_flags.DEFINE_string(
+    "saved_model", None, "Folder that adl_tf.export wrote, to score that."
+)
+absl_flags.DEFINE_string(
+    "heatmaps",
+    None,
+    "Folder of heatmaps to score: <image_id>.npy, floats in [0, 1] of shape "
+    "(height, width), of what the protocol shows the network.",
+)
+absl_flags.DEFINE_string(
+    "metadata",
+    None,
+    "With --heatmaps: folder of the text files that describe the images (see "
+    "data/README.md); the images are not needed.",
+)
+absl_flags.DEFINE_string(
+    "predictions",
+    None,
+    "With --heatmaps: JSON lines with image_id, class_id and perhaps "
+    "probability and top5; without it only boxes are scored.",
+)
+absl_flags.DEFINE_bool(
+    "allow_missing",
+    False,
+    "With --heatmaps: count images without a usable heatmap as wrong.",
+)
 absl_flags.DEFINE_enum(
     "protocol",
     "adl_cvpr19",
@@ -24,36 +56,154 @@ absl_flags.DEFINE_enum(
     "The rules: adl_cvpr19 as the paper's tables, wsoleval_cvpr20 as the "
     "authors' later comparison of methods.",
 )
+absl_flags.DEFINE_string(
+    "protocol_options",
+    None,
+    "Rules that another source reads otherwise, such as "
+    "largest_by=rectangle,ground_truth=any; a wrong one lists them all.",
+)
+absl_flags.DEFINE_enum(
+    "heatmap",
+    "cam",
+    ("cam", "grad_cam"),
+    "With --workdir: how heatmaps are made. For networks with global average "
+    "pooling the two agree.",
+)
 absl_flags.DEFINE_string("split", "test", "Split of the data set to score.")
+absl_flags.DEFINE_string(
+    "val_split",
+    None,
+    "Split of the data set to choose a threshold on, as val_tau.",
+)
+absl_flags.DEFINE_string(
+    "save_heatmaps", None, "Folder to write every heatmap to, as .npy."
+)
 absl_flags.DEFINE_string(
     "output_dir", None, "Where to write [the work directory]."
 )
 
 
 def main(values):
-    if not values.workdir:
-        raise UsageError("--workdir is needed: the folder of a trained model")
+    sources = [
+        name
+        for name in ("workdir", "saved_model", "heatmaps")
+        if values[name].value
+    ]
+    if len(sources) != 1:
+        raise UsageError(
+            "one of --workdir, --saved_model and --heatmaps is needed, not "
+            f"{' and '.join(f'--{name}' for name in sources) or 'none'}"
+        )
+    output_dir = values.output_dir or values.workdir
+    if not output_dir:
+        raise UsageError(f"--{sources[0]} needs --output_dir")
+    if values.heatmaps:
+        metrics, records = _score_folder(values)
+    else:
+        metrics, records = _score_network(values)
+    _write(output_dir, metrics, records)
+
+
+def _score_network(values):
     command.load_tensorflow()
     from adl_tf.datasets.load import load_examples
-    from adl_tf.localization.protocols import PROTOCOLS
-    from adl_tf.training.evaluation import evaluate
+    from adl_tf.evaluation.network import (
+        evaluate,
+        keras_network,
+        saved_network,
+    )
+    from adl_tf.evaluation.scoring import Scoring
     from adl_tf.training.trained import load_trained
-    from adl_tf.training.workdir import write_whole
 
     settings = flags.settings(values)
-    protocol = PROTOCOLS[values.protocol]
-    examples = load_examples(
-        settings.dataset, settings.data_dir, values.split, settings.classes
-    )
-    model = load_trained(settings)
-    metrics, records = evaluate(model, examples, protocol, settings)
+    protocol = _protocol(values)
+    if values.saved_model:
+        network = saved_network(values.saved_model)
+    else:
+        network = keras_network(load_trained(settings), values.heatmap)
+
+    def score(split, save_heatmaps=None):
+        examples = load_examples(
+            settings.dataset, settings.data_dir, split, settings.classes
+        )
+        scoring = Scoring(
+            examples,
+            protocol,
+            network.input_size,
+            max(settings.resize_size, network.input_size),
+            save_heatmaps,
+        )
+        return scoring, evaluate(network, scoring, settings.batch_size)
+
+    val_tau = None
+    if values.val_split:
+        val_tau = score(values.val_split)[0].best_threshold()
+    scoring, answers = score(values.split, values.save_heatmaps)
+    metrics, records = scoring.result(answers, val_tau)
     metrics = {
         "protocol": protocol.name,
         "dataset": settings.dataset,
         "split": values.split,
+        "val_split": values.val_split,
+        "heatmap": values.heatmap,
         **metrics,
     }
-    output_dir = values.output_dir or settings.workdir
+    return metrics, records
+
+
+def _score_folder(values):
+    from adl_tf.datasets.metadata import metadata
+    from adl_tf.evaluation.heatmap_folder import evaluate_folder, read_answers
+    from adl_tf.evaluation.scoring import Scoring
+
+    if not values.metadata:
+        raise UsageError("--heatmaps needs --metadata")
+    protocol = _protocol(values)
+
+    def score(split):
+        examples = metadata(values.metadata, split, with_pictures=False)
+        scoring = Scoring(
+            examples, protocol, values.input_size, values.resize_size
+        )
+        problems = evaluate_folder(
+            values.heatmaps, scoring, values.allow_missing
+        )
+        return scoring, problems
+
+    val_tau = None
+    if values.val_split:
+        val_tau = score(values.val_split)[0].best_threshold()
+    scoring, problems = score(values.split)
+    answers = None
+    if values.predictions:
+        answers = read_answers(values.predictions, scoring.examples)
+    metrics, records = scoring.result(answers, val_tau)
+    for problem in problems:
+        print(f"counted as wrong: {problem}")
+    metrics = {
+        "protocol": protocol.name,
+        "dataset": "metadata",
+        "split": values.split,
+        "val_split": values.val_split,
+        "num_missing": len(problems),
+        **metrics,
+    }
+    return metrics, records
+
+
+def _protocol(values):
+    from adl_tf.localization.protocols import PROTOCOLS, varied
+
+    protocol = PROTOCOLS[values.protocol]
+    if not values.protocol_options:
+        return protocol
+    try:
+        return varied(protocol, values.protocol_options)
+    except ValueError as error:
+        raise UsageError(f"--protocol_options: {error}") from error
+
+
+def _write(output_dir, metrics, records):
     os.makedirs(output_dir, exist_ok=True)
     write_whole(
         os.path.join(output_dir, "per_image.jsonl"),
@@ -68,7 +218,7 @@ def main(values):
     lines = [f' "{key}": {json.dumps(metrics[key])}' for key in metrics]
     write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
     print(summary(metrics))
-    print(f"written: {path} ({protocol.name}{replaced})")
+    print(f"written: {path} ({metrics['protocol']}{replaced})")
 
 
 def summary(metrics):
@@ -78,21 +228,62 @@ def summary(metrics):
         metrics: What metrics.json holds.
 
     Returns:
-        Text.
+        Text; intervals are those of a bootstrap over the pictures.
     """
+    intervals = metrics["confidence_intervals"]
+
+    def cell(value, interval):
+        if value is None:
+            return ""
+        bounds = "" if not interval else " ({:.1f}-{:.1f})".format(*interval)
+        return f"{value:.1f}{bounds}"
+
+    def line(name, values, bounds, keys):
+        cells = [cell(values.get(key), bounds.get(key)) for key in keys]
+        return name.ljust(34) + "".join(each.ljust(19) for each in cells)
+
     lines = [
-        f"{metrics['num_images']} pictures, protocol {metrics['protocol']}",
-        f"Top-1 Clas {metrics['top1_clas']:5.1f} %   "
-        f"Top-5 Clas {metrics['top5_clas']:5.1f} %",
+        f"{metrics['num_images']} pictures, protocol {metrics['protocol']}; in "
+        f"percent, in brackets {intervals['level']} % intervals",
+        " " * 34 + "Top-1              Top-5              GT-known",
+        line("class", metrics, intervals, ("top1_clas", "top5_clas")),
     ]
-    for key, remark in (("fixed_tau", "fixed"), ("best_tau", "best: oracle")):
-        row = metrics[key]
-        lines.append(
-            f"GT-known Loc {row['gt_known_loc']:5.1f} %   "
-            f"Top-1 Loc {row['top1_loc']:5.1f} %   "
-            f"at threshold {row['tau']:g} ({remark})"
+    remarks = {
+        "fixed_tau": "fixed",
+        "val_tau": f"chosen on {metrics['val_split']}",
+        "best_tau": "best here: oracle",
+    }
+    for tau, remark in remarks.items():
+        row = metrics[tau]
+        if row:
+            lines.append(
+                line(
+                    f"box at {row['tau']:g} ({remark})",
+                    row,
+                    intervals[tau],
+                    ("top1_loc", "top5_loc", "gt_known_loc"),
+                )
+            )
+    others = [
+        f"{name} {cell(metrics[key], intervals.get(key))}"
+        for name, key in (
+            ("MaxBoxAcc", "max_box_acc"),
+            ("MaxBoxAccV2", "max_box_acc_v2"),
+            ("PxAP", "pxap"),
         )
-    return "\n".join(lines)
+        if metrics[key] is not None
+    ]
+    lines.append("   ".join(others))
+    if metrics["baselines"]:
+        whole, centre = (
+            metrics["baselines"][name]["gt_known_loc"]
+            for name in ("whole_image", "centre")
+        )
+        lines.append(
+            "boxes that ignore the picture reach a GT-known Loc of "
+            f"{whole:.1f} (all of it), {centre:.1f} (a square in the middle)"
+        )
+    return "\n".join(each.rstrip() for each in lines)
 
 
 if __name__ == "__main__":
@@ -101,13 +292,24 @@ if __name__ == "__main__":
         "adl_tf.evaluate",
         (
             "workdir",
+            "saved_model",
+            "heatmaps",
+            "metadata",
+            "predictions",
+            "allow_missing",
             "protocol",
+            "protocol_options",
+            "heatmap",
             "split",
+            "val_split",
+            "save_heatmaps",
             "output_dir",
             "dataset",
             "data_dir",
             "classes",
             "batch_size",
+            "input_size",
+            "resize_size",
         ),
         from_workdir=True,
     )

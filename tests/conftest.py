@@ -1,8 +1,11 @@
-"""What the tests share: the backend, two CPU devices, real data."""
+"""What the tests share: two CPU devices, real data, a small trained run."""
 
 import os
 import pathlib
+import types
 
+import cv2
+import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -36,3 +39,88 @@ def _folder(pytestconfig, variable):
     if not value:
         pytest.skip(f"{variable} is not set")
     return pathlib.Path(pytestconfig.invocation_params.dir, value)
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """Two classes, red and blue squares on grey: 24 pictures of 40x40."""
+    root = tmp_path_factory.mktemp("squares")
+    random = np.random.default_rng(0)
+    for split, count in (("train", 24), ("test", 9)):
+        folder = root / "metadata" / split
+        folder.mkdir(parents=True)
+        (root / split).mkdir()
+        lines = {"image_ids": [], "class_labels": [], "image_sizes": []}
+        lines["localization"] = []
+        for index in range(count):
+            picture = random.integers(100, 140, (40, 40, 3), np.uint8)
+            x, y = random.integers(2, 20, 2)
+            picture[y : y + 16, x : x + 16] = (
+                (230, 30, 30) if index % 2 else (30, 30, 230)
+            )
+            name = f"{split}/{index}.png"
+            cv2.imwrite(str(root / name), picture[..., ::-1])
+            lines["image_ids"].append(name)
+            lines["class_labels"].append(f"{name},{index % 2}")
+            lines["image_sizes"].append(f"{name},40,40")
+            lines["localization"].append(f"{name},{x},{y},{x + 15},{y + 15}")
+        for name, content in lines.items():
+            (folder / f"{name}.txt").write_text("\n".join(content))
+    return root
+
+
+DEFAULTS = {
+    "dataset": "metadata",
+    "classes": None,
+    "resize_size": 36,
+    "input_size": 32,
+    "backbone": "small_cnn",
+    "method": "adl",
+    "weights": "none",
+    "num_classes": None,
+    "last_stride": 1,
+    "adl_positions": None,
+    "adl_drop_rate": 0.75,
+    "adl_importance_rate": None,
+    "adl_gamma": None,
+    "adl_selection": "batch",
+    "epochs": 2,
+    "batch_size": 8,
+    "learning_rate": 0.02,
+    "head_learning_rate_ratio": 1.0,
+    "weight_decay": 5e-4,
+    "schedule": "cosine",
+    "seed": 0,
+    "strategy": "one_device",
+    "mixed_precision": "off",
+}
+
+
+@pytest.fixture
+def settings(data_dir, tmp_path):
+    """Function that makes settings, with changes."""
+
+    def make(**changes):
+        values = {
+            **DEFAULTS,
+            "workdir": str(tmp_path / "run"),
+            "data_dir": str(data_dir),
+        }
+        assert not set(changes) - set(values)
+        return types.SimpleNamespace(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(data_dir, tmp_path_factory):
+    """Settings of a run that has learnt to tell the squares apart."""
+    from adl_tf.training.loop import train
+
+    run = types.SimpleNamespace(
+        **{**DEFAULTS, "epochs": 12},
+        workdir=str(tmp_path_factory.mktemp("trained") / "run"),
+        data_dir=str(data_dir),
+    )
+    train(run)
+    return run

@@ -22,6 +22,10 @@ class Examples:
         class_names: List of the names of all classes.
         sizes: int array `(n, 2)` of the width and height that the boxes refer
             to, or `None` where it is the size of the file.
+        masks: List of n tuples of paths of PNG masks, whose union is the
+            object, or `None` without masks.
+        ignored: List of n paths of masks of pixels that do not count, empty
+            text where all do, or `None`.
     """
 
     image_ids: list[str]
@@ -30,6 +34,8 @@ class Examples:
     boxes: list[np.ndarray]
     class_names: list[str]
     sizes: np.ndarray | None = None
+    masks: list[tuple[str, ...]] | None = None
+    ignored: list[str] | None = None
 
     def __len__(self):
         return len(self.image_ids)
@@ -63,6 +69,8 @@ class Examples:
             boxes=[self.boxes[i] for i in kept],
             class_names=[self.class_names[number - 1] for number in numbers],
             sizes=None if self.sizes is None else self.sizes[kept],
+            masks=self.masks and [self.masks[i] for i in kept],
+            ignored=self.ignored and [self.ignored[i] for i in kept],
         )
 
     def check_files(self, source):

@@ -35,7 +35,8 @@ def read_fields(path, count, separator=None, source=""):
 
     Args:
         path: Text file, as for `read_lines`.
-        count: Number of fields that a line must have.
+        count: Number of fields that a line must have, or a tuple of the
+            numbers that it may have.
         separator: Text between them, or `None` for white space.
         source: Where the file comes from, for the message if it is missing.
 
@@ -48,6 +49,7 @@ def read_fields(path, count, separator=None, source=""):
             fields.
     """
     lines = read_lines(path, source)
+    counts = (count,) if isinstance(count, int) else count
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
@@ -56,8 +58,9 @@ def read_fields(path, count, separator=None, source=""):
             return DataError(f"{path}:{number}: {reason}: '{line}'")
 
         fields = [field.strip() for field in line.split(separator)]
-        if len(fields) != count:
-            raise bad(f"{count} fields expected, not {len(fields)}")
+        if len(fields) not in counts:
+            expected = " or ".join(str(each) for each in counts)
+            raise bad(f"{expected} fields expected, not {len(fields)}")
         yield bad, fields
 
 

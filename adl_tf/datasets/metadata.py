@@ -4,11 +4,14 @@
     class_labels.txt    path,class number from 0
     image_sizes.txt     path,width,height
     localization.txt    path,x0,y0,x1,y1        one line a box
+                        path,mask,ignored       or one line a mask
     class_names.txt     name                    optional
 
 The files stand in `metadata/<split>/`, or in `metadata/` itself where there
-is only one split; paths are relative to the data folder. Boxes are needed to
-score, not to train.
+is only one split; paths are relative to the data folder. Boxes or masks are
+needed to score, not to train. A mask is a PNG file whose pixels above 0 are the
+object's; `ignored`, on an image's first mask or empty, one of pixels that do
+not count.
 """
 
 import os
@@ -26,7 +29,9 @@ SOURCE = (
 )
 
 
-def metadata(data_dir, split, num_classes=None, source=SOURCE):
+def metadata(
+    data_dir, split, num_classes=None, source=SOURCE, with_pictures=True
+):
     """Reads a folder of pictures with metadata files.
 
     Args:
@@ -35,6 +40,7 @@ def metadata(data_dir, split, num_classes=None, source=SOURCE):
         num_classes: Number of classes, or `None` for as many as
             `class_names.txt` names or the labels need.
         source: Where the data come from, for messages.
+        with_pictures: Whether the pictures have to be there, too.
 
     Returns:
         `Examples`.
@@ -73,13 +79,22 @@ def metadata(data_dir, split, num_classes=None, source=SOURCE):
         if min(sizes[image_id]) < 1:
             raise bad("an image without pixels")
     boxes = {image_id: [] for image_id in image_ids}
+    masks = {image_id: [] for image_id in image_ids}
+    ignored = dict.fromkeys(image_ids, "")
     if os.path.isfile(os.path.join(folder, "localization.txt")):
-        for bad, (image_id, *texts) in read("localization.txt", 5):
+        for bad, (image_id, *texts) in read("localization.txt", (3, 5)):
+            if image_id not in boxes:
+                continue
+            if len(texts) == 2:
+                mask, left_out = texts
+                masks[image_id].append(os.path.join(data_dir, mask))
+                if left_out:
+                    ignored[image_id] = os.path.join(data_dir, left_out)
+                continue
             x0, y0, x1, y1 = numbers(texts, float, bad)
             if x1 < x0 or y1 < y0:
                 raise bad("a box that ends before it begins")
-            if image_id in boxes:
-                boxes[image_id].append((x0, y0, x1, y1))
+            boxes[image_id].append((x0, y0, x1, y1))
     for image_id in image_ids:
         for name, table in (("class_labels", labels), ("image_sizes", sizes)):
             if image_id not in table:
@@ -96,8 +111,13 @@ def metadata(data_dir, split, num_classes=None, source=SOURCE):
         ],
         class_names=_class_names(folder, labels, num_classes),
         sizes=np.array([sizes[i] for i in image_ids]).reshape(-1, 2),
+        masks=[tuple(masks[i]) for i in image_ids]
+        if any(masks.values())
+        else None,
+        ignored=list(ignored.values()) if any(ignored.values()) else None,
     )
-    examples.check_files(source)
+    if with_pictures:
+        examples.check_files(source)
     return examples
 
 
@@ -127,8 +147,10 @@ def ilsvrc(data_dir, split):
 
 def _find(data_dir, split, source):
     root = os.path.join(data_dir, "metadata")
+    if not os.path.isdir(root):
+        root = data_dir  # The folder of the text files itself will do.
     folder = os.path.join(root, split)
-    if os.path.isdir(folder):
+    if os.path.isfile(os.path.join(folder, "image_ids.txt")):
         return folder
     if os.path.isfile(os.path.join(root, "image_ids.txt")):
         if split == "train":
@@ -137,7 +159,7 @@ def _find(data_dir, split, source):
                 f"testing: put training data into {folder}"
             )
         return root
-    raise DataError(f"no folder {folder}; {source}")
+    raise DataError(f"no {os.path.join(folder, 'image_ids.txt')}; {source}")
 
 
 def _class_names(folder, labels, num_classes):

@@ -1,5 +1,6 @@
 """The data set `synthetic_birds`: drawn on first use, then read from disk."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -42,7 +43,14 @@ def synthetic_birds(data_dir, split):
             bar.update(done - bar.n)
 
         prepare(data_dir, progress=progress)
-    return metadata(str(data_dir), split)
+    examples = metadata(str(data_dir), split)
+    if split == "train":
+        return examples
+    masks = [
+        (os.path.join(data_dir, "masks", f"{name.removesuffix('.jpg')}.png"),)
+        for name in examples.image_ids
+    ]
+    return dataclasses.replace(examples, masks=masks)
 
 
 def _write_image(path, picture, options=()):

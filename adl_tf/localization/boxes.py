@@ -1,7 +1,9 @@
-"""From heatmaps to boxes, and how well boxes agree. NumPy and OpenCV only."""
+"""From heatmaps to boxes, and how well boxes agree. No framework."""
 
 import cv2
 import numpy as np
+
+from adl_tf.localization import components
 
 
 def boxes_at_thresholds(heatmap, thresholds, multi=False):
@@ -19,7 +21,8 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
 
     Returns:
         int array `(T, 4)` of x0, y0, x1, y1 in pixels, zeros where nothing is
-        kept; with `multi`, a list of T arrays `(boxes, 4)`.
+        kept; with `multi`, a list of T arrays `(boxes, 4)`, whose rows are in
+        no particular order.
 
     Raises:
         ValueError: If the heatmap is not of that form.
@@ -36,14 +39,18 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
     - [Choe et al., 2020](https://arxiv.org/abs/2001.07437); spec E.2.4-5
     """
     levels = linear_levels(heatmap)
-    boxes = boxes_at_cutoffs(levels, cutoffs(levels, thresholds), multi)
     limit = [levels.shape[1] - 1, levels.shape[0] - 1] * 2
-    if multi:
-        return [
-            np.minimum(found, limit) if len(found) else np.zeros((1, 4), int)
-            for found in boxes
-        ]
-    return np.minimum(boxes, limit)
+    wanted = cutoffs(levels, thresholds)
+    if not multi:
+        return np.minimum(boxes_at_cutoffs(levels, wanted), limit)
+    boxes, belong = contours_at_cutoffs(levels)
+    boxes = np.minimum(boxes, limit)
+    begin = np.searchsorted(belong, wanted)
+    end = np.searchsorted(belong, wanted, side="right")
+    return [
+        boxes[b:e] if e > b else np.zeros((1, 4), int)
+        for b, e in zip(begin, end)
+    ]
 
 
 def linear_levels(heatmap):
@@ -74,24 +81,41 @@ def cutoffs(levels, thresholds):
     return (np.asarray(thresholds) * int(levels.max(initial=0))).astype(int)
 
 
-def boxes_at_cutoffs(levels, cutoff_levels, multi=False):
-    """Boxes of what lies above each cut-off.
+def boxes_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
+    """Boxes of the largest contour above each cut-off.
 
     Args:
         levels: uint8 array `(height, width)`.
-        cutoff_levels: Sequence of T integers; many may be equal.
-        multi: Whether to answer the boxes of all contours.
+        cutoff_levels: int array `(T,)`, 0 to 255.
+        by_rectangle: Whether contours are compared by their bounding
+            rectangles rather than by the area that they enclose.
 
     Returns:
         int array `(T, 4)` of x0, y0, x1, y1 with the right and lower end
-        exclusive, zeros where nothing is kept; with `multi`, a list of T
-        arrays `(boxes, 4)`, empty ones where nothing is kept.
+        exclusive, zeros where nothing is kept.
     """
-    distinct, position = np.unique(cutoff_levels, return_inverse=True)
-    found = [_boxes_above(levels, int(cutoff), multi) for cutoff in distinct]
-    if multi:
-        return [found[index] for index in position]
-    return np.array(found, int).reshape(-1, 4)[position]
+    boxes, is_open = components.largest_boxes(levels, by_rectangle)
+    for cutoff in np.intersect1d(cutoff_levels, np.flatnonzero(is_open)):
+        boxes[cutoff] = _largest_above(levels, int(cutoff), by_rectangle)
+    return boxes[cutoff_levels].astype(int)
+
+
+def contours_at_cutoffs(levels):
+    """Boxes of all contours above every cut-off, those of holes included.
+
+    Args:
+        levels: uint8 array `(height, width)`.
+
+    Returns:
+        Tuple of an int array `(n, 4)` of x0, y0, x1, y1 with the right and
+        lower end exclusive, and an int array `(n,)` of the cut-offs that they
+        belong to, in ascending order.
+    """
+    outer, holes = (components.all_boxes(levels, holes) for holes in (0, 1))
+    boxes = np.concatenate((outer[0], holes[0]))
+    cutoff_levels = np.concatenate((outer[1], holes[1]))
+    order = np.argsort(cutoff_levels, kind="stable")
+    return boxes[order].astype(int), cutoff_levels[order]
 
 
 def box_iou(boxes, others):
@@ -122,21 +146,28 @@ def box_iou(boxes, others):
     return intersection / (areas[0] + areas[1] - intersection)
 
 
-def _boxes_above(levels, cutoff, multi):
+def _largest_above(levels, cutoff, by_rectangle):
+    """As OpenCV decides it: of equal contours, the first in its order."""
     _, kept = cv2.threshold(levels, cutoff, 255, cv2.THRESH_BINARY)
     contours = cv2.findContours(kept, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
-    contours = contours[-2]  # OpenCV 3 answers three things, 4 and 5 two.
-    if multi:
-        return np.array([_box(c) for c in contours], int).reshape(-1, 4)
-    if not len(contours):
-        return (0, 0, 0, 0)
-    # The first of equal ones, in OpenCV's order.
-    return _box(max(contours, key=cv2.contourArea))
+    # OpenCV 3 answers three things, 4 and 5 two.
+    return max(
+        ((_box(contour), contour) for contour in contours[-2]),
+        key=lambda each: (
+            _rectangle_area(each[0])
+            if by_rectangle
+            else cv2.contourArea(each[1])
+        ),
+    )[0]
 
 
 def _box(contour):
     x, y, width, height = cv2.boundingRect(contour)
     return (x, y, x + width, y + height)
+
+
+def _rectangle_area(box):
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _checked(heatmap):

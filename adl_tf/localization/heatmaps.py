@@ -4,19 +4,26 @@ import cv2
 import numpy as np
 
 INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
+NORMALIZATIONS = ("min_max", "max")
 
 
-def to_heatmap(class_map, size, interpolation="bilinear"):
+def to_heatmap(
+    class_map, size, interpolation="bilinear", normalization="min_max"
+):
     """Enlarges a class activation map and stretches it to [0, 1].
 
     Args:
         class_map: Float array `(h, w)`.
         size: Side of the heatmap in pixels.
         interpolation: `"bilinear"` or `"bicubic"`.
+        normalization: `"min_max"`, or `"max"` to divide by the maximum alone
+            and count what is negative as 0 (the CAM paper's "20 % of the
+            maximum").
 
     Returns:
-        float32 array `(size, size)` with minimum 0 and maximum 1; all zeros
-        if the map is constant or holds a NaN.
+        float32 array `(size, size)` with maximum 1 and, under `"min_max"`,
+        minimum 0; all zeros if the map is constant, holds a NaN, or has
+        nothing positive to divide by.
     """
     class_map = np.asarray(class_map, np.float32)
     # Asked before it is enlarged: the rounding of bicubic weights would make a
@@ -26,5 +33,52 @@ def to_heatmap(class_map, size, interpolation="bilinear"):
     heatmap = cv2.resize(
         class_map, (size, size), interpolation=INTERPOLATIONS[interpolation]
     )
-    low, high = heatmap.min(), heatmap.max()
-    return (heatmap - low) / (high - low)
+    low = heatmap.min() if normalization == "min_max" else np.float32(0)
+    high = heatmap.max()
+    if not high > low:
+        return np.zeros((size, size), np.float32)
+    return np.maximum(heatmap - low, 0) / (high - low)
+
+
+def fit_heatmap(heatmap, size, interpolation="bilinear"):
+    """Brings a finished heatmap to the size that boxes are compared in.
+
+    Args:
+        heatmap: Float array `(h, w)` in [0, 1].
+        size: Side in pixels.
+        interpolation: `"bilinear"` or `"bicubic"`.
+
+    Returns:
+        The heatmap as it is if it has that size; else a float32 array `(size,
+        size)` in [0, 1], enlarged or made smaller, and not stretched.
+    """
+    if heatmap.shape == (size, size):
+        return heatmap
+    resized = cv2.resize(
+        heatmap.astype(np.float32),
+        (size, size),
+        interpolation=INTERPOLATIONS[interpolation],
+    )
+    return np.clip(resized, 0, 1)
+
+
+def centre_heatmap(size):
+    """The heatmap of somebody who has not looked: a Gaussian in the middle.
+
+    Its standard deviation is a quarter of the side, so that thresholds give
+    centred squares of every size.
+
+    Args:
+        size: Side of the heatmap in pixels.
+
+    Returns:
+        float32 array `(size, size)` from 0 to 1.
+
+    Reference:
+
+    - The centre baseline of [Choe et al., 2020](
+      https://arxiv.org/abs/2001.07437); the width is ours, they give none.
+    """
+    distance = (np.arange(size) - (size - 1) / 2) / (size / 4)
+    gaussian = np.exp(-(distance**2) / 2)
+    return to_heatmap(np.outer(gaussian, gaussian), size)

@@ -1,55 +1,164 @@
-"""Localisation accuracy over a test set (spec E.1.11)."""
+"""Accuracies over a test set (spec E.1.11 and E.2.7)."""
 
 import numpy as np
 
+from adl_tf.localization.boxes import box_iou, boxes_at_thresholds
+from adl_tf.localization.scores import DELTAS
 
-def localization_metrics(overlaps, correct, correct_top5, protocol):
+# Images whose bits are unpacked at a time.
+_CHUNK = 1024
+
+
+def max_box_acc(heatmaps, boxes, thresholds, deltas=(0.5,), multi=False):
+    """Box accuracy at the best threshold, on average over required overlaps.
+
+    Args:
+        heatmaps: Iterable of float arrays `(height, width)` in [0, 1].
+        boxes: Iterable of arrays `(n, 4)`: ground truth boxes x0, y0, x1, y1
+            in pixels of the heatmap; any of them may be met.
+        thresholds: Sequence of floats in [0, 1].
+        deltas: Required overlaps. The best threshold may differ between them.
+        multi: Whether any contour's box counts rather than the largest one's.
+
+    Returns:
+        Float in percent. `deltas=(0.5,)` gives MaxBoxAcc, and `deltas=(0.3,
+        0.5, 0.7), multi=True` MaxBoxAccV2.
+
+    Example:
+
+    >>> heatmap = np.zeros((10, 10))
+    >>> heatmap[2:6, 3:9] = 1.0
+    >>> max_box_acc([heatmap], [[[3, 2, 8, 5]]], [0.2, 0.5])
+    100.0
+
+    Reference:
+
+    - [Choe et al., 2020](https://arxiv.org/abs/2001.07437); spec E.2.6-7
+    """
+    hits = np.zeros((len(deltas), len(thresholds)))
+    count = 0
+    for heatmap, ground_truth in zip(heatmaps, boxes, strict=True):
+        estimates = boxes_at_thresholds(heatmap, thresholds, multi)
+        if not multi:
+            estimates = estimates[:, None]
+        overlaps = np.array(
+            [box_iou(each, ground_truth).max() for each in estimates]
+        )
+        hits += overlaps >= np.array(deltas)[:, None]
+        count += 1
+    return float(100 * (hits / count).max(axis=1).mean())
+
+
+def localization_metrics(scores, correct, correct_top5, val_tau=None):
     """Every accuracy that boxes and class answers give together.
 
     Args:
-        overlaps: Float array `(images, thresholds)`: intersection over union
-            of estimated and ground truth box.
-        correct: Bool array `(images,)`: the class answer is right.
-        correct_top5: Bool array `(images,)`: the class is among the first
-            five.
-        protocol: `Protocol`.
+        scores: `Scores`.
+        correct: Bool array `(images,)`: the class answer is right; `None`
+            where there are no answers.
+        correct_top5: The same for the class being among the first five.
+        val_tau: Threshold that was chosen on other images, or `None`.
 
     Returns:
-        Dictionary with `top1_clas`, `top5_clas`, `fixed_tau`, `best_tau`
-        (chosen on these very images, hence `"oracle": True`) and `curve`; all
-        accuracies in percent. Measures that are still to be written are
-        `None`.
+        Dictionary with the accuracies of metrics.json, in percent; `None`
+        for what the data cannot tell. `best_tau` is chosen on these very
+        images, hence `"oracle": True`.
     """
-    thresholds = protocol.threshold_values()
-    hits = overlaps >= protocol.min_iou
-    top1 = hits & correct[:, None]
-    top5 = hits & correct_top5[:, None]
-    gt_known, top1_loc, top5_loc = (
-        100 * table.mean(axis=0) for table in (hits, top1, top5)
+    metrics = {
+        "top1_clas": _share(correct),
+        "top5_clas": _share(correct_top5),
+        "fixed_tau": None,
+        "best_tau": None,
+        "val_tau": None,
+        "curve": None,
+        "max_box_acc": None,
+        "max_box_acc_v2": None,
+        "pxap": scores.pixels.average_precision(),
+        "baselines": None,
+    }
+    if not scores.has_boxes:
+        return metrics
+    gt_known, top1_loc, top5_loc, of_any = _curves(
+        scores, correct, correct_top5
     )
+    thresholds = scores.thresholds
 
     def at(index):
         return {
             "tau": float(thresholds[index]),
             "gt_known_loc": float(gt_known[index]),
-            "top1_loc": float(top1_loc[index]),
-            "top5_loc": float(top5_loc[index]),
+            "top1_loc": _item(top1_loc, index),
+            "top5_loc": _item(top5_loc, index),
         }
 
-    fixed = int(np.argmin(np.abs(thresholds - protocol.fixed_threshold)))
-    best = int(np.argmax(gt_known))
-    return {
-        "top1_clas": float(100 * correct.mean()),
-        "top5_clas": float(100 * correct_top5.mean()),
-        "fixed_tau": at(fixed),
-        "best_tau": {**at(best), "oracle": True},
-        "val_tau": None,
-        "curve": {
-            "tau": thresholds.tolist(),
-            "gt_known_loc": gt_known.tolist(),
-            "top1_loc": top1_loc.tolist(),
-        },
-        "max_box_acc": None,
-        "max_box_acc_v2": None,
-        "pxap": None,
+    fixed = nearest(thresholds, scores.protocol.fixed_threshold)
+    metrics["fixed_tau"] = at(fixed)
+    metrics["best_tau"] = {**at(int(np.argmax(gt_known))), "oracle": True}
+    if val_tau is not None:
+        metrics["val_tau"] = at(nearest(thresholds, val_tau))
+    metrics["curve"] = {
+        "tau": thresholds.tolist(),
+        "gt_known_loc": gt_known.tolist(),
+        "top1_loc": None if top1_loc is None else top1_loc.tolist(),
     }
+    metrics["max_box_acc"] = float(gt_known.max())
+    metrics["max_box_acc_v2"] = float(of_any.max(axis=1).mean())
+    metrics["max_box_acc_v2_parts"] = {
+        str(delta): float(curve.max()) for delta, curve in zip(DELTAS, of_any)
+    }
+    metrics["baselines"] = scores.baselines()
+    return metrics
+
+
+def nearest(thresholds, wanted):
+    """Index of the threshold that is nearest to the one wanted.
+
+    Args:
+        thresholds: Float array.
+        wanted: Float.
+
+    Returns:
+        Integer.
+    """
+    return int(np.argmin(np.abs(thresholds - wanted)))
+
+
+def chunks(count):
+    """Slices that cover `count` images, a thousand or so at a time.
+
+    Args:
+        count: Number of images.
+
+    Yields:
+        Slices.
+    """
+    for begin in range(0, count, _CHUNK):
+        yield slice(begin, min(begin + _CHUNK, count))
+
+
+def _curves(scores, correct, correct_top5):
+    """Percentages at every threshold; `None` without class answers."""
+    counts = np.zeros((3 + len(DELTAS), len(scores.thresholds)))
+    for images in chunks(len(scores)):
+        hits = scores.hits(images)
+        counts[0] += hits.sum(axis=0)
+        if correct is not None:
+            counts[1] += hits[correct[images]].sum(axis=0)
+        if correct_top5 is not None:
+            counts[2] += hits[correct_top5[images]].sum(axis=0)
+        counts[3:] += [any_.sum(axis=0) for any_ in scores.hits_of_any(images)]
+    gt_known, top1_loc, top5_loc, *of_any = 100 * counts / len(scores)
+    return (
+        gt_known,
+        None if correct is None else top1_loc,
+        None if correct_top5 is None else top5_loc,
+        np.array(of_any),
+    )
+
+
+def _share(right):
+    return None if right is None else float(100 * np.mean(right))
+
+
+def _item(curve, index):
+    return None if curve is None else float(curve[index])

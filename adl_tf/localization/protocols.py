@@ -10,7 +10,11 @@ import dataclasses
 import numpy as np
 
 from adl_tf.localization import boxes
-from adl_tf.localization.heatmaps import to_heatmap
+from adl_tf.localization.heatmaps import (
+    INTERPOLATIONS,
+    NORMALIZATIONS,
+    to_heatmap,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,9 +27,12 @@ class Protocol:
         centre_crop: Whether pictures are warped to a larger square and
             cropped, or warped to the input size.
         interpolation: `"bilinear"` or `"bicubic"`, for enlarging maps.
+        normalization: `"min_max"` or `"max"`: what maps are stretched by.
         levels: `"linear"` (255 times the heatmap) or `"cubehelix"` (the grey
             value of matplotlib's colour map of that name): the integers that
             are compared with the threshold.
+        largest_by: `"area"` that a contour encloses or `"rectangle"` around
+            it: which contour of a heatmap gives its box.
         thresholds: First threshold, step and number of thresholds.
         fixed_threshold: The threshold that is not chosen on the test set.
         ground_truth: `"first"` box of an image, or `"any"`.
@@ -47,6 +54,8 @@ class Protocol:
     clip_ground_truth: bool
     clip_boxes: bool
     empty_box: tuple[int, int, int, int]
+    normalization: str = "min_max"
+    largest_by: str = "area"
     min_iou: float = 0.5
 
     def threshold_values(self):
@@ -54,26 +63,83 @@ class Protocol:
         first, step, number = self.thresholds
         return np.round(first + step * np.arange(number), 6)
 
-    def estimate(self, class_map, size):
-        """Boxes of a class activation map at every threshold.
+    def heatmap(self, class_map, size):
+        """Heatmap of a class activation map.
 
         Args:
             class_map: Float array `(h, w)`.
             size: Side of the network's input in pixels.
 
         Returns:
+            float32 array `(size, size)` in [0, 1].
+        """
+        return to_heatmap(
+            class_map, size, self.interpolation, self.normalization
+        )
+
+    def to_levels(self, heatmap):
+        """The integers of a heatmap that are compared with the threshold.
+
+        Args:
+            heatmap: Float array `(height, width)` in [0, 1].
+
+        Returns:
+            uint8 array `(height, width)`.
+        """
+        if self.levels == "cubehelix":
+            index = np.minimum((heatmap * 256).astype(int), 255)
+            return CUBEHELIX_GREY[index]
+        return boxes.linear_levels(heatmap)
+
+    def estimate(self, levels):
+        """Box of the largest contour at every threshold.
+
+        Args:
+            levels: uint8 array `(height, width)`.
+
+        Returns:
             int array `(thresholds, 4)` of x0, y0, x1, y1 in pixels of the
             network's input.
         """
-        heatmap = to_heatmap(class_map, size, self.interpolation)
-        if self.levels == "cubehelix":
-            index = np.minimum((heatmap * 256).astype(int), 255)
-            levels = CUBEHELIX_GREY[index]
-        else:
-            levels = boxes.linear_levels(heatmap)
-        cutoffs = boxes.cutoffs(levels, self.threshold_values())
-        found = boxes.boxes_at_cutoffs(levels, cutoffs)
+        found = boxes.boxes_at_cutoffs(
+            levels,
+            boxes.cutoffs(levels, self.threshold_values()),
+            by_rectangle=self.largest_by == "rectangle",
+        )
         found[~found.any(axis=1)] = self.empty_box
+        return self.clip(found, levels.shape[0])
+
+    def best_overlaps(self, levels, ground_truth):
+        """Overlap of the best of all contours at every threshold.
+
+        Args:
+            levels: uint8 array `(height, width)`.
+            ground_truth: int array `(n, 4)`, what `expected` returned.
+
+        Returns:
+            Float array `(thresholds,)`: the largest intersection over union
+            of any contour, holes included, with any ground truth box.
+        """
+        contours, cutoffs = boxes.contours_at_cutoffs(levels)
+        overlaps = boxes.box_iou(
+            self.clip(contours, levels.shape[0]), ground_truth
+        ).max(axis=1)
+        best = np.zeros(256)
+        np.maximum.at(best, cutoffs, overlaps)
+        empty = boxes.box_iou([self.empty_box], ground_truth).max()
+        best[levels.max(initial=0) :] = empty
+        return best[boxes.cutoffs(levels, self.threshold_values())]
+
+    def clip(self, found, size):
+        """Cuts boxes at the last pixel if the protocol does.
+
+        Args:
+            found: int array `(n, 4)`.
+            size: Side of the heatmap in pixels.
+
+        Returns:
+            int array `(n, 4)`.
+        """
         return np.minimum(found, size - 1) if self.clip_boxes else found
 
     def expected(self, ground_truth, picture_size, input_size, resize_size):
@@ -165,3 +231,45 @@ PROTOCOLS = {
         ),
     )
 }
+
+CHOICES = {
+    "interpolation": tuple(INTERPOLATIONS),
+    "normalization": NORMALIZATIONS,
+    "levels": ("linear", "cubehelix"),
+    "largest_by": ("area", "rectangle"),
+    "ground_truth": ("first", "any"),
+    "clip_ground_truth": ("true", "false"),
+    "clip_boxes": ("true", "false"),
+    "centre_crop": ("true", "false"),
+}
+
+
+def varied(protocol, options):
+    """A protocol with some rules as another source reads them.
+
+    Args:
+        protocol: `Protocol`.
+        options: Text such as `"largest_by=rectangle,ground_truth=any"`.
+
+    Returns:
+        `Protocol` whose name carries the options.
+
+    Raises:
+        ValueError: If a rule or one of its values does not exist.
+
+    Example:
+
+    >>> varied(PROTOCOLS["adl_cvpr19"], "ground_truth=any").name
+    'adl_cvpr19+ground_truth=any'
+    """
+    changes = {}
+    for option in options.split(","):
+        rule, _, value = option.strip().partition("=")
+        if value not in CHOICES.get(rule, ()):
+            known = "; ".join(
+                f"{name}={'|'.join(values)}" for name, values in CHOICES.items()
+            )
+            raise ValueError(f"'{option}' is none of the rules: {known}")
+        changes[rule] = value == "true" if "true" in CHOICES[rule] else value
+    name = f"{protocol.name}+{options}"
+    return dataclasses.replace(protocol, name=name, **changes)

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 import adl_tf
 from adl_tf.errors import UsageError
+from adl_tf.files import write_whole
 from adl_tf.flags import as_flagfile
 from adl_tf.training import checkpoints
 
@@ -46,18 +47,6 @@ def claim(settings, class_names):
         os.path.join(settings.workdir, "environment.json"),
         json.dumps(environment(), indent=1) + "\n",
     )
-
-
-def write_whole(path, text):
-    """Writes a text file so that it is never seen half-written.
-
-    Args:
-        path: The file.
-        text: What it is to hold.
-    """
-    with open(path + ".partial", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(path + ".partial", path)
 
 
 def environment():

@@ -3,8 +3,9 @@
 import pytest
 
 from adl_tf.datasets.load import load_examples
+from adl_tf.evaluation.network import evaluate, keras_network
+from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.training.evaluation import evaluate
 from adl_tf.training.loop import train
 from adl_tf.training.trained import load_trained
 
@@ -33,12 +34,11 @@ def test_pretrained_mobilenet(
         batch_size=50,
     )
     train(run)
-    metrics, _ = evaluate(
-        load_trained(run),
-        load_examples("ilsvrc", run.data_dir, "val"),
-        PROTOCOLS["wsoleval_cvpr20"],
-        run,
-    )
+    examples = load_examples("ilsvrc", run.data_dir, "val")
+    protocol = PROTOCOLS["wsoleval_cvpr20"]
+    scoring = Scoring(examples, protocol, run.input_size, run.resize_size)
+    network = keras_network(load_trained(run))
+    metrics, _ = scoring.result(evaluate(network, scoring, run.batch_size))
     assert metrics["top1_clas"] == pytest.approx(top1_clas, abs=1)
     assert metrics["best_tau"]["gt_known_loc"] == pytest.approx(
         gt_known_loc, abs=1

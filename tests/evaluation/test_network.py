@@ -1,10 +1,13 @@
+import dataclasses
+
 import pytest
 
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import DataError
+from adl_tf.evaluation.network import evaluate, keras_network
+from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.training.evaluation import evaluate
 from adl_tf.training.trained import load_trained
 
 
@@ -13,12 +16,18 @@ def examples(data_dir):
     return load_examples("metadata", str(data_dir), "test")
 
 
+def score(trained, examples, protocol=PROTOCOLS["adl_cvpr19"], **options):
+    scoring = Scoring(
+        examples, protocol, trained.input_size, trained.resize_size
+    )
+    network = keras_network(load_trained(trained), **options)
+    return scoring.result(evaluate(network, scoring, trained.batch_size))
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_every_picture_is_scored(trained, examples, name):
     protocol = PROTOCOLS[name]
-    metrics, records = evaluate(
-        load_trained(trained), examples, protocol, trained
-    )
+    metrics, records = score(trained, examples, protocol)
     assert metrics["num_images"] == len(records) == 9
     assert [r["image_id"] for r in records] == examples.image_ids
     assert metrics["top1_clas"] > 75
@@ -43,18 +52,21 @@ def test_every_picture_is_scored(trained, examples, name):
 def test_picture_without_a_box(trained, examples):
     boxes = [*examples.boxes]
     boxes[4] = boxes[4][:0]
-    changed = type(examples)(**{**vars(examples), "boxes": boxes})
+    changed = dataclasses.replace(examples, boxes=boxes)
     with pytest.raises(DataError, match="test/4.png has no box"):
-        evaluate(
-            load_trained(trained), changed, PROTOCOLS["adl_cvpr19"], trained
-        )
+        score(trained, changed)
 
 
 def test_class_that_the_model_does_not_know(trained, examples):
     labels = examples.labels.copy()
     labels[3] = 7
-    changed = type(examples)(**{**vars(examples), "labels": labels})
+    changed = dataclasses.replace(examples, labels=labels)
     with pytest.raises(DataError, match="test/3.png is of class 7"):
-        evaluate(
-            load_trained(trained), changed, PROTOCOLS["adl_cvpr19"], trained
-        )
+        score(trained, changed)
+
+
+def test_grad_cam_finds_what_class_activation_maps_find(trained, examples):
+    metrics, records = score(trained, examples)
+    again, same_records = score(trained, examples, heatmap="grad_cam")
+    assert again["curve"] == metrics["curve"]
+    assert [r["box"] for r in same_records] == [r["box"] for r in records]

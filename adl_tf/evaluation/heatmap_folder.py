@@ -1,0 +1,185 @@
+"""Heatmaps from anywhere: a folder of .npy files (spec E.5). No framework."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from tqdm import tqdm
+
+from adl_tf.errors import DataError
+from adl_tf.evaluation.scoring import ClassAnswers
+from adl_tf.localization.heatmaps import fit_heatmap
+
+# How many bad files an error names; the rest is counted.
+_NAMED = 5
+
+
+def evaluate_folder(folder, scoring, allow_missing=False):
+    """Scores a heatmap for every image of a test set.
+
+    Args:
+        folder: Folder with `<image_id>.npy` or `<image_id without
+            extension>.npy` for each image; an id may hold slashes. A heatmap
+            is a float array `(height, width)` in [0, 1] of any size.
+        scoring: `Scoring`, which is given the heatmaps.
+        allow_missing: Whether images whose heatmap is missing or bad are
+            counted as wrong rather than refused.
+
+    Returns:
+        List of texts, one for each image whose heatmap is missing or bad.
+
+    Raises:
+        DataError: If there is such an image and it is not allowed.
+    """
+    if not os.path.isdir(folder):
+        raise DataError(f"no folder {folder}: --heatmaps takes one")
+    image_ids = scoring.examples.image_ids
+
+    def score(index):
+        try:
+            heatmap = read_heatmap(find_heatmap(folder, image_ids[index]))
+        except DataError as error:
+            return index, str(error)
+        scoring.add(
+            index,
+            fit_heatmap(
+                heatmap, scoring.input_size, scoring.protocol.interpolation
+            ),
+        )
+        return index, None
+
+    bad = {}
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(
+            total=len(image_ids), desc="scoring", leave=False, disable=None
+        ) as bar,
+    ):
+        for index, problem in pool.map(score, range(len(image_ids))):
+            if problem:
+                bad[index] = problem
+            bar.update()
+    problems = list(bad.values())
+    if problems and not allow_missing:
+        more = len(problems) - _NAMED
+        raise DataError(
+            f"{len(problems)} of {len(image_ids)} heatmaps cannot be used: "
+            f"{'; '.join(problems[:_NAMED])}"
+            f"{f'; and {more} more' if more > 0 else ''} (--allow_missing "
+            "counts them as wrong)"
+        )
+    for index in bad:
+        scoring.add_missing(index)
+    return problems
+
+
+def find_heatmap(folder, image_id):
+    """The heatmap file of an image, under either of two names.
+
+    Args:
+        folder: Folder of the heatmaps.
+        image_id: Name of the image, such as `"test/0.jpeg"`.
+
+    Returns:
+        Path of `0.jpeg.npy` or `0.npy` in the folder `test`.
+
+    Raises:
+        DataError: If there is neither.
+    """
+    names = (f"{image_id}.npy", f"{os.path.splitext(image_id)[0]}.npy")
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            return path
+    raise DataError(f"{os.path.join(folder, names[0])} is missing")
+
+
+def read_heatmap(path):
+    """Reads a heatmap.
+
+    Args:
+        path: A `.npy` file.
+
+    Returns:
+        Float array `(height, width)` in [0, 1].
+
+    Raises:
+        DataError: If the file is no such array.
+    """
+    try:
+        heatmap = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a .npy file of numbers") from error
+    if not isinstance(heatmap, np.ndarray) or heatmap.dtype.kind != "f":
+        kind = getattr(heatmap, "dtype", "an archive")
+        raise DataError(f"{path} holds {kind}, not floating point numbers")
+    if heatmap.ndim != 2 or not heatmap.size:
+        raise DataError(
+            f"{path} has the shape {heatmap.shape}, not (height, width)"
+        )
+    low, high = heatmap.min(), heatmap.max()
+    if np.isnan(low):
+        raise DataError(f"{path} holds NaN")
+    if low < 0 or high > 1:
+        raise DataError(
+            f"{path} has values from {low:g} to {high:g}; heatmaps lie in "
+            "[0, 1]"
+        )
+    return heatmap
+
+
+def read_answers(path, examples):
+    """Reads what a classifier said of every image.
+
+    Args:
+        path: JSON lines with `image_id` (or `image`), `class_id` (or
+            `predicted`), and perhaps `probability` and `top5`, a list of the
+            five most probable classes: what `adl_tf.evaluate` and
+            `adl_tf.predict` write will do.
+        examples: `Examples` of the test set.
+
+    Returns:
+        `ClassAnswers`.
+
+    Raises:
+        DataError: If the file is missing, a line malformed, or an image has
+            no line.
+    """
+    if not os.path.isfile(path):
+        raise DataError(f"no file {path}: --predictions takes JSON lines")
+    rows = {}
+    with open(path, encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                name = row.get("image_id", row.get("image"))
+                class_id = row.get("class_id", row.get("predicted"))
+                rows[str(name)] = (
+                    int(class_id),
+                    float(row.get("probability") or np.nan),
+                    [int(each) for each in row.get("top5", ())],
+                )
+            except (ValueError, TypeError, AttributeError) as error:
+                raise DataError(
+                    f"{path}:{number}: image_id and class_id expected: "
+                    f"'{line.strip()[:80]}'"
+                ) from error
+    missing = [name for name in examples.image_ids if name not in rows]
+    if missing:
+        raise DataError(
+            f"{path} says nothing of {len(missing)} of {len(examples)} images, "
+            f"such as {missing[0]}"
+        )
+    class_ids, probabilities, first_five = zip(
+        *(rows[name] for name in examples.image_ids)
+    )
+    probabilities = np.array(probabilities)
+    widths = {len(each) for each in first_five}
+    return ClassAnswers(
+        class_ids=np.array(class_ids),
+        probabilities=None if np.isnan(probabilities).any() else probabilities,
+        first_five=np.array(first_five) if widths == {5} else None,
+    )

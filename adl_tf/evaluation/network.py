@@ -1,0 +1,181 @@
+"""One pass of a trained network over a test set."""
+
+import dataclasses
+import functools
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from adl_tf.datasets import pipeline
+from adl_tf.errors import DataError
+from adl_tf.evaluation.scoring import ClassAnswers
+from adl_tf.methods.cam import class_activation_maps, feature_model
+from adl_tf.methods.grad_cam import logits_and_grad_cam, split
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A classifier that localises, wherever it comes from.
+
+    Attributes:
+        answer: Function from uint8 pictures `(batch, height, width, 3)` and
+            class numbers `(batch,)` to probabilities `(batch, classes)` and
+            maps `(batch, h, w)` of these classes.
+        num_classes: Number of classes.
+        input_size: Side of the pictures in pixels.
+    """
+
+    answer: Callable
+    num_classes: int
+    input_size: int
+
+
+def evaluate(network, scoring, batch_size):
+    """Classifies and localises every picture.
+
+    Each picture goes through the network once. Its heatmap is that of its
+    true class: where the class answer is right, the two are one.
+
+    Args:
+        network: `Network`.
+        scoring: `Scoring`, which is given the heatmaps.
+        batch_size: Number of pictures in a step.
+
+    Returns:
+        `ClassAnswers`.
+
+    Raises:
+        DataError: If a picture cannot be read, or its class is not one of
+            the model's.
+    """
+    examples, protocol = scoring.examples, scoring.protocol
+    _check(examples, network.num_classes)
+    batches = pipeline.test_batches(
+        examples,
+        batch_size=batch_size,
+        input_size=scoring.input_size,
+        resize_size=scoring.resize_size,
+    )
+
+    def score(index, class_map, file_size):
+        heatmap = protocol.heatmap(class_map, scoring.input_size)
+        scoring.add(index, heatmap, file_size)
+
+    probabilities, waiting, first = [], [], 0
+    bar = tqdm(total=len(examples), desc="scoring", leave=False, disable=None)
+    # Boxes of one batch are found, outside Python's lock, while the network
+    # sees the next.
+    with (
+        pipeline.bad_picture_named(examples),
+        ThreadPoolExecutor() as pool,
+        bar,
+    ):
+        for images, file_sizes in batches:
+            numbers = range(first, first + len(images))
+            answers, maps = network.answer(images, examples.labels[numbers])
+            probabilities.append(answers.numpy())
+            for future in waiting:
+                future.result()
+            waiting = [
+                pool.submit(score, *each)
+                for each in zip(numbers, maps.numpy(), file_sizes.numpy())
+            ]
+            first = numbers.stop
+            bar.update(len(numbers))
+        for future in waiting:
+            future.result()
+    return ClassAnswers.of(np.concatenate(probabilities))
+
+
+def keras_network(model, heatmap="cam"):
+    """A trained model, for `evaluate`.
+
+    Args:
+        model: Keras model of `build_model`.
+        heatmap: `"cam"` or `"grad_cam"`.
+
+    Returns:
+        `Network`.
+    """
+    if heatmap == "grad_cam":
+        localize = functools.partial(logits_and_grad_cam, *split(model))
+    else:
+        localize = _logits_and_cam(model)
+
+    @tf.function(reduce_retracing=True)
+    def answer(images, class_ids):
+        logits, maps = localize(tf.cast(images, "float32"), class_ids)
+        return tf.nn.softmax(logits), maps
+
+    return Network(answer, model.output_shape[-1], model.input_shape[1])
+
+
+def _logits_and_cam(model):
+    features_and_logits = feature_model(model)
+    kernel = model.get_layer("logits").kernel
+
+    def localize(images, class_ids):
+        logits, features = features_and_logits(images, training=False)
+        return logits, class_activation_maps(features, kernel, class_ids)
+
+    return localize
+
+
+def saved_network(path):
+    """An exported model, for `evaluate`.
+
+    Its heatmaps are those of its own graph: enlarged and stretched already.
+
+    Args:
+        path: Folder of the SavedModel.
+
+    Returns:
+        `Network`.
+
+    Raises:
+        DataError: If the folder is no model that `adl_tf.export` wrote.
+    """
+    extra = os.path.join(path, "assets.extra")
+    try:
+        with open(
+            os.path.join(extra, "localization.json"), encoding="utf-8"
+        ) as file:
+            input_size = json.load(file)["input_size"]
+        with open(
+            os.path.join(extra, "class_names.txt"), encoding="utf-8"
+        ) as file:
+            num_classes = len(file.read().splitlines())
+        loaded = tf.saved_model.load(path)
+        localize = loaded.signatures["localize"]
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{path} is not a model that adl_tf.export wrote"
+        ) from error
+
+    @tf.function(reduce_retracing=True)
+    def answer(images, class_ids):
+        # The signature takes files; PNG loses nothing.
+        image_bytes = tf.map_fn(
+            tf.io.encode_png, images, fn_output_signature=tf.string
+        )
+        found = localize(
+            image_bytes=image_bytes, class_id=tf.cast(class_ids, tf.int32)
+        )
+        return found["probabilities"], found["heatmap"]
+
+    answer.loaded = loaded  # A signature alone does not keep its weights.
+    return Network(answer, num_classes, input_size)
+
+
+def _check(examples, num_classes):
+    for image_id, label in zip(examples.image_ids, examples.labels):
+        if label >= num_classes:
+            raise DataError(
+                f"picture {image_id} is of class {label}, and the model knows "
+                f"classes 0-{num_classes - 1}"
+            )

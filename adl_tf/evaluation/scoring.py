@@ -1,0 +1,217 @@
+"""Heatmaps of a test set against its boxes and masks. No framework."""
+
+import dataclasses
+import os
+
+import cv2
+import numpy as np
+
+from adl_tf.errors import DataError
+from adl_tf.localization.bootstrap import confidence_intervals
+from adl_tf.localization.metrics import localization_metrics
+from adl_tf.localization.scores import Scores
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassAnswers:
+    """What a classifier said of every image.
+
+    Attributes:
+        class_ids: int array `(n,)`.
+        probabilities: Float array `(n,)`, those of these classes, or `None`.
+        first_five: int array `(n, 5)` of the most probable classes (fewer
+            columns if there are fewer classes), or `None`.
+    """
+
+    class_ids: np.ndarray
+    probabilities: np.ndarray | None = None
+    first_five: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, probabilities):
+        """Answers from the probabilities of all classes.
+
+        Args:
+            probabilities: Float array `(n, classes)`.
+
+        Returns:
+            `ClassAnswers`.
+        """
+        ranking = np.argsort(-probabilities, axis=1, kind="stable")
+        return cls(
+            class_ids=ranking[:, 0],
+            probabilities=probabilities.max(axis=1),
+            first_five=ranking[:, :5],
+        )
+
+
+class Scoring:
+    """A test set that heatmaps are compared with, one after the other.
+
+    Heatmaps may come in any order and from several threads.
+
+    Args:
+        examples: `Examples` with a box or a mask for every image.
+        protocol: `Protocol`.
+        input_size: Side of the heatmaps in pixels.
+        resize_size: Side that pictures are warped to before the crop, if the
+            protocol crops.
+        save_heatmaps: Folder to write each heatmap to as
+            `<image_id>.npy`, or `None`.
+
+    Raises:
+        DataError: If there are no images, or one has nothing to be compared
+            with.
+    """
+
+    def __init__(
+        self, examples, protocol, input_size, resize_size, save_heatmaps=None
+    ):
+        _check(examples)
+        self.examples = examples
+        self.protocol = protocol
+        self.input_size = input_size
+        self.resize_size = resize_size if protocol.centre_crop else input_size
+        self._save_heatmaps = save_heatmaps
+        self._scores = Scores(len(examples), protocol, input_size)
+
+    def add(self, index, heatmap, file_size=None):
+        """Scores the heatmap of an image.
+
+        Args:
+            index: Place of the image.
+            heatmap: Float array `(input_size, input_size)` in [0, 1].
+            file_size: Width and height of its file, needed where the data set
+                does not know them.
+
+        Raises:
+            DataError: If a mask cannot be read.
+        """
+        if self._save_heatmaps:
+            name = f"{self.examples.image_ids[index]}.npy"
+            path = os.path.join(self._save_heatmaps, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            np.save(path, heatmap.astype(np.float32))
+        expected = self._expected(index, file_size)
+        self._scores.add(index, heatmap, expected, *self._masks(index))
+
+    def add_missing(self, index):
+        """Counts an image without a heatmap as wrong.
+
+        Args:
+            index: Place of the image.
+        """
+        if self.examples.masks is not None:
+            blank = np.zeros([self.input_size] * 2)
+            self._scores.add(index, blank, (), *self._masks(index))
+        self._scores.add_missing(index, self._expected(index, None))
+
+    def result(self, answers=None, val_tau=None):
+        """All metrics, and what is known of every image.
+
+        Args:
+            answers: `ClassAnswers`, or `None` if only boxes are scored.
+            val_tau: Threshold that was chosen on other images, or `None`.
+
+        Returns:
+            Tuple of the dictionary for metrics.json and the list of
+            dictionaries, one an image, for per_image.jsonl; boxes there are
+            in pixels of the network's input, at the best threshold.
+        """
+        labels = self.examples.labels
+        correct = correct_top5 = None
+        if answers is not None:
+            correct = answers.class_ids == labels
+            if answers.first_five is not None:
+                found = answers.first_five == labels[:, None]
+                correct_top5 = found.any(axis=1)
+        metrics = localization_metrics(
+            self._scores, correct, correct_top5, val_tau
+        )
+        metrics["confidence_intervals"] = confidence_intervals(
+            metrics, self._scores, correct, correct_top5
+        )
+        rules = dataclasses.asdict(self.protocol)
+        metrics = {"num_images": len(labels), **metrics, "rules": rules}
+        best = metrics["best_tau"] and metrics["best_tau"]["tau"]
+        records = [
+            self._record(index, answers, best) for index in range(len(labels))
+        ]
+        return metrics, records
+
+    def best_threshold(self):
+        """The threshold with the highest GT-known Loc on these images."""
+        metrics = localization_metrics(self._scores, None, None)
+        if metrics["best_tau"] is None:
+            raise DataError("a threshold cannot be chosen without boxes")
+        return metrics["best_tau"]["tau"]
+
+    def _record(self, index, answers, threshold):
+        record = {
+            "image_id": self.examples.image_ids[index],
+            "label": int(self.examples.labels[index]),
+            "predicted": None,
+            "probability": None,
+        }
+        if answers is not None:
+            record["predicted"] = int(answers.class_ids[index])
+            if answers.probabilities is not None:
+                probability = float(answers.probabilities[index])
+                record["probability"] = round(probability, 6)
+        answer = None
+        if threshold is not None:
+            answer = self._scores.answer(index, threshold)
+        return {
+            **record,
+            "box": answer and answer.box,
+            "ground_truth": answer and answer.ground_truth,
+            "iou": answer and round(answer.iou, 6),
+            "tau": threshold,
+        }
+
+    def _expected(self, index, file_size):
+        sizes = self.examples.sizes
+        return self.protocol.expected(
+            self.examples.boxes[index],
+            file_size if sizes is None else sizes[index],
+            self.input_size,
+            self.resize_size,
+        )
+
+    def _masks(self, index):
+        """Masks of the object and of what does not count, as heatmaps are."""
+        if not self.examples.masks or not self.examples.masks[index]:
+            return None, None
+        masks = [self._mask(path) for path in self.examples.masks[index]]
+        ignored = self.examples.ignored and self.examples.ignored[index]
+        return np.any(masks, axis=0), self._mask(ignored) if ignored else None
+
+    def _mask(self, path):
+        mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
+        if mask is None:
+            raise DataError(f"mask {path} is missing or cannot be read")
+        mask = cv2.resize(
+            mask, [self.resize_size] * 2, interpolation=cv2.INTER_NEAREST
+        )
+        begin = (self.resize_size - self.input_size) // 2
+        end = begin + self.input_size
+        return mask[begin:end, begin:end] > 0
+
+
+def _check(examples):
+    if not len(examples):
+        raise DataError("there are no pictures to score")
+    with_boxes = any(len(boxes) for boxes in examples.boxes)
+    if not with_boxes and examples.masks is None:
+        raise DataError("the pictures have neither boxes nor masks")
+    for index, boxes in enumerate(examples.boxes):
+        if with_boxes and not len(boxes):
+            raise DataError(
+                f"picture {examples.image_ids[index]} has no box to compare "
+                "with"
+            )
+        if not with_boxes and not examples.masks[index]:
+            raise DataError(
+                f"picture {examples.image_ids[index]} has no mask to compare "
+                "with"
+            )

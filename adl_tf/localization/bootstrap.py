@@ -1,0 +1,83 @@
+"""Confidence intervals by bootstrap over the images of a test set."""
+
+import numpy as np
+
+from adl_tf.localization.metrics import chunks, nearest
+from adl_tf.localization.scores import DELTAS
+
+LEVEL = 95
+RESAMPLES = 1000
+
+
+def confidence_intervals(metrics, scores, correct, correct_top5):
+    """Intervals of the accuracies that `localization_metrics` gave.
+
+    Images are drawn again, with replacement, 1,000 times. The thresholds of
+    `fixed_tau`, `best_tau` and `val_tau` stay as they were chosen; those of
+    MaxBoxAcc and MaxBoxAccV2 are chosen again each time, as their definition
+    says. How much other seeds would change is not in it.
+
+    Args:
+        metrics: What `localization_metrics` returned.
+        scores: `Scores`.
+        correct: As for `localization_metrics`.
+        correct_top5: As for `localization_metrics`.
+
+    Returns:
+        Dictionary with `level` (percent), `resamples`, and for each accuracy,
+        under its own name, a list of its lower and upper bound in percent.
+    """
+    taus = [
+        name for name in ("fixed_tau", "best_tau", "val_tau") if metrics[name]
+    ]
+    columns = [nearest(scores.thresholds, metrics[n]["tau"]) for n in taus]
+    answers = {"top1": correct, "top5": correct_top5}
+    answers = {k: v for k, v in answers.items() if v is not None}
+    samples = _resampled(scores, columns, list(answers.values()))
+    intervals = {"level": LEVEL, "resamples": RESAMPLES}
+    numbers = iter(samples["single"].T)
+    for name in answers:
+        intervals[f"{name}_clas"] = _interval(next(numbers))
+    for tau in taus:
+        intervals[tau] = {"gt_known_loc": _interval(next(numbers))}
+        for name in answers:
+            intervals[tau][f"{name}_loc"] = _interval(next(numbers))
+    if scores.has_boxes:
+        largest, *of_any = (curve.max(axis=1) for curve in samples["curves"])
+        intervals["max_box_acc"] = _interval(largest)
+        intervals["max_box_acc_v2"] = _interval(np.mean(of_any, axis=0))
+    return intervals
+
+
+def _resampled(scores, columns, answers):
+    """Percentages in each resample: of single accuracies, and of curves."""
+    generator = np.random.default_rng(0)
+    count = len(scores)
+    # What is drawn from all images is drawn chunk by chunk: first how many
+    # images of each chunk, then which.
+    slices = list(chunks(count))
+    sizes = np.array([each.stop - each.start for each in slices])
+    draws = generator.multinomial(count, sizes / count, RESAMPLES)
+    width = len(answers) + len(columns) * (1 + len(answers))
+    single = np.zeros((RESAMPLES, width))
+    curves = np.zeros((1 + len(DELTAS), RESAMPLES, len(scores.thresholds)))
+    for images, size, drawn in zip(slices, sizes, draws.T):
+        weights = generator.multinomial(drawn, np.full(size, 1 / size))
+        weights = weights.astype(np.float32)
+        hits = scores.hits(images)
+        right = [answer[images] for answer in answers]
+        outcomes = [*right]
+        for column in columns:
+            hit = hits[:, column]
+            outcomes += [hit, *(hit & each for each in right)]
+        if outcomes:
+            single += weights @ np.stack(outcomes, axis=1).astype(np.float32)
+        if scores.has_boxes:
+            for total, each in zip(curves, [hits, *scores.hits_of_any(images)]):
+                total += weights @ each.astype(np.float32)
+    return {"single": 100 * single / count, "curves": 100 * curves / count}
+
+
+def _interval(samples):
+    tail = (100 - LEVEL) / 2
+    return np.percentile(samples, [tail, 100 - tail]).tolist()

@@ -1,0 +1,322 @@
+"""Boxes of a heatmap's components at all 255 cut-offs in one pass.
+
+Asking OpenCV for the contours above each cut-off looks at every pixel 255
+times. Here pixels join in the order of their levels: each looks at its eight
+neighbours once, and components that meet are merged. What OpenCV measures on
+a contour is kept up to date with every pixel:
+
+- The polygon through the centres of a component's outer pixels encloses the
+  squares between four pixels of it, half of those between three, and its
+  holes.
+- The same count of squares tells how many holes there are (Gray, 1971).
+
+So the box of the largest contour is known unless components are equally
+large, or one with holes may be larger than the largest without. These few
+cut-offs are reported as open, for OpenCV to decide.
+
+Compiled by Numba; threads run side by side.
+"""
+
+import numba
+import numpy as np
+
+# Eight neighbours, clockwise from above: the bits of a neighbourhood. Odd
+# ones are the corners.
+_STEPS = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+
+
+def _neighbourhoods():
+    """What joining pixels change, for each of the 256 neighbourhoods.
+
+    Returns:
+        Tuple of four uint8 or int8 arrays `(256,)`: twice the growth of the
+        area between pixel centres; four times the change of the Euler number
+        (components less holes); and one bit for each group of neighbours that
+        touch each other: with corners counting (`touching`), and without
+        (`sharing`).
+    """
+    area = np.zeros(256, np.int8)
+    euler = np.zeros(256, np.int8)
+    touching = np.zeros(256, np.uint8)
+    sharing = np.zeros(256, np.uint8)
+    for bits in range(256):
+        present = [bool(bits >> n & 1) for n in range(8)]
+        for n in range(0, 8, 2):
+            # A square of this pixel, two edges and the corner between them.
+            edge, corner, other = (present[(n + i) % 8] for i in range(3))
+            count = edge + corner + other
+            area[bits] += count >= 2
+            before = -2 if count == 2 and not corner else (0, 1, 0, -1)[count]
+            after = -2 if count == 1 and corner else (1, 0, -1, 0)[count]
+            euler[bits] += after - before
+        around = list(present)
+        for n in range(0, 8, 2):
+            # Two edges touch each other across the corner between them.
+            around[n + 1] |= around[n] and around[(n + 2) % 8]
+        touching[bits] = _groups(around)
+        edges = [n % 2 == 0 for n in range(8)]
+        sharing[bits] = _groups(present, edges)
+    return area, euler, touching, sharing
+
+
+def _groups(around, wanted=(True,) * 8):
+    """A bit for the first wanted place of each run on the ring of eight."""
+    if all(around):
+        return 1
+    bits = 0
+    start = around.index(False)
+    taken = False
+    for n in range(start, start + 8):
+        n %= 8
+        taken = taken and around[n]
+        if around[n] and wanted[n] and not taken:
+            bits |= 1 << n
+            taken = True
+    return bits
+
+
+_AREA, _EULER, _TOUCHING, _SHARING = _neighbourhoods()
+
+
+def _compiled(function):
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # There is no folder that a cache can be kept in.
+        return numba.njit(nogil=True)(function)
+
+
+@_compiled
+def _by_level(levels):
+    """Places of all pixels in a frame of one pixel, sorted by level."""
+    height, width = levels.shape
+    begin = np.zeros(257, np.int64)
+    for y in range(height):
+        for x in range(width):
+            begin[levels[y, x] + 1] += 1
+    for level in range(256):
+        begin[level + 1] += begin[level]
+    places = np.empty(height * width, np.int32)
+    end = begin[:-1].copy()
+    for y in range(height):
+        for x in range(width):
+            level = levels[y, x]
+            places[end[level]] = (y + 1) * (width + 2) + x + 1
+            end[level] += 1
+    return places, begin
+
+
+@_compiled
+def _steps(width):
+    """How far the eight neighbours are in a framed picture of that width."""
+    steps = np.empty(8, np.int64)
+    for n in range(8):
+        steps[n] = _STEPS[n][0] * (width + 2) + _STEPS[n][1]
+    return steps
+
+
+@_compiled
+def _neighbourhood(present, place, steps):
+    bits = 0
+    for n in range(8):
+        bits |= present[place + steps[n]] << n
+    return bits
+
+
+@_compiled
+def _root(parents, label):
+    while parents[label] != label:
+        parents[label] = parents[parents[label]]
+        label = parents[label]
+    return label
+
+
+@_compiled
+def _join(place, groups, steps, labels, parents, components, count):
+    """Adds a pixel to the components around it.
+
+    Components that meet become the one with the lowest label, so that the
+    outside, label 0 where there is one, stays what it is.
+
+    Returns:
+        The label of the pixel's component: `count` if it is a new one.
+        `labels`, `parents` and `components` are changed in place.
+    """
+    root = count
+    for n in range(8):
+        if not groups >> n & 1:
+            continue
+        other = _root(parents, labels[place + steps[n]])
+        if other == root:
+            continue
+        root, other = min(root, other), max(root, other)
+        if other < count:
+            parents[other] = root
+            one, gone = components[root], components[other]
+            one[0] = min(one[0], gone[0])
+            one[1] = min(one[1], gone[1])
+            one[2] = max(one[2], gone[2])
+            one[3] = max(one[3], gone[3])
+            one[4] += gone[4]
+            one[5] += gone[5]
+    labels[place] = root
+    y, x = divmod(place, steps[4])
+    one = components[root]
+    if root == count:
+        parents[root] = root
+        one[:] = (x - 1, y - 1, x, y, 0, 0)
+    else:
+        one[0] = min(one[0], x - 1)
+        one[1] = min(one[1], y - 1)
+        one[2] = max(one[2], x)
+        one[3] = max(one[3], y)
+    return root
+
+
+@_compiled
+def _keep_roots(live, number, parents):
+    """Removes labels that have been merged; returns how many are left."""
+    kept = 0
+    for index in range(number):
+        if parents[live[index]] == live[index]:
+            live[kept] = live[index]
+            kept += 1
+    return kept
+
+
+@_compiled
+def _decide(live, number, components, by_rectangle):
+    """Row of the component with the largest contour, and if that is open."""
+    best, most = live[0], -1
+    for index in range(number):
+        x0, y0, x1, y1, area, _ = components[live[index]]
+        least = (x1 - x0) * (y1 - y0) if by_rectangle else area
+        if least > most:
+            best, most = live[index], least
+    # The contour of a hole is as large as the one around it if there is
+    # nothing in between.
+    is_open = not by_rectangle and most == 0 and components[best, 5] != 4
+    for index in range(number):
+        if live[index] == best:
+            continue
+        x0, y0, x1, y1, area, euler = components[live[index]]
+        if by_rectangle:
+            limit = (x1 - x0) * (y1 - y0)
+        elif euler == 4:  # one component, no holes
+            limit = area
+        else:
+            limit = 2 * (x1 - x0 - 1) * (y1 - y0 - 1)
+        is_open |= limit >= most
+    return best, is_open
+
+
+@_compiled
+def largest_boxes(levels, by_rectangle=False):
+    """Box of the largest contour above every cut-off.
+
+    Args:
+        levels: uint8 array `(height, width)`.
+        by_rectangle: Whether contours are compared by their bounding
+            rectangles rather than by the area that they enclose.
+
+    Returns:
+        Tuple of the int32 array `(256, 4)` of x0, y0, x1, y1, whose row c is
+        for the pixels above c, ends exclusive, zeros where there are none;
+        and the bool array `(256,)` of the rows that are open.
+    """
+    height, width = levels.shape
+    places, begin = _by_level(levels)
+    steps = _steps(width)
+    present = np.zeros((height + 2) * (width + 2), np.uint8)
+    labels = np.empty(present.size, np.int32)
+    # Components do not touch: they are a quarter as many as pixels, or less.
+    limit = ((height + 1) // 2) * ((width + 1) // 2)
+    parents = np.empty(limit, np.int32)
+    components = np.empty((limit, 6), np.int32)
+    live = np.empty(limit, np.int32)
+    number, count = 0, 0
+    found = np.zeros((256, 4), np.int32)
+    is_open = np.zeros(256, np.bool_)
+    for level in range(255, 0, -1):
+        if begin[level] == begin[level + 1]:
+            found[level - 1] = found[level]
+            is_open[level - 1] = is_open[level]
+            continue
+        for index in range(begin[level], begin[level + 1]):
+            place = places[index]
+            bits = _neighbourhood(present, place, steps)
+            present[place] = 1
+            groups = _TOUCHING[bits]
+            root = _join(
+                place, groups, steps, labels, parents, components, count
+            )
+            components[root, 4] += _AREA[bits]
+            components[root, 5] += _EULER[bits]
+            if root == count:
+                live[number] = root
+                number += 1
+                count += 1
+        number = _keep_roots(live, number, parents)
+        best, is_open[level - 1] = _decide(
+            live, number, components, by_rectangle
+        )
+        found[level - 1] = components[best, :4]
+    return found, is_open
+
+
+@_compiled
+def all_boxes(levels, holes):
+    """Boxes of all outer contours, or of all holes', above every cut-off.
+
+    Args:
+        levels: uint8 array `(height, width)`.
+        holes: Whether to answer the contours of holes.
+
+    Returns:
+        Tuple of the int32 array `(n, 4)` of x0, y0, x1, y1 with exclusive
+        ends, in no particular order, and the int32 array `(n,)` of the
+        cut-offs, from 0 to 254, that they belong to.
+    """
+    height, width = levels.shape
+    places, begin = _by_level(levels)
+    steps = _steps(width)
+    present = np.zeros((height + 2, width + 2), np.uint8)
+    # The frame is outside, label 0, and so is what shares an edge with it.
+    if holes:
+        present[0], present[-1], present[:, 0], present[:, -1] = 1, 1, 1, 1
+    present = present.ravel()
+    labels = np.zeros(present.size, np.int32)
+    # Holes share no edges: half as many as pixels, or less.
+    limit = height * width // 2 + 2
+    parents = np.zeros(limit, np.int32)
+    components = np.zeros((limit, 6), np.int32)
+    live = np.empty(limit, np.int32)
+    number, count = 0, 1
+    boxes = np.empty((1024, 4), np.int32)
+    cutoffs = np.empty(1024, np.int32)
+    total = 0
+    for step in range(255):
+        level = step if holes else 255 - step
+        for index in range(begin[level], begin[level + 1]):
+            place = places[index]
+            bits = _neighbourhood(present, place, steps)
+            present[place] = 1
+            groups = _SHARING[bits] if holes else _TOUCHING[bits]
+            root = _join(
+                place, groups, steps, labels, parents, components, count
+            )
+            if root == count:
+                live[number] = root
+                number += 1
+                count += 1
+        number = _keep_roots(live, number, parents)
+        while total + number > len(boxes):
+            boxes = np.concatenate((boxes, np.empty_like(boxes)))
+            cutoffs = np.concatenate((cutoffs, np.empty_like(cutoffs)))
+        for index in range(number):
+            x0, y0, x1, y1 = components[live[index], :4]
+            # The contour of a hole runs through the pixels around it.
+            grow = 1 if holes else 0
+            boxes[total] = (x0 - grow, y0 - grow, x1 + grow, y1 + grow)
+            cutoffs[total] = level if holes else level - 1
+            total += 1
+    return boxes[:total], cutoffs[:total]

@@ -1,0 +1,174 @@
+"""What is kept of every scored image: enough for all metrics, not more."""
+
+import dataclasses
+import threading
+import zlib
+
+import numpy as np
+
+from adl_tf.localization.boxes import box_iou
+from adl_tf.localization.heatmaps import centre_heatmap
+from adl_tf.localization.pixels import PixelHistograms
+
+# Overlaps of MaxBoxAccV2 (spec E.2.7).
+DELTAS = (0.3, 0.5, 0.7)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """Box and overlap of one image at one threshold.
+
+    Attributes:
+        box: List of x0, y0, x1, y1 in pixels of the network's input.
+        ground_truth: List of the boxes that it was compared with.
+        iou: Largest intersection over union of the box with any of them.
+    """
+
+    box: list
+    ground_truth: list
+    iou: float
+
+
+class Scores:
+    """Hits of every image at every threshold, a bit each.
+
+    Images may be added in any order and by several threads.
+
+    Args:
+        count: Number of images.
+        protocol: `Protocol`.
+        size: Side of the heatmaps in pixels.
+    """
+
+    def __init__(self, count, protocol, size):
+        self.protocol = protocol
+        self.size = size
+        self.thresholds = protocol.threshold_values()
+        packed = -(-len(self.thresholds) // 8)
+        self._hits = np.zeros((count, packed), np.uint8)
+        self._hits_of_any = np.zeros((len(DELTAS), count, packed), np.uint8)
+        self._boxes = [None] * count
+        self._ground_truth = [None] * count
+        self.pixels = PixelHistograms()
+        self._lock = threading.Lock()
+
+    def __len__(self):
+        return len(self._boxes)
+
+    def add(self, index, heatmap, ground_truth, mask=None, ignored=None):
+        """Scores the heatmap of an image.
+
+        Args:
+            index: Place of the image in the test set.
+            heatmap: Float array `(size, size)` in [0, 1].
+            ground_truth: int array `(n, 4)` in pixels of the heatmap, from
+                `Protocol.expected`; without boxes, only pixels are scored.
+            mask: Bool array `(size, size)` of the object's pixels, or `None`.
+            ignored: Bool array of pixels that do not count, or `None`.
+        """
+        if mask is not None:
+            added = PixelHistograms.of(heatmap, mask, ignored)
+            with self._lock:
+                self.pixels.add(added)
+        if not len(ground_truth):
+            return
+        protocol = self.protocol
+        levels = protocol.to_levels(heatmap)
+        boxes = protocol.estimate(levels)
+        overlaps = box_iou(boxes, ground_truth).max(axis=1)
+        overlaps_of_any = protocol.best_overlaps(levels, ground_truth)
+        self._hits[index] = np.packbits(overlaps >= protocol.min_iou)
+        for row, delta in zip(self._hits_of_any, DELTAS):
+            row[index] = np.packbits(overlaps_of_any >= delta)
+        # Neighbouring thresholds mostly agree: a tenth of the size.
+        self._boxes[index] = zlib.compress(boxes.astype(np.int16).tobytes(), 1)
+        self._ground_truth[index] = ground_truth
+
+    def add_missing(self, index, ground_truth):
+        """Counts an image that has no heatmap as wrong.
+
+        Args:
+            index: Place of the image in the test set.
+            ground_truth: int array `(n, 4)`.
+        """
+        self._ground_truth[index] = ground_truth
+
+    @property
+    def has_boxes(self):
+        """Whether there is something to compare boxes with."""
+        return any(each is not None for each in self._ground_truth)
+
+    def hits(self, images=slice(None)):
+        """Where the box of the largest contour is right.
+
+        Args:
+            images: Slice or indices of images.
+
+        Returns:
+            Bool array `(images, thresholds)`.
+        """
+        return self._unpacked(self._hits[images])
+
+    def hits_of_any(self, images=slice(None)):
+        """Where the box of any contour is right, at each overlap of `DELTAS`.
+
+        Args:
+            images: Slice or indices of images.
+
+        Returns:
+            List of bool arrays `(images, thresholds)`.
+        """
+        return [self._unpacked(hits[images]) for hits in self._hits_of_any]
+
+    def _unpacked(self, bits):
+        number = len(self.thresholds)
+        return np.unpackbits(bits, axis=1, count=number).view(bool)
+
+    def answer(self, index, threshold):
+        """Box of an image at one threshold.
+
+        Args:
+            index: Place of the image.
+            threshold: One of the protocol's thresholds.
+
+        Returns:
+            `Answer`, or `None` if the image has no heatmap or no ground truth.
+        """
+        if self._boxes[index] is None:
+            return None
+        boxes = np.frombuffer(zlib.decompress(self._boxes[index]), np.int16)
+        column = int(np.argmin(np.abs(self.thresholds - threshold)))
+        box = boxes.reshape(-1, 4)[column].astype(int)
+        ground_truth = self._ground_truth[index]
+        return Answer(
+            box=box.tolist(),
+            ground_truth=ground_truth.tolist(),
+            iou=float(box_iou([box], ground_truth).max()),
+        )
+
+    def baselines(self):
+        """What boxes that ignore the picture reach on the same images.
+
+        Returns:
+            Dictionary with the GT-known Loc in percent of the whole picture
+            as the box, and of a Gaussian in its middle as the heatmap, that
+            one at its best threshold.
+        """
+        last = self.size - 1 if self.protocol.clip_boxes else self.size
+        levels = self.protocol.to_levels(centre_heatmap(self.size))
+        centred = self.protocol.estimate(levels)
+        boxes = np.concatenate(([[0, 0, last, last]], centred))
+        hits = np.zeros(len(boxes), int)
+        for ground_truth in self._ground_truth:
+            overlaps = box_iou(boxes, ground_truth).max(axis=1)
+            hits += overlaps >= self.protocol.min_iou
+        shares = 100 * hits / len(self)
+        best = int(np.argmax(shares[1:]))
+        return {
+            "whole_image": {"gt_known_loc": float(shares[0])},
+            "centre": {
+                "tau": float(self.thresholds[best]),
+                "gt_known_loc": float(shares[1 + best]),
+                "oracle": True,
+            },
+        }

@@ -1,0 +1,152 @@
+"""Grad-CAM for any Keras classifier (spec C.6), without its ReLU."""
+
+import keras
+from keras import ops
+
+from adl_tf.models.surgery import edit_layers
+
+
+def grad_cam(model, images, class_ids, layer=None):
+    """Feature channels weighted by how much each raises a class.
+
+    The weight of a channel is the mean over space of the gradient of the
+    class's logit. Where global average pooling and one Dense layer follow, it
+    is the Dense layer's weight divided by the number of places: Grad-CAM and
+    the class activation map then agree but for that factor. As in the code of
+    the paper's authors, what is negative stays negative.
+
+    Args:
+        model: Functional or Sequential Keras classifier. If it ends in a
+            softmax or sigmoid, what goes into that counts.
+        images: Pictures `(batch, height, width, channels)` as `model` takes
+            them.
+        class_ids: Integers `(batch,)`.
+        layer: Name of the layer whose features are weighted, or `None` for
+            the last one whose output still has height and width.
+
+    Returns:
+        float32 tensor `(batch, h, w)`.
+
+    Raises:
+        ValueError: If there is no such layer, its output has no height and
+            width, or the model is a subclassed one.
+
+    Example:
+
+    >>> model = keras.applications.MobileNet(weights=None)
+    >>> grad_cam(model, np.zeros((2, 224, 224, 3)), [3, 8]).shape
+    (2, 7, 7)
+
+    Reference:
+
+    - [Selvaraju et al., 2017](https://arxiv.org/abs/1610.02391)
+    """
+    return logits_and_grad_cam(*split(model, layer), images, class_ids)[1]
+
+
+def logits_and_grad_cam(to_features, to_logits, images, class_ids):
+    """As `grad_cam` of a model that has been split, with its logits.
+
+    Args:
+        to_features: Keras model from pictures to features.
+        to_logits: Keras model from features to logits.
+        images: As for `grad_cam`.
+        class_ids: As for `grad_cam`.
+
+    Returns:
+        Tuple of logits `(batch, num_classes)` and maps `(batch, h, w)`.
+    """
+    features = to_features(images, training=False)
+
+    def score(features):
+        logits = to_logits(features, training=False)
+        places = ops.one_hot(class_ids, logits.shape[-1], dtype=logits.dtype)
+        return ops.sum(logits * places), logits
+
+    gradient, logits = _gradient(score, features)
+    features, gradient = (
+        ops.cast(each, "float32") for each in (features, gradient)
+    )
+    if keras.config.image_data_format() == "channels_first":
+        weights = ops.mean(gradient, axis=(2, 3))
+        return logits, ops.einsum("bchw,bc->bhw", features, weights)
+    weights = ops.mean(gradient, axis=(1, 2))
+    return logits, ops.einsum("bhwc,bc->bhw", features, weights)
+
+
+def split(model, layer=None):
+    """Cuts a model in two: up to the features, and on to the logits.
+
+    Args:
+        model: As for `grad_cam`.
+        layer: As for `grad_cam`.
+
+    Returns:
+        Tuple of two Keras models.
+
+    Raises:
+        ValueError: As `grad_cam`.
+    """
+    if not hasattr(model, "operations"):
+        raise ValueError(
+            "Grad-CAM needs a functional or Sequential model, whose graph is "
+            f"known. Received: model={model!r}"
+        )
+    spatial = {
+        each.name: each.output
+        for each in model.layers
+        if len(each.output.shape) == 4
+        and not isinstance(each, keras.layers.InputLayer)
+    }
+    if layer is None and spatial:
+        layer = list(spatial)[-1]
+    if layer not in spatial:
+        raise ValueError(
+            "`layer` must be one whose output has height and width: "
+            f"{', '.join(list(spatial)[-20:]) or 'there is none'}. "
+            f"Received: layer={layer!r}"
+        )
+    last = model.layers[-1]
+    if isinstance(last, keras.layers.Softmax | keras.layers.Activation):
+        logits = last.input
+    elif getattr(last, "activation", None) not in (
+        None,
+        keras.activations.linear,
+    ):
+        model = edit_layers(model, {last.name: {"activation": "linear"}})
+        return split(model, layer)
+    else:
+        logits = model.output
+    features = spatial[layer]
+    return (
+        keras.Model(model.inputs, features),
+        keras.Model(features, logits),
+    )
+
+
+def _gradient(score, inputs):
+    """Gradient of the first of two things that `score` answers; the second."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            total, rest = score(inputs)
+        return tape.gradient(total, inputs), rest
+    if backend == "jax":
+        import jax
+
+        return jax.grad(score, has_aux=True)(inputs)
+    if backend == "torch":
+        import torch
+
+        with torch.enable_grad():
+            inputs = inputs.detach().requires_grad_()
+            total, rest = score(inputs)
+            (gradient,) = torch.autograd.grad(total, inputs)
+        return gradient, rest.detach()
+    raise ValueError(
+        "Grad-CAM needs the tensorflow, jax or torch backend. "
+        f"Received: backend={backend!r}"
+    )
