@@ -60,17 +60,36 @@ class Examples:
         numbers = parse_classes(classes, self.num_classes)
         new_label = {number - 1: new for new, number in enumerate(numbers)}
         kept = [i for i in range(len(self)) if self.labels[i] in new_label]
-        return Examples(
-            image_ids=[self.image_ids[i] for i in kept],
-            paths=[self.paths[i] for i in kept],
+        return dataclasses.replace(
+            self.take(kept),
             labels=np.array(
                 [new_label[self.labels[i]] for i in kept], np.int32
             ),
-            boxes=[self.boxes[i] for i in kept],
             class_names=[self.class_names[number - 1] for number in numbers],
-            sizes=None if self.sizes is None else self.sizes[kept],
-            masks=self.masks and [self.masks[i] for i in kept],
-            ignored=self.ignored and [self.ignored[i] for i in kept],
+        )
+
+    def take(self, indices):
+        """Some of the examples.
+
+        Args:
+            indices: Sequence of their places.
+
+        Returns:
+            `Examples` of the same classes.
+        """
+
+        def taken(values):
+            return values and [values[i] for i in indices]
+
+        return dataclasses.replace(
+            self,
+            image_ids=taken(self.image_ids),
+            paths=taken(self.paths),
+            labels=self.labels[indices],
+            boxes=taken(self.boxes),
+            sizes=None if self.sizes is None else self.sizes[indices],
+            masks=taken(self.masks),
+            ignored=taken(self.ignored),
         )
 
     def check_files(self, source):
