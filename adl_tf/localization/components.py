@@ -76,6 +76,8 @@ def _groups(around, wanted=(True,) * 8):
 
 
 _AREA, _EULER, _TOUCHING, _SHARING = _neighbourhoods()
+# Place of the lowest bit.
+_LOWEST = np.array([0] + [(n & -n).bit_length() - 1 for n in range(1, 256)])
 
 
 def _compiled(function):
@@ -87,7 +89,10 @@ def _compiled(function):
 
 @_compiled
 def _by_level(levels):
-    """Places of all pixels in a frame of one pixel, sorted by level."""
+    """Pixels sorted by level, as `row << 16 | column`, and where each begins.
+
+    Numbers packed like this are unpacked without a division.
+    """
     height, width = levels.shape
     begin = np.zeros(257, np.int64)
     for y in range(height):
@@ -95,14 +100,14 @@ def _by_level(levels):
             begin[levels[y, x] + 1] += 1
     for level in range(256):
         begin[level + 1] += begin[level]
-    places = np.empty(height * width, np.int32)
+    pixels = np.empty(height * width, np.int64)
     end = begin[:-1].copy()
     for y in range(height):
         for x in range(width):
             level = levels[y, x]
-            places[end[level]] = (y + 1) * (width + 2) + x + 1
+            pixels[end[level]] = y << 16 | x
             end[level] += 1
-    return places, begin
+    return pixels, begin
 
 
 @_compiled
@@ -115,11 +120,18 @@ def _steps(width):
 
 
 @_compiled
-def _neighbourhood(present, place, steps):
-    bits = 0
-    for n in range(8):
-        bits |= present[place + steps[n]] << n
-    return bits
+def _neighbourhood(present, place, row):
+    """The bits of the eight neighbours; written out, as it is the hot spot."""
+    return (
+        present[place - row]
+        | present[place - row + 1] << 1
+        | present[place + 1] << 2
+        | present[place + row + 1] << 3
+        | present[place + row] << 4
+        | present[place + row - 1] << 5
+        | present[place - 1] << 6
+        | present[place - row - 1] << 7
+    )
 
 
 @_compiled
@@ -131,7 +143,7 @@ def _root(parents, label):
 
 
 @_compiled
-def _join(place, groups, steps, labels, parents, components, count):
+def _join(x, y, place, groups, steps, labels, parents, components, count):
     """Adds a pixel to the components around it.
 
     Components that meet become the one with the lowest label, so that the
@@ -141,35 +153,33 @@ def _join(place, groups, steps, labels, parents, components, count):
         The label of the pixel's component: `count` if it is a new one.
         `labels`, `parents` and `components` are changed in place.
     """
-    root = count
-    for n in range(8):
-        if not groups >> n & 1:
-            continue
-        other = _root(parents, labels[place + steps[n]])
-        if other == root:
-            continue
-        root, other = min(root, other), max(root, other)
-        if other < count:
+    if groups == 0:
+        labels[place] = count
+        parents[count] = count
+        components[count] = (x, y, x + 1, y + 1, 0, 0)
+        return count
+    root = _root(parents, labels[place + steps[_LOWEST[groups]]])
+    groups &= groups - 1
+    while groups:
+        other = _root(parents, labels[place + steps[_LOWEST[groups]]])
+        groups &= groups - 1
+        if other != root:
+            root, other = min(root, other), max(root, other)
             parents[other] = root
-            one, gone = components[root], components[other]
-            one[0] = min(one[0], gone[0])
-            one[1] = min(one[1], gone[1])
-            one[2] = max(one[2], gone[2])
-            one[3] = max(one[3], gone[3])
-            one[4] += gone[4]
-            one[5] += gone[5]
+            _widen(components, root, components[other])
+            components[root, 4] += components[other, 4]
+            components[root, 5] += components[other, 5]
     labels[place] = root
-    y, x = divmod(place, steps[4])
-    one = components[root]
-    if root == count:
-        parents[root] = root
-        one[:] = (x - 1, y - 1, x, y, 0, 0)
-    else:
-        one[0] = min(one[0], x - 1)
-        one[1] = min(one[1], y - 1)
-        one[2] = max(one[2], x)
-        one[3] = max(one[3], y)
+    _widen(components, root, (x, y, x + 1, y + 1))
     return root
+
+
+@_compiled
+def _widen(components, root, box):
+    components[root, 0] = min(components[root, 0], box[0])
+    components[root, 1] = min(components[root, 1], box[1])
+    components[root, 2] = max(components[root, 2], box[2])
+    components[root, 3] = max(components[root, 3], box[3])
 
 
 @_compiled
@@ -188,25 +198,31 @@ def _decide(live, number, components, by_rectangle):
     """Row of the component with the largest contour, and if that is open."""
     best, most = live[0], -1
     for index in range(number):
-        x0, y0, x1, y1, area, _ = components[live[index]]
-        least = (x1 - x0) * (y1 - y0) if by_rectangle else area
+        label = live[index]
+        least = components[label, 4]
+        if by_rectangle:
+            least = _rectangle_area(components, label, 0)
         if least > most:
-            best, most = live[index], least
+            best, most = label, least
     # The contour of a hole is as large as the one around it if there is
     # nothing in between.
     is_open = not by_rectangle and most == 0 and components[best, 5] != 4
     for index in range(number):
-        if live[index] == best:
-            continue
-        x0, y0, x1, y1, area, euler = components[live[index]]
+        label = live[index]
+        limit = components[label, 4]
         if by_rectangle:
-            limit = (x1 - x0) * (y1 - y0)
-        elif euler == 4:  # one component, no holes
-            limit = area
-        else:
-            limit = 2 * (x1 - x0 - 1) * (y1 - y0 - 1)
-        is_open |= limit >= most
+            limit = _rectangle_area(components, label, 0)
+        elif components[label, 5] != 4:  # It has holes.
+            limit = 2 * _rectangle_area(components, label, 1)
+        is_open |= limit >= most and label != best
     return best, is_open
+
+
+@_compiled
+def _rectangle_area(components, label, less):
+    width = components[label, 2] - components[label, 0] - less
+    height = components[label, 3] - components[label, 1] - less
+    return width * height
 
 
 @_compiled
@@ -224,7 +240,7 @@ def largest_boxes(levels, by_rectangle=False):
         and the bool array `(256,)` of the rows that are open.
     """
     height, width = levels.shape
-    places, begin = _by_level(levels)
+    pixels, begin = _by_level(levels)
     steps = _steps(width)
     present = np.zeros((height + 2) * (width + 2), np.uint8)
     labels = np.empty(present.size, np.int32)
@@ -242,12 +258,13 @@ def largest_boxes(levels, by_rectangle=False):
             is_open[level - 1] = is_open[level]
             continue
         for index in range(begin[level], begin[level + 1]):
-            place = places[index]
-            bits = _neighbourhood(present, place, steps)
+            y, x = pixels[index] >> 16, pixels[index] & 0xFFFF
+            place = (y + 1) * (width + 2) + x + 1
+            bits = _neighbourhood(present, place, steps[4])
             present[place] = 1
             groups = _TOUCHING[bits]
             root = _join(
-                place, groups, steps, labels, parents, components, count
+                x, y, place, groups, steps, labels, parents, components, count
             )
             components[root, 4] += _AREA[bits]
             components[root, 5] += _EULER[bits]
@@ -277,7 +294,7 @@ def all_boxes(levels, holes):
         cut-offs, from 0 to 254, that they belong to.
     """
     height, width = levels.shape
-    places, begin = _by_level(levels)
+    pixels, begin = _by_level(levels)
     steps = _steps(width)
     present = np.zeros((height + 2, width + 2), np.uint8)
     # The frame is outside, label 0, and so is what shares an edge with it.
@@ -297,12 +314,13 @@ def all_boxes(levels, holes):
     for step in range(255):
         level = step if holes else 255 - step
         for index in range(begin[level], begin[level + 1]):
-            place = places[index]
-            bits = _neighbourhood(present, place, steps)
+            y, x = pixels[index] >> 16, pixels[index] & 0xFFFF
+            place = (y + 1) * (width + 2) + x + 1
+            bits = _neighbourhood(present, place, steps[4])
             present[place] = 1
             groups = _SHARING[bits] if holes else _TOUCHING[bits]
             root = _join(
-                place, groups, steps, labels, parents, components, count
+                x, y, place, groups, steps, labels, parents, components, count
             )
             if root == count:
                 live[number] = root
@@ -313,10 +331,12 @@ def all_boxes(levels, holes):
             boxes = np.concatenate((boxes, np.empty_like(boxes)))
             cutoffs = np.concatenate((cutoffs, np.empty_like(cutoffs)))
         for index in range(number):
-            x0, y0, x1, y1 = components[live[index], :4]
+            label = live[index]
             # The contour of a hole runs through the pixels around it.
-            grow = 1 if holes else 0
-            boxes[total] = (x0 - grow, y0 - grow, x1 + grow, y1 + grow)
+            boxes[total, 0] = components[label, 0] - holes
+            boxes[total, 1] = components[label, 1] - holes
+            boxes[total, 2] = components[label, 2] + holes
+            boxes[total, 3] = components[label, 3] + holes
             cutoffs[total] = level if holes else level - 1
             total += 1
     return boxes[:total], cutoffs[:total]
