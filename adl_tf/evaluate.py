@@ -83,6 +83,19 @@ absl_flags.DEFINE_string(
 )
 
 
+# Flags that mean something to some of the sources alone.
+_ONLY_WITH = {
+    "metadata": ("heatmaps",),
+    "predictions": ("heatmaps",),
+    "allow_missing": ("heatmaps",),
+    "heatmap": ("workdir",),
+    "save_heatmaps": ("workdir", "saved_model"),
+    "dataset": ("workdir", "saved_model"),
+    "data_dir": ("workdir", "saved_model"),
+    "classes": ("workdir", "saved_model"),
+}
+
+
 def main(values):
     sources = [
         name
@@ -94,6 +107,9 @@ def main(values):
             "one of --workdir, --saved_model and --heatmaps is needed, not "
             f"{' and '.join(f'--{name}' for name in sources) or 'none'}"
         )
+    for name, allowed in _ONLY_WITH.items():
+        if sources[0] not in allowed and not values[name].using_default_value:
+            raise UsageError(f"--{name} means nothing with --{sources[0]}")
     output_dir = values.output_dir or values.workdir
     if not output_dir:
         raise UsageError(f"--{sources[0]} needs --output_dir")
@@ -118,27 +134,31 @@ def _score_network(values):
     settings = flags.settings(values)
     protocol = _protocol(values)
     if values.saved_model:
+        protocol = _as_exported(protocol)
         network = saved_network(values.saved_model)
     else:
         network = keras_network(load_trained(settings), values.heatmap)
 
-    def score(split, save_heatmaps=None):
-        examples = load_examples(
+    def read(split):
+        return load_examples(
             settings.dataset, settings.data_dir, split, settings.classes
         )
+
+    def score(examples, save_heatmaps=None):
         scoring = Scoring(
             examples,
             protocol,
             network.input_size,
-            max(settings.resize_size, network.input_size),
+            settings.resize_size,
             save_heatmaps,
         )
         return scoring, evaluate(network, scoring, settings.batch_size)
 
+    examples, validation = _splits(values, read)
     val_tau = None
-    if values.val_split:
-        val_tau = score(values.val_split)[0].best_threshold()
-    scoring, answers = score(values.split, values.save_heatmaps)
+    if validation is not None:
+        val_tau = score(validation)[0].best_threshold()
+    scoring, answers = score(examples, values.save_heatmaps)
     metrics, records = scoring.result(answers, val_tau)
     metrics = {
         "protocol": protocol.name,
@@ -160,8 +180,10 @@ def _score_folder(values):
         raise UsageError("--heatmaps needs --metadata")
     protocol = _protocol(values)
 
-    def score(split):
-        examples = metadata(values.metadata, split, with_pictures=False)
+    def read(split):
+        return metadata(values.metadata, split, with_pictures=False)
+
+    def score(examples):
         scoring = Scoring(
             examples, protocol, values.input_size, values.resize_size
         )
@@ -170,13 +192,14 @@ def _score_folder(values):
         )
         return scoring, problems
 
-    val_tau = None
-    if values.val_split:
-        val_tau = score(values.val_split)[0].best_threshold()
-    scoring, problems = score(values.split)
+    examples, validation = _splits(values, read)
     answers = None
     if values.predictions:
-        answers = read_answers(values.predictions, scoring.examples)
+        answers = read_answers(values.predictions, examples)
+    val_tau = None
+    if validation is not None:
+        val_tau = score(validation)[0].best_threshold()
+    scoring, problems = score(examples)
     metrics, records = scoring.result(answers, val_tau)
     for problem in problems:
         print(f"counted as wrong: {problem}")
@@ -189,6 +212,36 @@ def _score_folder(values):
         **metrics,
     }
     return metrics, records
+
+
+def _splits(values, read):
+    """Examples to score, and those to choose a threshold on or `None`."""
+    examples = read(values.split)
+    if not values.val_split:
+        return examples, None
+    validation = read(values.val_split)
+    both = set(examples.image_ids) & set(validation.image_ids)
+    if both:
+        raise UsageError(
+            f"--val_split={values.val_split} and --split={values.split} share "
+            f"{len(both)} images: a threshold is chosen on others than it is "
+            "judged on"
+        )
+    return examples, validation
+
+
+def _as_exported(protocol):
+    """The protocol with the heatmaps that an exported model makes itself."""
+    from adl_tf.localization.protocols import varied
+
+    if protocol.normalization != "min_max":
+        raise UsageError(
+            "--saved_model makes its own heatmaps, with "
+            "normalization=min_max alone"
+        )
+    if protocol.interpolation == "bilinear":
+        return protocol
+    return varied(protocol, "interpolation=bilinear")
 
 
 def _protocol(values):
@@ -245,9 +298,14 @@ def summary(metrics):
     lines = [
         f"{metrics['num_images']} pictures, protocol {metrics['protocol']}; in "
         f"percent, in brackets {intervals['level']} % intervals",
-        " " * 34 + "Top-1              Top-5              GT-known",
-        line("class", metrics, intervals, ("top1_clas", "top5_clas")),
     ]
+    if metrics["top1_clas"] is not None or metrics["best_tau"]:
+        headings = ("Top-1", "Top-5", "GT-known")
+        lines.append(" " * 34 + "".join(each.ljust(19) for each in headings))
+    if metrics["top1_clas"] is not None:
+        lines.append(
+            line("class", metrics, intervals, ("top1_clas", "top5_clas"))
+        )
     remarks = {
         "fixed_tau": "fixed",
         "val_tau": f"chosen on {metrics['val_split']}",

@@ -4,7 +4,7 @@
     class_labels.txt    path,class number from 0
     image_sizes.txt     path,width,height
     localization.txt    path,x0,y0,x1,y1        one line a box
-                        path,mask,ignored       or one line a mask
+                        path,mask[,ignored]     or one line a mask
     class_names.txt     name                    optional
 
 The files stand in `metadata/<split>/`, or in `metadata/` itself where there
@@ -82,14 +82,14 @@ def metadata(
     masks = {image_id: [] for image_id in image_ids}
     ignored = dict.fromkeys(image_ids, "")
     if os.path.isfile(os.path.join(folder, "localization.txt")):
-        for bad, (image_id, *texts) in read("localization.txt", (3, 5)):
+        for bad, (image_id, *texts) in read("localization.txt", (2, 3, 5)):
             if image_id not in boxes:
                 continue
-            if len(texts) == 2:
-                mask, left_out = texts
+            if len(texts) < 4:
+                mask, *left_out = texts
                 masks[image_id].append(os.path.join(data_dir, mask))
-                if left_out:
-                    ignored[image_id] = os.path.join(data_dir, left_out)
+                if any(left_out):
+                    ignored[image_id] = os.path.join(data_dir, *left_out)
                 continue
             x0, y0, x1, y1 = numbers(texts, float, bad)
             if x1 < x0 or y1 < y0:

@@ -1,6 +1,7 @@
 """Heatmaps from anywhere: a folder of .npy files (spec E.5). No framework."""
 
 import json
+import operator
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -108,12 +109,15 @@ def read_heatmap(path):
         DataError: If the file is no such array.
     """
     try:
-        heatmap = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with open(path, "rb") as file:
+            heatmap = np.lib.format.read_array(file, allow_pickle=False)
+    # NumPy evaluates the header, so that a damaged one fails in any way.
+    except Exception as error:
         raise DataError(f"{path} is not a .npy file of numbers") from error
-    if not isinstance(heatmap, np.ndarray) or heatmap.dtype.kind != "f":
-        kind = getattr(heatmap, "dtype", "an archive")
-        raise DataError(f"{path} holds {kind}, not floating point numbers")
+    if heatmap.dtype.kind != "f":
+        raise DataError(
+            f"{path} holds {heatmap.dtype}, not floating point numbers"
+        )
     if heatmap.ndim != 2 or not heatmap.size:
         raise DataError(
             f"{path} has the shape {heatmap.shape}, not (height, width)"
@@ -144,7 +148,7 @@ def read_answers(path, examples):
 
     Raises:
         DataError: If the file is missing, a line malformed, or an image has
-            no line.
+            none or two.
     """
     if not os.path.isfile(path):
         raise DataError(f"no file {path}: --predictions takes JSON lines")
@@ -154,19 +158,15 @@ def read_answers(path, examples):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-                name = row.get("image_id", row.get("image"))
-                class_id = row.get("class_id", row.get("predicted"))
-                rows[str(name)] = (
-                    int(class_id),
-                    float(row.get("probability") or np.nan),
-                    [int(each) for each in row.get("top5", ())],
-                )
+                name, answer = _answer(json.loads(line))
             except (ValueError, TypeError, AttributeError) as error:
                 raise DataError(
                     f"{path}:{number}: image_id and class_id expected: "
                     f"'{line.strip()[:80]}'"
                 ) from error
+            if name in rows:
+                raise DataError(f"{path}:{number}: {name} is given twice")
+            rows[name] = answer
     missing = [name for name in examples.image_ids if name not in rows]
     if missing:
         raise DataError(
@@ -182,4 +182,17 @@ def read_answers(path, examples):
         class_ids=np.array(class_ids),
         probabilities=None if np.isnan(probabilities).any() else probabilities,
         first_five=np.array(first_five) if widths == {5} else None,
+    )
+
+
+def _answer(row):
+    """Name, class, probability (or NaN) and first five of one image."""
+    name = row.get("image_id", row.get("image"))
+    if not isinstance(name, str):
+        raise TypeError("an image has a name")
+    probability = row.get("probability")
+    return name, (
+        operator.index(row.get("class_id", row.get("predicted"))),
+        np.nan if probability is None else float(probability),
+        [operator.index(each) for each in row.get("top5") or ()],
     )

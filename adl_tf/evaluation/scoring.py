@@ -71,7 +71,10 @@ class Scoring:
         self.examples = examples
         self.protocol = protocol
         self.input_size = input_size
-        self.resize_size = resize_size if protocol.centre_crop else input_size
+        # A crop is cut from something at least as large.
+        self.resize_size = (
+            max(resize_size, input_size) if protocol.centre_crop else input_size
+        )
         self._save_heatmaps = save_heatmaps
         self._scores = Scores(len(examples), protocol, input_size)
 
@@ -187,7 +190,9 @@ class Scoring:
         return np.any(masks, axis=0), self._mask(ignored) if ignored else None
 
     def _mask(self, path):
-        mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
+        mask = None
+        if os.path.isfile(path):  # OpenCV would write a warning of its own.
+            mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
         if mask is None:
             raise DataError(f"mask {path} is missing or cannot be read")
         mask = cv2.resize(

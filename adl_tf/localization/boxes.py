@@ -65,7 +65,7 @@ def linear_levels(heatmap):
     Raises:
         ValueError: If the array has another rank or other values.
     """
-    return (_checked(heatmap) * 255).astype(np.uint8)
+    return (checked(heatmap) * 255).astype(np.uint8)
 
 
 def cutoffs(levels, thresholds):
@@ -170,15 +170,29 @@ def _rectangle_area(box):
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _checked(heatmap):
+def checked(heatmap):
+    """A heatmap as the measures take it.
+
+    Args:
+        heatmap: Array `(height, width)` in [0, 1]; NaN counts as 0.
+
+    Returns:
+        float32 or float64 array `(height, width)` without NaN.
+
+    Raises:
+        ValueError: If the array has another rank, no pixels or other values.
+    """
     heatmap = np.asarray(heatmap)
-    if heatmap.ndim != 2:
+    if heatmap.ndim != 2 or not heatmap.size:
         raise ValueError(
             "`heatmap` must have the shape (height, width). "
             f"Received: heatmap.shape={heatmap.shape}"
         )
+    if heatmap.dtype == np.float16:
+        # 255 times a half is rounded, at times up to the next integer.
+        heatmap = heatmap.astype(np.float32)
     heatmap = np.nan_to_num(heatmap, nan=0.0)
-    if heatmap.size and (heatmap.min() < 0 or heatmap.max() > 1):
+    if heatmap.min() < 0 or heatmap.max() > 1:
         raise ValueError(
             "`heatmap` must lie in [0, 1]. Received values from "
             f"{heatmap.min():g} to {heatmap.max():g}"

@@ -22,13 +22,13 @@ def to_heatmap(
 
     Returns:
         float32 array `(size, size)` with maximum 1 and, under `"min_max"`,
-        minimum 0; all zeros if the map is constant, holds a NaN, or has
-        nothing positive to divide by.
+        minimum 0; all zeros if the map is constant, holds a NaN or an
+        infinity, or has nothing positive to divide by.
     """
     class_map = np.asarray(class_map, np.float32)
     # Asked before it is enlarged: the rounding of bicubic weights would make a
     # pattern of nothing. The comparison is false for NaN, too.
-    if not class_map.max() > class_map.min():
+    if not -np.inf < class_map.min() < class_map.max() < np.inf:
         return np.zeros((size, size), np.float32)
     heatmap = cv2.resize(
         class_map, (size, size), interpolation=INTERPOLATIONS[interpolation]

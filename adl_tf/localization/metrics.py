@@ -24,6 +24,9 @@ def max_box_acc(heatmaps, boxes, thresholds, deltas=(0.5,), multi=False):
         Float in percent. `deltas=(0.5,)` gives MaxBoxAcc, and `deltas=(0.3,
         0.5, 0.7), multi=True` MaxBoxAccV2.
 
+    Raises:
+        ValueError: If there are no heatmaps, or one has no box.
+
     Example:
 
     >>> heatmap = np.zeros((10, 10))
@@ -38,6 +41,8 @@ def max_box_acc(heatmaps, boxes, thresholds, deltas=(0.5,), multi=False):
     hits = np.zeros((len(deltas), len(thresholds)))
     count = 0
     for heatmap, ground_truth in zip(heatmaps, boxes, strict=True):
+        if not len(ground_truth):
+            raise ValueError(f"`boxes` has none for the heatmap {count}")
         estimates = boxes_at_thresholds(heatmap, thresholds, multi)
         if not multi:
             estimates = estimates[:, None]
@@ -46,6 +51,8 @@ def max_box_acc(heatmaps, boxes, thresholds, deltas=(0.5,), multi=False):
         )
         hits += overlaps >= np.array(deltas)[:, None]
         count += 1
+    if not count:
+        raise ValueError("`heatmaps` is empty")
     return float(100 * (hits / count).max(axis=1).mean())
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from adl_tf.localization.boxes import checked
+
 # wsolevaluation's bins: thousandths, and three open ones above.
 _EDGES = np.append(np.arange(0, 1, 0.001), [1.0, 2.0, 3.0])
 
@@ -33,7 +35,7 @@ class PixelHistograms:
         """
         histograms = cls()
         off = ~mask if ignored is None else ~(mask | ignored)
-        heatmap = np.nan_to_num(heatmap, nan=0.0)
+        heatmap = checked(heatmap)
         histograms.on_object = np.histogram(heatmap[mask], _EDGES)[0]
         histograms.off_object = np.histogram(heatmap[off], _EDGES)[0]
         return histograms
@@ -78,8 +80,8 @@ def pixel_average_precision(heatmaps, masks, ignored=None):
         pixels of all images together, in steps of 0.001 of the score.
 
     Raises:
-        ValueError: If a mask has another shape than its heatmap, or no mask
-            holds a pixel.
+        ValueError: If a heatmap is not in [0, 1], a mask has another shape
+            than its heatmap, or no mask holds a pixel.
 
     Example:
 
@@ -97,13 +99,14 @@ def pixel_average_precision(heatmaps, masks, ignored=None):
     ignored = [None] * len(masks) if ignored is None else list(ignored)
     for heatmap, mask, left_out in zip(heatmaps, masks, ignored, strict=True):
         heatmap = np.asarray(heatmap)
-        if heatmap.shape != mask.shape:
+        left_out = np.zeros_like(mask) if left_out is None else left_out
+        left_out = np.asarray(left_out, bool)
+        if not heatmap.shape == mask.shape == left_out.shape:
             raise ValueError(
-                "A mask must have the shape of its heatmap. Received: "
-                f"heatmap.shape={heatmap.shape}, mask.shape={mask.shape}"
+                "Masks must have the shape of their heatmap. Received: "
+                f"heatmap.shape={heatmap.shape}, mask.shape={mask.shape}, "
+                f"ignored.shape={left_out.shape}"
             )
-        if left_out is not None:
-            left_out = np.asarray(left_out, bool)
         total.add(PixelHistograms.of(heatmap, mask, left_out))
     precision = total.average_precision()
     if precision is None:

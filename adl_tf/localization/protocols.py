@@ -37,7 +37,7 @@ class Protocol:
         fixed_threshold: The threshold that is not chosen on the test set.
         ground_truth: `"first"` box of an image, or `"any"`.
         clip_ground_truth: Whether ground truth boxes are cut at the edge of
-            the picture.
+            the picture and of the crop.
         clip_boxes: Whether estimated boxes are cut at the last pixel.
         empty_box: Box where nothing is above the threshold.
         min_iou: Intersection over union from which a box is right.
@@ -164,7 +164,10 @@ class Protocol:
             resize_size = input_size
         offset = (resize_size - input_size) // 2
         # Towards zero, as Python's int(): negative numbers too.
-        return np.trunc(ground_truth * resize_size / size - offset).astype(int)
+        scaled = np.trunc(ground_truth * resize_size / size - offset)
+        if self.clip_ground_truth:
+            scaled = np.clip(scaled, 0, input_size - 1)
+        return scaled.astype(int)
 
 
 def cubehelix_grey():

@@ -1,9 +1,11 @@
 """Grad-CAM for any Keras classifier (spec C.6), without its ReLU."""
 
+import typing
+
 import keras
 from keras import ops
 
-from adl_tf.models.surgery import edit_layers
+from adl_tf.models.surgery import as_functional
 
 
 def grad_cam(model, images, class_ids, layer=None):
@@ -16,13 +18,15 @@ def grad_cam(model, images, class_ids, layer=None):
     the paper's authors, what is negative stays negative.
 
     Args:
-        model: Functional or Sequential Keras classifier. If it ends in a
-            softmax or sigmoid, what goes into that counts.
+        model: Functional or Sequential Keras classifier, with or without
+            models nested in it. If it ends in a softmax or sigmoid, what goes
+            into that counts.
         images: Pictures `(batch, height, width, channels)` as `model` takes
             them.
         class_ids: Integers `(batch,)`.
         layer: Name of the layer whose features are weighted, or `None` for
-            the last one whose output still has height and width.
+            the last one whose output still has height and width. One of a
+            nested model will do.
 
     Returns:
         float32 tensor `(batch, h, w)`.
@@ -34,7 +38,8 @@ def grad_cam(model, images, class_ids, layer=None):
     Example:
 
     >>> model = keras.applications.MobileNet(weights=None)
-    >>> grad_cam(model, np.zeros((2, 224, 224, 3)), [3, 8]).shape
+    >>> maps = grad_cam(model, np.zeros((2, 224, 224, 3)), [3, 8])
+    >>> tuple(maps.shape)
     (2, 7, 7)
 
     Reference:
@@ -82,46 +87,91 @@ def split(model, layer=None):
         layer: As for `grad_cam`.
 
     Returns:
-        Tuple of two Keras models.
+        Tuple of two Keras models, which share the weights of `model`; of a
+        last layer with an activation they hold a copy without it.
 
     Raises:
         ValueError: As `grad_cam`.
     """
-    if not hasattr(model, "operations"):
-        raise ValueError(
-            "Grad-CAM needs a functional or Sequential model, whose graph is "
-            f"known. Received: model={model!r}"
-        )
-    spatial = {
-        each.name: each.output
-        for each in model.layers
-        if len(each.output.shape) == 4
-        and not isinstance(each, keras.layers.InputLayer)
-    }
+    model = as_functional(model)
+    calls = _calls(model, model.input)
+    spatial = [name for name, call in calls.items() if _is_spatial(call.output)]
     if layer is None and spatial:
-        layer = list(spatial)[-1]
+        layer = spatial[-1]
     if layer not in spatial:
         raise ValueError(
             "`layer` must be one whose output has height and width: "
-            f"{', '.join(list(spatial)[-20:]) or 'there is none'}. "
+            f"{', '.join(spatial[-20:]) or 'there is none'}. "
             f"Received: layer={layer!r}"
         )
-    last = model.layers[-1]
-    if isinstance(last, keras.layers.Softmax | keras.layers.Activation):
-        logits = last.input
-    elif getattr(last, "activation", None) not in (
+    last = list(calls.values())[-1]
+    logits = last.output
+    if isinstance(last.layer, keras.layers.Softmax | keras.layers.Activation):
+        (logits,) = last.arguments
+    elif getattr(last.layer, "activation", None) not in (
         None,
         keras.activations.linear,
     ):
-        model = edit_layers(model, {last.name: {"activation": "linear"}})
-        return split(model, layer)
-    else:
-        logits = model.output
-    features = spatial[layer]
+        config = {**last.layer.get_config(), "activation": "linear"}
+        linear = last.layer.__class__.from_config(config)
+        logits = linear(*last.arguments)
+        linear.set_weights(last.layer.get_weights())
+    features = calls[layer].output
     return (
-        keras.Model(model.inputs, features),
+        keras.Model(model.input, features),
         keras.Model(features, logits),
     )
+
+
+class _Call(typing.NamedTuple):
+    """A layer, what it was called with and what it answered."""
+
+    layer: keras.Operation
+    arguments: tuple
+    output: keras.KerasTensor
+
+
+def _calls(model, inputs):
+    """The last call of each layer, when a model is called on `inputs`.
+
+    Nested models are entered: what is inside them is connected to `inputs`,
+    too, which their own `output` is not.
+
+    Returns:
+        Dictionary from the names of layers to `_Call`, in the order of the
+        graph; the name of a nested model has the last call in it.
+    """
+    calls = {}
+
+    def call(layer, *arguments, **keywords):
+        if isinstance(layer, keras.Model) and hasattr(layer, "layers"):
+            within = _calls(as_functional(layer), *arguments)
+            calls.update(within)
+            made = list(within.values())[-1]
+        else:
+            output = layer(*arguments, **keywords)
+            made = _Call(layer, arguments, output)
+        calls.pop(layer.name, None)
+        calls[layer.name] = made
+        return made.output
+
+    # The layers stay the same; calling them anew is all that is wanted.
+    keras.models.clone_model(
+        model,
+        input_tensors=inputs,
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+    return calls
+
+
+def _is_spatial(output):
+    """Whether features still have height and width, not all pooled."""
+    if len(getattr(output, "shape", ())) != 4:
+        return False
+    if keras.config.image_data_format() == "channels_first":
+        return tuple(output.shape[2:]) != (1, 1)
+    return tuple(output.shape[1:3]) != (1, 1)
 
 
 def _gradient(score, inputs):

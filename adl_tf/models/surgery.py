@@ -68,7 +68,7 @@ def layer_names(model):
         List of names in the order of the graph.
     """
     names = []
-    for layer in _as_functional(model).layers:
+    for layer in as_functional(model).layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
         names.append(layer.name)
@@ -99,7 +99,7 @@ def _clone(model, changes=(), inserted=()):
 
     def clone_graph(graph):
         return keras.models.clone_model(
-            _as_functional(graph),
+            as_functional(graph),
             clone_function=clone_function,
             call_function=call_function,
         )
@@ -112,7 +112,18 @@ def _clone(model, changes=(), inserted=()):
     return edited
 
 
-def _as_functional(model):
+def as_functional(model):
+    """A model whose graph is known.
+
+    Args:
+        model: A functional or Sequential Keras model.
+
+    Returns:
+        Functional Keras model with the same layers.
+
+    Raises:
+        ValueError: If the graph is not known.
+    """
     if isinstance(model, keras.Sequential):
         if not model.built:
             raise ValueError(

@@ -167,4 +167,6 @@ def _evaluated_threshold(workdir):
         return DEFAULT_THRESHOLD, None
     with open(path, encoding="utf-8") as file:
         metrics = json.load(file)
+    if not metrics["best_tau"]:  # scored on masks alone
+        return DEFAULT_THRESHOLD, None
     return metrics["best_tau"]["tau"], metrics["protocol"]
