@@ -43,7 +43,7 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
     wanted = cutoffs(levels, thresholds)
     if not multi:
         return np.minimum(boxes_at_cutoffs(levels, wanted), limit)
-    boxes, belong = contours_at_cutoffs(levels)
+    _, boxes, belong = contours_at_cutoffs(levels, wanted)
     boxes = np.minimum(boxes, limit)
     begin = np.searchsorted(belong, wanted)
     end = np.searchsorted(belong, wanted, side="right")
@@ -94,28 +94,44 @@ def boxes_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
         int array `(T, 4)` of x0, y0, x1, y1 with the right and lower end
         exclusive, zeros where nothing is kept.
     """
-    boxes, is_open = components.largest_boxes(levels, by_rectangle)
-    for cutoff in np.intersect1d(cutoff_levels, np.flatnonzero(is_open)):
-        boxes[cutoff] = _largest_above(levels, int(cutoff), by_rectangle)
-    return boxes[cutoff_levels].astype(int)
+    nowhere = np.zeros(256, bool)
+    outer = components.outer_boxes(levels, nowhere, by_rectangle)
+    return _largest(levels, cutoff_levels, by_rectangle, *outer[:2])
 
 
-def contours_at_cutoffs(levels):
-    """Boxes of all contours above every cut-off, those of holes included.
+def contours_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
+    """Boxes of the largest contour and of all contours above each cut-off.
 
     Args:
         levels: uint8 array `(height, width)`.
+        cutoff_levels: int array `(T,)`, 0 to 255.
+        by_rectangle: As for `boxes_at_cutoffs`.
 
     Returns:
-        Tuple of an int array `(n, 4)` of x0, y0, x1, y1 with the right and
-        lower end exclusive, and an int array `(n,)` of the cut-offs that they
-        belong to, in ascending order.
+        Tuple of what `boxes_at_cutoffs` returns; the int array `(n, 4)` of the
+        boxes of all contours, those of holes included; and the int array
+        `(n,)` of the cut-offs that they belong to, in ascending order.
     """
-    outer, holes = (components.all_boxes(levels, holes) for holes in (0, 1))
-    boxes = np.concatenate((outer[0], holes[0]))
-    cutoff_levels = np.concatenate((outer[1], holes[1]))
-    order = np.argsort(cutoff_levels, kind="stable")
-    return boxes[order].astype(int), cutoff_levels[order]
+    wanted = np.zeros(256, bool)
+    wanted[cutoff_levels] = True
+    largest, is_open, holes, *outer = components.outer_boxes(
+        levels, wanted, by_rectangle
+    )
+    inner = components.hole_boxes(levels, wanted & holes)
+    boxes, belong = (np.concatenate(each) for each in zip(outer, inner))
+    order = np.argsort(belong, kind="stable")
+    return (
+        _largest(levels, cutoff_levels, by_rectangle, largest, is_open),
+        boxes[order].astype(int),
+        belong[order],
+    )
+
+
+def _largest(levels, cutoff_levels, by_rectangle, boxes, is_open):
+    if is_open.any():
+        for cutoff in np.unique(cutoff_levels[is_open[cutoff_levels]]):
+            boxes[cutoff] = _largest_above(levels, int(cutoff), by_rectangle)
+    return boxes[cutoff_levels].astype(int)
 
 
 def box_iou(boxes, others):
@@ -191,6 +207,8 @@ def checked(heatmap):
     if heatmap.dtype == np.float16:
         # 255 times a half is rounded, at times up to the next integer.
         heatmap = heatmap.astype(np.float32)
+    if heatmap.min() >= 0 and heatmap.max() <= 1:
+        return heatmap  # as nearly always: no copy
     heatmap = np.nan_to_num(heatmap, nan=0.0)
     if heatmap.min() < 0 or heatmap.max() > 1:
         raise ValueError(

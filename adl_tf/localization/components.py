@@ -226,18 +226,26 @@ def _rectangle_area(components, label, less):
 
 
 @_compiled
-def largest_boxes(levels, by_rectangle=False):
-    """Box of the largest contour above every cut-off.
+def outer_boxes(levels, wanted, by_rectangle=False):
+    """Box of the largest contour, and of all outer ones, above each cut-off.
 
     Args:
         levels: uint8 array `(height, width)`.
-        by_rectangle: Whether contours are compared by their bounding
-            rectangles rather than by the area that they enclose.
+        wanted: Bool array `(256,)`: the cut-offs at which all boxes are
+            wanted.
+        by_rectangle: Whether the largest contour is that with the largest
+            rectangle around it rather than that which encloses most.
 
     Returns:
-        Tuple of the int32 array `(256, 4)` of x0, y0, x1, y1, whose row c is
-        for the pixels above c, ends exclusive, zeros where there are none;
-        and the bool array `(256,)` of the rows that are open.
+        Tuple of
+
+        - the int32 array `(256, 4)` of x0, y0, x1, y1 of the largest contour
+          of the pixels above c in row c, ends exclusive, zeros where there
+          are no pixels;
+        - the bool array `(256,)` of its rows that are open;
+        - the bool array `(256,)` of the cut-offs at which there are holes;
+        - the int32 array `(n, 4)` of all boxes, in no particular order, and
+          the int32 array `(n,)` of the cut-offs that they belong to.
     """
     height, width = levels.shape
     pixels, begin = _by_level(levels)
@@ -250,13 +258,13 @@ def largest_boxes(levels, by_rectangle=False):
     components = np.empty((limit, 6), np.int32)
     live = np.empty(limit, np.int32)
     number, count = 0, 0
-    found = np.zeros((256, 4), np.int32)
+    largest = np.zeros((256, 4), np.int32)
     is_open = np.zeros(256, np.bool_)
+    holes = np.zeros(256, np.bool_)
+    boxes = np.empty((256, 4), np.int32)
+    cutoffs = np.empty(256, np.int32)
+    total = 0
     for level in range(255, 0, -1):
-        if begin[level] == begin[level + 1]:
-            found[level - 1] = found[level]
-            is_open[level - 1] = is_open[level]
-            continue
         for index in range(begin[level], begin[level + 1]):
             y, x = pixels[index] >> 16, pixels[index] & 0xFFFF
             place = (y + 1) * (width + 2) + x + 1
@@ -272,35 +280,60 @@ def largest_boxes(levels, by_rectangle=False):
                 live[number] = root
                 number += 1
                 count += 1
-        number = _keep_roots(live, number, parents)
-        best, is_open[level - 1] = _decide(
-            live, number, components, by_rectangle
-        )
-        found[level - 1] = components[best, :4]
-    return found, is_open
+        cutoff = level - 1
+        if begin[level] == begin[level + 1]:
+            largest[cutoff] = largest[level]
+            is_open[cutoff] = is_open[level]
+            holes[cutoff] = holes[level]
+        else:
+            number = _keep_roots(live, number, parents)
+            best, is_open[cutoff] = _decide(
+                live, number, components, by_rectangle
+            )
+            largest[cutoff] = components[best, :4]
+            for index in range(number):
+                holes[cutoff] |= components[live[index], 5] != 4
+        if wanted[cutoff]:
+            boxes, cutoffs = _with_room(boxes, cutoffs, total + number)
+            for index in range(number):
+                boxes[total] = components[live[index], :4]
+                cutoffs[total] = cutoff
+                total += 1
+    return largest, is_open, holes, boxes[:total], cutoffs[:total]
 
 
 @_compiled
-def all_boxes(levels, holes):
-    """Boxes of all outer contours, or of all holes', above every cut-off.
+def hole_boxes(levels, wanted):
+    """Boxes of the contours around all holes, above each cut-off wanted.
+
+    A hole is a component of the pixels that are not above the cut-off, those
+    that share an edge counting as connected, that does not reach the edge of
+    the picture.
 
     Args:
         levels: uint8 array `(height, width)`.
-        holes: Whether to answer the contours of holes.
+        wanted: Bool array `(256,)` of cut-offs.
 
     Returns:
         Tuple of the int32 array `(n, 4)` of x0, y0, x1, y1 with exclusive
         ends, in no particular order, and the int32 array `(n,)` of the
-        cut-offs, from 0 to 254, that they belong to.
+        cut-offs that they belong to.
     """
     height, width = levels.shape
+    boxes = np.empty((256, 4), np.int32)
+    cutoffs = np.empty(256, np.int32)
+    total = 0
+    last = 255
+    while last >= 0 and not wanted[last]:
+        last -= 1
+    if last < 0:
+        return boxes[:0], cutoffs[:0]
     pixels, begin = _by_level(levels)
     steps = _steps(width)
-    present = np.zeros((height + 2, width + 2), np.uint8)
     # The frame is outside, label 0, and so is what shares an edge with it.
-    if holes:
-        present[0], present[-1], present[:, 0], present[:, -1] = 1, 1, 1, 1
-    present = present.ravel()
+    framed = np.zeros((height + 2, width + 2), np.uint8)
+    framed[0], framed[-1], framed[:, 0], framed[:, -1] = 1, 1, 1, 1
+    present = framed.ravel()
     labels = np.zeros(present.size, np.int32)
     # Holes share no edges: half as many as pixels, or less.
     limit = height * width // 2 + 2
@@ -308,17 +341,13 @@ def all_boxes(levels, holes):
     components = np.zeros((limit, 6), np.int32)
     live = np.empty(limit, np.int32)
     number, count = 0, 1
-    boxes = np.empty((1024, 4), np.int32)
-    cutoffs = np.empty(1024, np.int32)
-    total = 0
-    for step in range(255):
-        level = step if holes else 255 - step
-        for index in range(begin[level], begin[level + 1]):
+    for cutoff in range(last + 1):
+        for index in range(begin[cutoff], begin[cutoff + 1]):
             y, x = pixels[index] >> 16, pixels[index] & 0xFFFF
             place = (y + 1) * (width + 2) + x + 1
             bits = _neighbourhood(present, place, steps[4])
             present[place] = 1
-            groups = _SHARING[bits] if holes else _TOUCHING[bits]
+            groups = _SHARING[bits]
             root = _join(
                 x, y, place, groups, steps, labels, parents, components, count
             )
@@ -327,16 +356,23 @@ def all_boxes(levels, holes):
                 number += 1
                 count += 1
         number = _keep_roots(live, number, parents)
-        while total + number > len(boxes):
-            boxes = np.concatenate((boxes, np.empty_like(boxes)))
-            cutoffs = np.concatenate((cutoffs, np.empty_like(cutoffs)))
-        for index in range(number):
-            label = live[index]
-            # The contour of a hole runs through the pixels around it.
-            boxes[total, 0] = components[label, 0] - holes
-            boxes[total, 1] = components[label, 1] - holes
-            boxes[total, 2] = components[label, 2] + holes
-            boxes[total, 3] = components[label, 3] + holes
-            cutoffs[total] = level if holes else level - 1
-            total += 1
+        if wanted[cutoff]:
+            boxes, cutoffs = _with_room(boxes, cutoffs, total + number)
+            for index in range(number):
+                label = live[index]
+                # The contour runs through the pixels around the hole.
+                boxes[total, 0] = components[label, 0] - 1
+                boxes[total, 1] = components[label, 1] - 1
+                boxes[total, 2] = components[label, 2] + 1
+                boxes[total, 3] = components[label, 3] + 1
+                cutoffs[total] = cutoff
+                total += 1
     return boxes[:total], cutoffs[:total]
+
+
+@_compiled
+def _with_room(boxes, cutoffs, needed):
+    while needed > len(boxes):
+        boxes = np.concatenate((boxes, np.empty_like(boxes)))
+        cutoffs = np.concatenate((cutoffs, np.empty_like(cutoffs)))
+    return boxes, cutoffs

@@ -106,40 +106,43 @@ class Protocol:
             boxes.cutoffs(levels, self.threshold_values()),
             by_rectangle=self.largest_by == "rectangle",
         )
-        found[~found.any(axis=1)] = self.empty_box
-        return self.clip(found, levels.shape[0])
+        return self._finish(found, levels.shape[0])
 
-    def best_overlaps(self, levels, ground_truth):
-        """Overlap of the best of all contours at every threshold.
+    def score(self, levels, ground_truth):
+        """Boxes and overlaps at every threshold.
 
         Args:
             levels: uint8 array `(height, width)`.
             ground_truth: int array `(n, 4)`, what `expected` returned.
 
         Returns:
-            Float array `(thresholds,)`: the largest intersection over union
-            of any contour, holes included, with any ground truth box.
+            Tuple of what `estimate` returns; and two float arrays
+            `(thresholds,)` of the largest intersection over union with any
+            ground truth box: of that box, and of the box of any contour,
+            holes included.
         """
-        contours, cutoffs = boxes.contours_at_cutoffs(levels)
-        overlaps = boxes.box_iou(
-            self.clip(contours, levels.shape[0]), ground_truth
-        ).max(axis=1)
+        size = levels.shape[0]
+        cutoffs = boxes.cutoffs(levels, self.threshold_values())
+        found, contours, belong = boxes.contours_at_cutoffs(
+            levels, cutoffs, by_rectangle=self.largest_by == "rectangle"
+        )
+        found = self._finish(found, size)
         best = np.zeros(256)
-        np.maximum.at(best, cutoffs, overlaps)
+        overlaps = boxes.box_iou(self._clip(contours, size), ground_truth)
+        np.maximum.at(best, belong, overlaps.max(axis=1))
         empty = boxes.box_iou([self.empty_box], ground_truth).max()
         best[levels.max(initial=0) :] = empty
-        return best[boxes.cutoffs(levels, self.threshold_values())]
+        return (
+            found,
+            boxes.box_iou(found, ground_truth).max(axis=1),
+            best[cutoffs],
+        )
 
-    def clip(self, found, size):
-        """Cuts boxes at the last pixel if the protocol does.
+    def _finish(self, found, size):
+        found[~found.any(axis=1)] = self.empty_box
+        return self._clip(found, size)
 
-        Args:
-            found: int array `(n, 4)`.
-            size: Side of the heatmap in pixels.
-
-        Returns:
-            int array `(n, 4)`.
-        """
+    def _clip(self, found, size):
         return np.minimum(found, size - 1) if self.clip_boxes else found
 
     def expected(self, ground_truth, picture_size, input_size, resize_size):

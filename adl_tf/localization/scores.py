@@ -74,9 +74,7 @@ class Scores:
             return
         protocol = self.protocol
         levels = protocol.to_levels(heatmap)
-        boxes = protocol.estimate(levels)
-        overlaps = box_iou(boxes, ground_truth).max(axis=1)
-        overlaps_of_any = protocol.best_overlaps(levels, ground_truth)
+        boxes, overlaps, overlaps_of_any = protocol.score(levels, ground_truth)
         self._hits[index] = np.packbits(overlaps >= protocol.min_iou)
         for row, delta in zip(self._hits_of_any, DELTAS):
             row[index] = np.packbits(overlaps_of_any >= delta)

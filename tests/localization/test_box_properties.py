@@ -12,10 +12,11 @@ from adl_tf.localization.boxes import (
     boxes_at_thresholds,
     contours_at_cutoffs,
 )
-from adl_tf.localization.components import largest_boxes
+from adl_tf.localization.components import outer_boxes
 from adl_tf.localization.heatmaps import to_heatmap
 
 ALL_CUTOFFS = np.arange(256)
+NOWHERE = np.zeros(256, bool)
 ALL_THRESHOLDS = np.arange(1000) / 1000
 # The first call may compile.
 many = settings(max_examples=50, deadline=None)
@@ -53,7 +54,7 @@ def assert_as_one_cutoff_at_a_time(levels):
         ]
         found = boxes_at_cutoffs(levels, ALL_CUTOFFS, by_rectangle)
         np.testing.assert_array_equal(found, expected)
-    boxes, cutoffs = contours_at_cutoffs(levels)
+    _, boxes, cutoffs = contours_at_cutoffs(levels, ALL_CUTOFFS)
     assert np.all(np.diff(cutoffs) >= 0)
     found = [[] for _ in ALL_CUTOFFS]
     for box, cutoff in zip(boxes.tolist(), cutoffs):
@@ -156,7 +157,7 @@ def test_enlarged_maps():
 def test_open_cutoffs_are_rare_where_maps_are_smooth():
     # Each costs a contour search, which is what all this is to save.
     shares = [
-        [largest_boxes(levels, rule)[1].mean() for rule in (False, True)]
+        [outer_boxes(levels, NOWHERE, rule)[1].mean() for rule in (False, True)]
         for levels in maps_like_those_of_networks(40)
     ]
     assert np.mean(shares, axis=0).max() < 0.05
@@ -191,6 +192,6 @@ def test_maps_of_photographs(test_data, test_weights):
     for class_map in ops.convert_to_numpy(maps):
         levels = np.uint8(to_heatmap(class_map, 224, "bicubic") * 255)
         assert_as_one_cutoff_at_a_time(levels)
-        shares.append(largest_boxes(levels)[1].mean())
+        shares.append(outer_boxes(levels, NOWHERE)[1].mean())
     assert len(shares) >= 30
     assert np.mean(shares) < 0.05
