@@ -13,7 +13,9 @@ from adl_tf.localization.scores import Scores
 
 SIZE = 40
 ADL = PROTOCOLS["adl_cvpr19"]
-WSOLEVAL = PROTOCOLS["wsoleval_cvpr20"]
+WSOLEVAL = dataclasses.replace(
+    PROTOCOLS["wsoleval_cvpr20"], thresholds=(0.0, 0.02, 50)
+)
 THREE_THRESHOLDS = dataclasses.replace(
     ADL, levels="linear", thresholds=(0.1, 0.1, 3), fixed_threshold=0.2
 )
@@ -268,14 +270,13 @@ def test_max_box_acc_of_heatmaps(multi):
     pairs = [
         (smooth(seed), some_boxes(generator, 1 + seed % 2)) for seed in range(9)
     ]
-    protocol = dataclasses.replace(WSOLEVAL, thresholds=(0.0, 0.02, 50))
-    plain = [plain_overlaps(*pair, protocol)[multi] for pair in pairs]
+    plain = [plain_overlaps(*pair, WSOLEVAL)[multi] for pair in pairs]
     deltas = (0.3, 0.5, 0.7)
     expected = [100 * (np.array(plain) >= d).mean(0).max() for d in deltas]
     found = max_box_acc(
         (heatmap for heatmap, _ in pairs),
         (boxes.tolist() for _, boxes in pairs),
-        protocol.threshold_values(),
+        WSOLEVAL.threshold_values(),
         deltas,
         multi,
     )
