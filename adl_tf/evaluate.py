@@ -19,6 +19,7 @@ from absl import flags as absl_flags
 
 from adl_tf import command, flags
 from adl_tf.errors import UsageError
+from adl_tf.evaluation.summary import summary
 from adl_tf.files import write_whole
 
 PROTOCOL_NAMES = ("adl_cvpr19", "wsoleval_cvpr20")
@@ -272,76 +273,6 @@ def _write(output_dir, metrics, records):
     write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
     print(summary(metrics))
     print(f"written: {path} ({metrics['protocol']}{replaced})")
-
-
-def summary(metrics):
-    """The accuracies as a table of a few lines.
-
-    Args:
-        metrics: What metrics.json holds.
-
-    Returns:
-        Text; intervals are those of a bootstrap over the pictures.
-    """
-    intervals = metrics["confidence_intervals"]
-
-    def cell(value, interval):
-        if value is None:
-            return ""
-        bounds = "" if not interval else " ({:.1f}-{:.1f})".format(*interval)
-        return f"{value:.1f}{bounds}"
-
-    def line(name, values, bounds, keys):
-        cells = [cell(values.get(key), bounds.get(key)) for key in keys]
-        return name.ljust(34) + "".join(each.ljust(19) for each in cells)
-
-    lines = [
-        f"{metrics['num_images']} pictures, protocol {metrics['protocol']}; in "
-        f"percent, in brackets {intervals['level']} % intervals",
-    ]
-    if metrics["top1_clas"] is not None or metrics["best_tau"]:
-        headings = ("Top-1", "Top-5", "GT-known")
-        lines.append(" " * 34 + "".join(each.ljust(19) for each in headings))
-    if metrics["top1_clas"] is not None:
-        lines.append(
-            line("class", metrics, intervals, ("top1_clas", "top5_clas"))
-        )
-    remarks = {
-        "fixed_tau": "fixed",
-        "val_tau": f"chosen on {metrics['val_split']}",
-        "best_tau": "best here: oracle",
-    }
-    for tau, remark in remarks.items():
-        row = metrics[tau]
-        if row:
-            lines.append(
-                line(
-                    f"box at {row['tau']:g} ({remark})",
-                    row,
-                    intervals[tau],
-                    ("top1_loc", "top5_loc", "gt_known_loc"),
-                )
-            )
-    others = [
-        f"{name} {cell(metrics[key], intervals.get(key))}"
-        for name, key in (
-            ("MaxBoxAcc", "max_box_acc"),
-            ("MaxBoxAccV2", "max_box_acc_v2"),
-            ("PxAP", "pxap"),
-        )
-        if metrics[key] is not None
-    ]
-    lines.append("   ".join(others))
-    if metrics["baselines"]:
-        whole, centre = (
-            metrics["baselines"][name]["gt_known_loc"]
-            for name in ("whole_image", "centre")
-        )
-        lines.append(
-            "boxes that ignore the picture reach a GT-known Loc of "
-            f"{whole:.1f} (all of it), {centre:.1f} (a square in the middle)"
-        )
-    return "\n".join(each.rstrip() for each in lines)
 
 
 if __name__ == "__main__":

@@ -139,8 +139,9 @@ def read_answers(path, examples):
     Args:
         path: JSON lines with `image_id` (or `image`), `class_id` (or
             `predicted`), and perhaps `probability` and `top5`, a list of the
-            five most probable classes: what `adl_tf.evaluate` and
-            `adl_tf.predict` write will do.
+            five most probable classes: what `adl_tf.evaluate` writes will
+            do, and what `adl_tf.predict` does in the folder that the names
+            are relative to.
         examples: `Examples` of the test set.
 
     Returns:

@@ -87,9 +87,10 @@ class Scores:
 
         Args:
             index: Place of the image in the test set.
-            ground_truth: int array `(n, 4)`.
+            ground_truth: int array `(n, 4)`; without boxes, nothing counts.
         """
-        self._ground_truth[index] = ground_truth
+        if len(ground_truth):
+            self._ground_truth[index] = ground_truth
 
     @property
     def has_boxes(self):

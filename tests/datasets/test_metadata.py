@@ -63,6 +63,47 @@ def test_reads_a_good_folder(root):
     assert examples.boxes[2].tolist() == [[0, 0, 6, 4]]
 
 
+def test_masks(root, folder):
+    lines = [
+        "val/a.png,m/a0.png,m/a_ignored.png",
+        "val/a.png,m/a1.png,",
+        "val/b.png,m/b.png",
+        "val/c 1.png , m/c.png , ",
+        "val/another.png,m/d.png",
+        "val/a.png,1,2,3,4",
+    ]
+    write(folder, "localization.txt", lines)
+    examples = metadata(str(root), "test")
+    assert examples.masks == [
+        (str(root / "m/a0.png"), str(root / "m/a1.png")),
+        (str(root / "m/b.png"),),
+        (str(root / "m/c.png"),),
+    ]
+    assert examples.ignored == [str(root / "m/a_ignored.png"), "", ""]
+    assert [len(boxes) for boxes in examples.boxes] == [1, 0, 0]
+    kept = examples.of_classes("1,3")
+    assert kept.image_ids == ["val/a.png", "val/b.png"]
+    assert kept.masks == examples.masks[:2]
+    assert kept.ignored == examples.ignored[:2]
+
+
+def test_masks_of_which_all_pixels_count(root, folder):
+    write(folder, "localization.txt", ["val/a.png,m/a.png,", "val/b.png,b"])
+    examples = metadata(str(root), "test")
+    assert examples.masks == [(str(root / "m/a.png"),), (str(root / "b"),), ()]
+    assert examples.ignored is None
+
+
+def test_boxes_alone(root):
+    examples = metadata(str(root), "test")
+    assert examples.masks is examples.ignored is None
+
+
+def test_pictures_are_not_needed_for_their_descriptions(root):
+    (root / NAMES[0]).unlink()
+    assert len(metadata(str(root), "test", with_pictures=False)) == 3
+
+
 def test_without_boxes(root, folder):
     (folder / "localization.txt").unlink()
     examples = metadata(str(root), "test")

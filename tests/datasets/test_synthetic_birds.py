@@ -46,6 +46,19 @@ def test_read_as_examples(drawn):
         assert box.tolist() == [x, y, x + width - 1, y + height - 1]
 
 
+def test_masks_of_test_pictures_fit_their_boxes(drawn, monkeypatch):
+    # What is drawn on first use are 2,500 pictures.
+    monkeypatch.setattr(module, "prepare", lambda *_, **__: drawn)
+    examples = module.synthetic_birds(drawn, "test")
+    assert len(examples.masks) == len(examples) == 10
+    for (path,), (box,) in zip(examples.masks, examples.boxes):
+        rows, columns = np.nonzero(cv2.imread(path, cv2.IMREAD_GRAYSCALE))
+        extent = [columns.min(), rows.min(), columns.max(), rows.max()]
+        assert box.tolist() == extent
+    assert examples.ignored is None
+    assert module.synthetic_birds(drawn, "train").masks is None
+
+
 def test_drawn_once(drawn):
     marker = drawn / "synthetic_birds.json"
     before = marker.stat().st_mtime_ns

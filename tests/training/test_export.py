@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from adl_tf.errors import UsageError
-from adl_tf.training.export import export
+from adl_tf.training.export import _evaluated_threshold, export
 from adl_tf.training.trained import class_names, load_trained
 
 
@@ -111,6 +111,20 @@ def test_what_lies_beside_the_model(saved_model):
         assert file.read().split() == ["0", "1"]
     with open(os.path.join(extra, "localization.json")) as file:
         assert json.load(file)["threshold"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("best_tau", "expected"),
+    [
+        ({"tau": 0.35}, (0.35, "adl_cvpr19")),
+        # Scored on masks alone, which have no boxes.
+        (None, (0.2, None)),
+    ],
+)
+def test_threshold_of_an_evaluation(tmp_path, best_tau, expected):
+    metrics = {"protocol": "adl_cvpr19", "best_tau": best_tau}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    assert _evaluated_threshold(str(tmp_path)) == expected
 
 
 def test_folder_in_use(trained, tmp_path):
