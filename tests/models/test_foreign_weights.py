@@ -122,6 +122,82 @@ def test_tensorpack_network_agrees(tmp_path, networks):
     assert np.abs(others - expected).max() > 1e-2
 
 
+def copy_to_pytorch(model, network):
+    """The weights of our model, module by module."""
+
+    def copy(module, layer, kinds=("weight", "bias")):
+        arrays = model.get_layer(layer).get_weights()
+        if isinstance(module, torch.nn.BatchNorm2d):
+            kinds = ("weight", "bias", "running_mean", "running_var")
+        for kind, array in zip(kinds, arrays):
+            target = getattr(module, kind)
+            if array.ndim > 1:
+                # Inputs and outputs are the last axes here, the first there.
+                array = np.moveaxis(array, (-1, -2), (0, 1))
+            target.data[...] = torch.tensor(
+                array.reshape(target.shape).astype("float32")
+            )
+
+    copy(network.conv1, "conv1_conv")
+    copy(network.bn1, "conv1_bn")
+    copy(network.fc, "logits")
+    for stage in (2, 3, 4, 5):
+        blocks = getattr(network, f"layer{stage - 1}")
+        for number, block in enumerate(blocks, start=1):
+            name = f"conv{stage}_block{number}"
+            for part in (1, 2, 3):
+                copy(getattr(block, f"conv{part}"), f"{name}_{part}_conv")
+                copy(getattr(block, f"bn{part}"), f"{name}_{part}_bn")
+            if number == 1:
+                copy(block.downsample[0], f"{name}_0_conv")
+                copy(block.downsample[1], f"{name}_0_bn")
+            if hasattr(block, "se"):
+                arrays = model.get_layer(f"{name}_se").get_weights()
+                for module, pair in (
+                    (block.se.fc1, arrays[:2]),
+                    (block.se.fc2, arrays[2:]),
+                ):
+                    kernel = torch.tensor(pair[0].T[:, :, None, None])
+                    module.weight.data[...] = kernel
+                    module.bias.data[...] = torch.tensor(pair[1])
+
+
+def randomize(model):
+    generator = np.random.default_rng(0)
+    for layer in model.layers:
+        layer.set_weights(
+            [
+                # Variances have to stay positive.
+                generator.uniform(0.4, 0.8, w.shape) if w.ndim == 1 else w
+                for w in layer.get_weights()
+            ]
+        )
+
+
+@pytest.mark.parametrize("suffix", ["pth", "npz"])
+@pytest.mark.parametrize("backbone", ["resnet50", "resnet50_se"])
+def test_round_trip(tmp_path, backbone, suffix):
+    """Ours, exported and read back."""
+    variant = "pytorch" if suffix == "pth" else "tensorpack"
+    source, _, _ = build_classifier(
+        backbone, CLASSES, None, SHAPE, variant=variant
+    )
+    randomize(source)
+    network = torch_resnet.ResNet50(
+        CLASSES, squeeze_excite=backbone == "resnet50_se"
+    )
+    copy_to_pytorch(source, network)
+    path = tmp_path / f"network.{suffix}"
+    if suffix == "pth":
+        torch.save(network.state_dict(), path)
+    else:
+        np.savez(path, **tensorpack_names(network.state_dict()))
+    model, _, new_layers = build_classifier(backbone, CLASSES, path, SHAPE)
+    assert new_layers == ()
+    expected = np.array(source(pictures(), training=False))
+    assert_same_logits(model, expected, 1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["weights.h5", "keras", "h5"])
 def test_files_of_ours_keep_the_variant(tmp_path, networks, suffix):
