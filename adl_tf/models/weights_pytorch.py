@@ -52,7 +52,16 @@ def read_pytorch(path, model, new_layers):
         ) from error
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    # What the unpickler raises depends on where it stumbles.
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
         raise DataError(
             f"{path} is not a file of PyTorch that holds tensors alone: save "
             "the model's `state_dict()` with torch.save"

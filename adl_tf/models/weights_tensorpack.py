@@ -9,6 +9,7 @@ expects BGR in [0, 255] with the mean subtracted.
 
 import re
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -69,6 +70,7 @@ def read_tensorpack(path, model, new_layers):
         AttributeError,
         TypeError,
         zipfile.BadZipFile,
+        zlib.error,
     ) as error:
         raise DataError(
             f"{path} is not an .npz file of plain arrays: "
