@@ -9,7 +9,13 @@ import types
 from absl import flags
 
 DATASETS = ("synthetic_birds", "cub", "ilsvrc", "metadata")
-BACKBONES = ("vgg_gap", "mobilenet_v1", "small_cnn")
+BACKBONES = (
+    "vgg_gap",
+    "mobilenet_v1",
+    "resnet50",
+    "resnet50_se",
+    "small_cnn",
+)
 METHODS = ("cam", "adl")
 
 flags.DEFINE_string("workdir", None, "Work directory of the run.")
@@ -39,7 +45,8 @@ MODEL = (
         "weights",
         "imagenet",
         "Where training starts: imagenet (downloaded by Keras), none (random) "
-        "or a weight file in a format of Keras.",
+        "or a weight file: a format of Keras, .npz of Tensorpack, .pth or .pt "
+        "of PyTorch.",
     ),
     flags.DEFINE_integer(
         "num_classes", None, "Number of classes [as the data set has].", 1
@@ -47,8 +54,8 @@ MODEL = (
     flags.DEFINE_integer(
         "last_stride",
         1,
-        "Stride of the last strided convolution of mobilenet_v1: 1 as in the "
-        "paper, 2 as in the stock network.",
+        "Stride of the last strided convolution of mobilenet_v1, resnet50 and "
+        "resnet50_se: 1 as in the paper, 2 as in the stock network.",
     ),
     flags.DEFINE_string(
         "adl_positions",

@@ -19,15 +19,18 @@ def build_model(
     """Builds a network of the paper as a plain Keras model.
 
     Args:
-        backbone: `"vgg_gap"`, `"mobilenet_v1"` or `"small_cnn"`.
+        backbone: `"vgg_gap"`, `"mobilenet_v1"`, `"resnet50"`,
+            `"resnet50_se"` or `"small_cnn"`.
         method: `"cam"` (the plain classifier) or `"adl"`.
         num_classes: Number of classes.
-        weights: `"imagenet"`, `None` for random ones, or the path of a file
-            in one of Keras's formats. The classifier is taken over when its
-            number of classes fits.
+        weights: `"imagenet"`, `None` for random ones, or the path of a file:
+            one of Keras's formats, Tensorpack's `.npz` (for `vgg_gap` and the
+            ResNets) or a PyTorch `state_dict`, `.pth` or `.pt` (for the
+            ResNets). The classifier is taken over when its number of classes
+            fits.
         input_shape: Tuple `(height, width, 3)`.
         backbone_arguments: Dictionary of options of the backbone, such as
-            `{"last_stride": 2}` for `mobilenet_v1`.
+            `{"last_stride": 2}` for `mobilenet_v1` and the ResNets.
         **method_arguments: Arguments of the method; for `adl` `positions`,
             `gamma`, `drop_rate`, `importance_rate`, `selection` and `seed`.
 

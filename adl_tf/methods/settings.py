@@ -24,7 +24,7 @@ def assemble_from_settings(settings, weights):
         "float32" if precision == "off" else f"mixed_{precision}"
     )
     backbone_arguments = {}
-    if settings.backbone == "mobilenet_v1":
+    if settings.backbone in ("mobilenet_v1", "resnet50", "resnet50_se"):
         backbone_arguments["last_stride"] = settings.last_stride
     try:
         return assemble(

@@ -30,3 +30,22 @@ class Backbone:
     imagenet_classifier: str | None = None
     adl_positions: tuple[str, ...] = ()
     adl_gamma: float = 0.8
+
+
+def require_one_of(name, value, allowed):
+    """Refuses a value that an option of a backbone cannot have.
+
+    Args:
+        name: Name of the option.
+        value: What was given.
+        allowed: Tuple of what it may be.
+
+    Raises:
+        ValueError: If `value` is none of them.
+    """
+    if value not in allowed:
+        *others, last = map(repr, allowed)
+        raise ValueError(
+            f"`{name}` must be {', '.join(others)} or {last}. "
+            f"Received: {name}={value!r}"
+        )

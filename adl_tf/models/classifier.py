@@ -8,13 +8,18 @@ import inspect
 import keras
 
 from adl_tf.models.mobilenet_v1 import mobilenet_v1
+from adl_tf.models.resnet50 import resnet50
+from adl_tf.models.resnet50_se import resnet50_se
 from adl_tf.models.small_cnn import small_cnn
+from adl_tf.models.variants import with_variant
 from adl_tf.models.vgg_gap import vgg_gap
 from adl_tf.models.weights import load_pretrained
 
 BACKBONES = {
     "vgg_gap": vgg_gap,
     "mobilenet_v1": mobilenet_v1,
+    "resnet50": resnet50,
+    "resnet50_se": resnet50_se,
     "small_cnn": small_cnn,
 }
 
@@ -58,6 +63,8 @@ def build_classifier(
                 f"Backbone '{backbone}' has no option `{name}`. "
                 f"It has: {', '.join(known) or 'none'}"
             )
+    if "variant" in known:
+        backbone_arguments = with_variant(backbone_arguments, weights)
     built = BACKBONES[backbone](input_shape, **backbone_arguments)
     pooled = keras.layers.GlobalAveragePooling2D(name="gap")(built.model.output)
     # float32 under mixed precision too: the softmax needs it.

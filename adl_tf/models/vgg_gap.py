@@ -1,12 +1,9 @@
 """VGG-GAP: VGG16 without its fully connected layers (spec B.1)."""
 
 import keras
-from keras import ops
 
 from adl_tf.models.backbone import Backbone
-
-# Mean of ImageNet in BGR order, which Keras's VGG16 weights expect subtracted.
-_IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+from adl_tf.models.preprocessing import subtract_mean
 
 
 def vgg_gap(input_shape=(224, 224, 3)):
@@ -23,12 +20,8 @@ def vgg_gap(input_shape=(224, 224, 3)):
         pool4 and conv5-3.
     """
     inputs = keras.Input(input_shape, name="image")
-    bgr = ops.flip(inputs, axis=-1)
-    centred = keras.layers.Rescaling(
-        1.0, offset=[-mean for mean in _IMAGENET_MEAN_BGR], name="preprocess"
-    )(bgr)
     stock = keras.applications.VGG16(
-        input_tensor=centred, include_top=False, weights=None
+        input_tensor=subtract_mean(inputs), include_top=False, weights=None
     )
     features = keras.layers.Conv2D(
         1024,

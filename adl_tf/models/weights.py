@@ -7,6 +7,11 @@ import keras
 import numpy as np
 
 from adl_tf.errors import DataError
+from adl_tf.models.variants import FOREIGN
+from adl_tf.models.weights_pytorch import read_pytorch
+from adl_tf.models.weights_tensorpack import read_tensorpack
+
+_FOREIGN_READERS = {"tensorpack": read_tensorpack, "pytorch": read_pytorch}
 
 
 def load_pretrained(model, backbone, weights, num_classes):
@@ -17,7 +22,8 @@ def load_pretrained(model, backbone, weights, num_classes):
         backbone: The `Backbone` that `model` was built from.
         weights: `"imagenet"` or the path of an `.h5` file of
             `keras.applications` (with or without its classifier), of a
-            `.keras` file or of a `.weights.h5` file of this very model.
+            `.keras` file, of a `.weights.h5` file of this very model, of an
+            `.npz` file of Tensorpack or of a `.pth` or `.pt` file of PyTorch.
         num_classes: Number of classes of `model`. A pretrained classifier is
             used when it has as many.
 
@@ -27,24 +33,32 @@ def load_pretrained(model, backbone, weights, num_classes):
 
     Raises:
         DataError: If the file is missing or unreadable, lacks a layer of the
-            backbone or holds one of another shape.
+            backbone or holds one of another shape; for files of other
+            frameworks also if something in them is left over.
     """
     if weights == "imagenet":
         if backbone.imagenet_weights is None:
             raise DataError(
-                f"backbone '{backbone.model.name}' has no ImageNet weights: "
-                "train it from scratch with weights None (--weights=none)"
+                f"backbone '{backbone.model.name}' has no ImageNet weights to "
+                "download in this form: give the path of a file with "
+                "--weights, or --weights=none to train from scratch"
             )
         source = _download(backbone)
     elif str(weights).endswith(".weights.h5"):
         _load_own(model, weights)
         return ()
+    elif (suffix := os.path.splitext(weights)[1]) in FOREIGN:
+        _require_file(weights)
+        read = _FOREIGN_READERS[FOREIGN[suffix]]
+        source = read(weights, model, backbone.new_layers)
     else:
-        source = _read(weights)
+        source = read_layers(weights)
     new_layers = set(backbone.new_layers) - set(source)
     for layer in model.layers:
         if layer.name == "logits":
-            if not _load_classifier(layer, backbone, source, num_classes):
+            if not _load_classifier(
+                layer, backbone, source, num_classes, weights
+            ):
                 new_layers.add("logits")
         elif layer.weights and layer.name not in new_layers:
             _load_layer(layer, source.get(layer.name), weights)
@@ -81,19 +95,29 @@ def _load_layer(layer, values, origin):
     layer.set_weights(values)
 
 
-def _load_classifier(layer, backbone, source, num_classes):
+def _load_classifier(layer, backbone, source, num_classes, origin):
     values = source.get("logits") or source.get(backbone.imagenet_classifier)
     if not values or values[0].shape[-1] != num_classes:
         return False
     kernel, bias = values
     # Some networks of Keras classify with a 1x1 convolution.
-    layer.set_weights([kernel.reshape(layer.kernel.shape), bias])
+    if kernel.ndim == 4 and kernel.shape[:2] == (1, 1):
+        kernel = kernel[0, 0]
+    _load_layer(layer, [kernel, bias], origin)
     return True
 
 
 def _load_own(model, path):
     _require_file(path)
     try:
+        # By name: layers that a method put in between can change the order
+        # of a graph's branches, which `load_weights` goes by.
+        source = _read_named(path)
+        if source:
+            for layer in model.layers:
+                if layer.weights:
+                    _load_layer(layer, source.get(layer.name), path)
+            return
         model.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -102,8 +126,31 @@ def _load_own(model, path):
         ) from error
 
 
-def _read(path):
-    """Dictionary from layer name to its weights, of an `.h5` or `.keras`."""
+def _read_named(path):
+    """As `read_layers`, of a `.weights.h5`; empty if it names no layers."""
+    with h5py.File(path, "r") as file:
+        groups = [group["vars"] for group in file["layers"].values()]
+        return {
+            group.attrs["name"]: [
+                np.asarray(group[key]) for key in sorted(group, key=int)
+            ]
+            for group in groups
+            if "name" in group.attrs
+        }
+
+
+def read_layers(path):
+    """Reads an `.h5` file of `keras.applications` or a saved model.
+
+    Args:
+        path: An `.h5` or a `.keras` file.
+
+    Returns:
+        Dictionary from layer name to the list of its weights.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
     _require_file(path)
     try:
         if str(path).endswith(".keras"):
@@ -122,7 +169,8 @@ def _read(path):
     except (OSError, TypeError, ValueError, KeyError) as error:
         raise DataError(
             f"{path} is not a weight file that can be read: an .h5 file of "
-            "keras.applications, a .keras or a .weights.h5 file is expected"
+            "keras.applications, a .keras, .weights.h5, .npz, .pth or .pt file "
+            "is expected"
         ) from error
 
 

@@ -87,11 +87,12 @@ class Trainer:
             settings.learning_rate,
             settings.epochs * steps_per_epoch,
         )
-        resumed = checkpoints.latest_weights(settings.workdir) is not None
+        checkpoint = checkpoints.latest_weights(settings.workdir)
         self.model, backbone, self.new_layers = assemble_from_settings(
             settings,
-            # A checkpoint brings all weights itself.
-            weights=None if resumed else settings.weights,
+            # A checkpoint brings all weights itself, and says which variant
+            # of the backbone they are for.
+            weights=checkpoint or settings.weights,
         )
         self.optimizer = keras.optimizers.SGD(
             self.schedule, momentum=0.9, nesterov=True

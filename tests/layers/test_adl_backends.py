@@ -1,4 +1,4 @@
-"""The tests of `ADLLayer` on the other Keras backends."""
+"""The tests of the layers on the other Keras backends."""
 
 import importlib.util
 import os
@@ -14,7 +14,8 @@ REPOSITORY = pathlib.Path(__file__).parents[2]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_layer_on_backend(backend):
+@pytest.mark.parametrize("layer", ["adl", "squeeze_excite"])
+def test_layer_on_backend(layer, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     # Keras chooses its backend once a process.
@@ -25,7 +26,7 @@ def test_layer_on_backend(backend):
             "pytest",
             "-p",
             "no:cacheprovider",
-            str(REPOSITORY / "tests/layers/test_adl.py"),
+            str(REPOSITORY / f"tests/layers/test_{layer}.py"),
         ],
         cwd=REPOSITORY,
         env={**os.environ, "KERAS_BACKEND": backend},

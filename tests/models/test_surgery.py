@@ -314,3 +314,38 @@ def test_edited_stride_subsamples():
     np.testing.assert_allclose(
         edited(pictures()), model(pictures())[:, ::2, ::2], atol=1e-6
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [
+        ("DenseNet121", ["pool3_relu", "conv4_block1_1_relu", "relu"]),
+        ("EfficientNetV2B0", "block[56]a_.*activation|top_activation"),
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_insertion_into_keras_applications(name, after, inside):
+    """As they are, and nested in another model."""
+    model = getattr(keras.applications, name)(
+        weights=None, input_shape=(64, 64, 3), classes=5
+    )
+    generator = np.random.default_rng(0)
+    for layer in all_layers(model).values():
+        if isinstance(layer, layers.BatchNormalization):
+            shape = layer.moving_mean.shape
+            layer.moving_mean.assign(generator.normal(0, 0.1, shape))
+            layer.moving_variance.assign(generator.uniform(0.5, 1.5, shape))
+    if inside:
+        inputs = keras.Input((64, 64, 3))
+        model = keras.Model(inputs, layers.Activation("linear")(model(inputs)))
+    edited = insert_adl(model, after, gamma=0.9)
+    assert len(adl_names(edited)) >= 3
+    images = generator.uniform(0, 255, (2, 64, 64, 3)).astype("float32")
+    expected = keras.ops.convert_to_numpy(model(images, training=False))
+    assert np.ptp(expected) > 1e-3
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(edited(images, training=False)),
+        expected,
+        atol=1e-6,
+    )

@@ -172,6 +172,28 @@ def test_pretrained_weights_as_they_are(settings):
     assert "00000000" in checkpoints.latest_weights(run.workdir)
 
 
+@pytest.mark.slow
+def test_checkpoint_knows_its_variant(settings, tmp_path):
+    """Weights of PyTorch keep their network when their file is gone."""
+    torch = pytest.importorskip("torch")
+    from tests.models import torch_resnet
+
+    network = torch_resnet.ResNet50(2, squeeze_excite=True)
+    path = tmp_path / "network.pth"
+    torch.save(network.state_dict(), path)
+    run = settings(
+        backbone="resnet50_se", weights=str(path), epochs=0, num_classes=2
+    )
+    train(run)
+    path.unlink()
+    kernel = network.conv1.weight.detach().numpy().transpose(2, 3, 1, 0)
+    for model in (load_trained(run), make_trainer(run).model):
+        assert model.get_layer("preprocess_pytorch")
+        np.testing.assert_array_equal(
+            model.get_layer("conv1_conv").get_weights()[0], kernel
+        )
+
+
 def test_undecodable_picture_is_named(settings, data_dir, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(data_dir, copy)

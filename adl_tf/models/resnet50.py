@@ -1,0 +1,109 @@
+"""ResNet50 with a 14x14 feature map (spec B.2)."""
+
+import keras
+
+from adl_tf.models.backbone import Backbone, require_one_of
+from adl_tf.models.bottlenecks import bottleneck_features
+from adl_tf.models.preprocessing import standardize, subtract_mean
+from adl_tf.models.surgery import edit_layers
+from adl_tf.models.weights import read_layers
+
+# The file that `keras.applications.ResNet50` downloads, read by itself here:
+# building that network for its weights alone takes longer than reading them.
+IMAGENET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels.h5"
+IMAGENET_URL = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
+    + IMAGENET_FILE
+)
+IMAGENET_MD5 = "2cb95161c43110f7111970584f804107"
+
+# After conv4_1, after conv5_1 and at the end.
+ADL_POSITIONS = ("conv4_block1_out", "conv5_block1_out", "conv5_block3_out")
+ADL_GAMMA = 0.9
+
+
+def resnet50(input_shape=(224, 224, 3), last_stride=1, variant="keras"):
+    """ResNet50 whose last stage is not strided.
+
+    Trained weights come from networks that differ in more than weights:
+
+    | variant | stride in the | strided layers padded | input |
+    | --- | --- | --- | --- |
+    | `"keras"` | first 1x1 convolution (v1) | on all sides | BGR - mean |
+    | `"pytorch"` | 3x3 convolution (v1.5) | on all sides | RGB, standardized |
+    | `"tensorpack"` | 3x3 convolution (v1.5) | as "same" | BGR, standardized |
+
+    Convolutions of `"keras"`, which is `keras.applications.ResNet50`, have
+    biases: 26,560 parameters more than the others.
+
+    Args:
+        input_shape: Tuple `(height, width, 3)`; multiples of 32.
+        last_stride: 1 (the paper: 14x14 features for a 224x224 picture) or 2
+            (the stock network: 7x7). The weights fit both.
+        variant: Whose network it is, as above. Where weights are given, their
+            file decides (see `adl_tf.models.variants`).
+
+    Returns:
+        `Backbone`, with the ADL positions of the authors' code. The layers
+        have Keras's names in all variants.
+    """
+    require_one_of("last_stride", last_stride, (1, 2))
+    require_one_of("variant", variant, ("keras", "pytorch", "tensorpack"))
+    inputs = keras.Input(input_shape, name="image")
+    if variant == "keras":
+        model = _keras_model(inputs, last_stride)
+    else:
+        model = v1_5_model(inputs, variant, last_stride, name="resnet50")
+    return Backbone(
+        model=model,
+        imagenet_weights=_imagenet_weights if variant == "keras" else None,
+        imagenet_classifier="predictions",
+        adl_positions=ADL_POSITIONS,
+        adl_gamma=ADL_GAMMA,
+    )
+
+
+def v1_5_model(inputs, variant, last_stride, name, reduction=None):
+    """The network as PyTorch or Tensorpack trains it, plain or with SE.
+
+    Args:
+        inputs: `keras.Input` of RGB pictures in [0, 255].
+        variant: `"pytorch"` or `"tensorpack"`.
+        last_stride: 1 or 2.
+        name: Name of the model.
+        reduction: As in `bottleneck_features`.
+
+    Returns:
+        Keras model from pictures to features.
+    """
+    images = standardize(
+        inputs, bgr=variant == "tensorpack", name=f"preprocess_{variant}"
+    )
+    padding = "symmetric" if variant == "pytorch" else "same"
+    features = bottleneck_features(images, padding, last_stride, reduction)
+    return keras.Model(inputs, features, name=name)
+
+
+def _keras_model(inputs, last_stride):
+    stock = keras.applications.ResNet50(
+        input_tensor=subtract_mean(inputs), include_top=False, weights=None
+    )
+    model = keras.Model(inputs, stock.output, name="resnet50")
+    if last_stride == 1:
+        changes = {
+            f"conv5_block1_{branch}_conv": {"strides": (1, 1)}
+            for branch in (0, 1)
+        }
+        model = edit_layers(model, changes)
+    return model
+
+
+def _imagenet_weights():
+    return read_layers(
+        keras.utils.get_file(
+            IMAGENET_FILE,
+            IMAGENET_URL,
+            cache_subdir="models",
+            file_hash=IMAGENET_MD5,
+        )
+    )

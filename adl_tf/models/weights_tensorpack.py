@@ -1,0 +1,114 @@
+"""Weights of Tensorpack's model zoo, which the paper's authors started from.
+
+`ImageNet-ResNet50-SE.npz` and `ImageNet-ResNet50.npz` were trained with
+pictures in BGR, standardized: that is what the variant `"tensorpack"` of the
+backbones does, and the arrays are taken as they are. `vgg16.npz` is Caffe's
+VGG16, transposed and otherwise unchanged: like Keras's own weights of VGG16 it
+expects BGR in [0, 255] with the mean subtracted.
+"""
+
+import re
+import zipfile
+import zlib
+
+import numpy as np
+
+from adl_tf.errors import DataError
+from adl_tf.models.weights_matching import match_entries
+
+_WEIGHTS = {
+    "kernel": "W",
+    "bias": "b",
+    "gamma": "gamma",
+    "beta": "beta",
+    "moving_mean": "mean/EMA",
+    "moving_variance": "variance/EMA",
+    "squeeze_kernel": "fc1/W",
+    "squeeze_bias": "fc1/b",
+    "excite_kernel": "fc2/W",
+    "excite_bias": "fc2/b",
+}
+# The fully connected layers of VGG16, and what a training leaves behind.
+_IGNORED = r"fc[678]/[Wb]|global_step|learning_rate|EMA/.*|.*/Momentum"
+
+
+def read_tensorpack(path, model, new_layers):
+    """Reads an `.npz` file of Tensorpack.
+
+    Args:
+        path: The file.
+        model: As in `match_entries`.
+        new_layers: As in `match_entries`.
+
+    Returns:
+        Dictionary from layer name to its list of arrays.
+
+    Raises:
+        DataError: If it cannot be read without running what it holds (no
+            pickled objects), or does not fit the model.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            # Dumps may name tensors (conv0/W:0) rather than variables.
+            entries = _Renamed(
+                file, {name.removesuffix(":0"): name for name in file.files}
+            )
+            return match_entries(
+                path,
+                entries,
+                model,
+                new_layers,
+                _name_in_file,
+                lambda array, shape: array,
+                _IGNORED,
+            )
+    # AttributeError: np.load answers a bare array for an .npy file.
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        AttributeError,
+        TypeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise DataError(
+            f"{path} is not an .npz file of plain arrays: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+class _Renamed(dict):
+    """Entries of an opened file, each read when it is asked for."""
+
+    def __init__(self, file, names):
+        super().__init__(names)
+        self._file = file
+
+    def __getitem__(self, name):
+        return self._file[super().__getitem__(name)]
+
+
+def _name_in_file(layer, weight):
+    scope = _scope(layer)
+    if scope is None or weight not in _WEIGHTS:
+        return None
+    return f"{scope}/{_WEIGHTS[weight]}"
+
+
+def _scope(layer):
+    if layer == "logits":
+        return "linear"
+    if layer in ("conv1_conv", "conv1_bn"):
+        return "conv0" if layer == "conv1_conv" else "conv0/bn"
+    if match := re.fullmatch(r"block(\d)_conv(\d)", layer):
+        return f"conv{match[1]}_{match[2]}"
+    match = re.fullmatch(r"conv(\d)_block(\d)_(?:(\d)_)?(conv|bn|se)", layer)
+    if match is None:
+        return None
+    stage, block, number, kind = match.groups()
+    scope = f"group{int(stage) - 2}/block{int(block) - 1}"
+    if kind == "se":
+        return scope
+    scope += "/convshortcut" if number == "0" else f"/conv{number}"
+    return scope if kind == "conv" else f"{scope}/bn"

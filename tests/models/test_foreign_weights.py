@@ -1,0 +1,486 @@
+"""Weights of Tensorpack and PyTorch: same logits, and nothing left over."""
+
+import pickle
+import re
+
+import h5py
+import numpy as np
+import pytest
+
+from adl_tf.errors import DataError
+from adl_tf.methods.build import build_model
+from adl_tf.models.classifier import build_classifier
+from adl_tf.models.weights_pytorch import read_pytorch
+from adl_tf.models.weights_tensorpack import read_tensorpack
+
+torch = pytest.importorskip("torch")
+from tests.models import torch_resnet  # noqa: E402
+
+CLASSES = 7
+SHAPE = (64, 64, 3)
+
+
+def pictures():
+    """Noise, and a constant colour: its border shows how it was padded."""
+    noise = np.random.default_rng(0).uniform(0, 255, SHAPE)
+    colour = np.broadcast_to([200.0, 100.0, 50.0], SHAPE)
+    return np.stack([noise, colour]).astype("float32")
+
+
+def tensorpack_names(state_dict):
+    """A state_dict as Tensorpack would have saved that network."""
+    leaves = {
+        "running_mean": "mean/EMA",
+        "running_var": "variance/EMA",
+        "weight": "gamma",
+        "bias": "beta",
+    }
+    entries = {}
+    for name, tensor in state_dict.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        array = tensor.numpy()
+        scope, _, leaf = name.rpartition(".")
+        scope = re.sub(
+            r"layer(\d)\.(\d)",
+            lambda m: f"group{int(m[1]) - 1}/block{m[2]}",
+            scope,
+        )
+        scope = scope.replace("downsample.0", "convshortcut")
+        scope = scope.replace("downsample.1", "convshortcut/bn")
+        scope = re.sub(r"\.bn(\d)$", r".conv\1/bn", scope).replace(".se.", ".")
+        scope = {"conv1": "conv0", "bn1": "conv0/bn", "fc": "linear"}.get(
+            scope, scope.replace(".", "/")
+        )
+        if not scope.endswith("bn"):
+            leaf = {"weight": "W", "bias": "b"}[leaf]
+        if array.ndim == 4:
+            array = array.transpose(2, 3, 1, 0)
+        if "/fc" in scope:
+            array = array.reshape(array.shape[-2:]) if leaf == "W" else array
+        elif scope == "linear" and leaf == "W":
+            array = array.T
+        entries[f"{scope}/{leaves.get(leaf, leaf)}"] = array
+    return entries
+
+
+@pytest.fixture(scope="module", params=["resnet50", "resnet50_se"])
+def networks(request):
+    """Name of the backbone, and PyTorch's network padded in both ways."""
+    backbone = request.param
+    plain, same = (
+        torch_resnet.with_random_weights(
+            torch_resnet.ResNet50(
+                CLASSES,
+                squeeze_excite=backbone == "resnet50_se",
+                same=same,
+            )
+        )
+        for same in (False, True)
+    )
+    same.load_state_dict(plain.state_dict())
+    return backbone, plain, same
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Models to be filled, which the readers leave as they are."""
+    return {
+        name: build_classifier(name, CLASSES, None, (32, 32, 3))[0]
+        for name in ("resnet50_se", "vgg_gap", "small_cnn")
+    }
+
+
+def assert_same_logits(model, expected, tolerance):
+    logits = np.array(model(pictures(), training=False))
+    # The pictures and classes have to differ for this to say anything.
+    assert np.ptp(expected) > 0.1
+    assert np.abs(expected[0] - expected[1]).max() > 0.01
+    np.testing.assert_allclose(logits, expected, atol=tolerance)
+
+
+def test_pytorch_network_agrees(tmp_path, networks):
+    backbone, network, _ = networks
+    path = tmp_path / "network.pth"
+    torch.save(network.state_dict(), path)
+    model, _, new_layers = build_classifier(backbone, CLASSES, path, SHAPE)
+    assert new_layers == ()
+    expected = torch_resnet.logits(network, pictures())
+    assert_same_logits(model, expected, 1e-4)
+
+
+def test_tensorpack_network_agrees(tmp_path, networks):
+    backbone, _, network = networks
+    path = tmp_path / "network.npz"
+    np.savez(path, **tensorpack_names(network.state_dict()))
+    model, _, new_layers = build_classifier(backbone, CLASSES, path, SHAPE)
+    assert new_layers == ()
+    expected = torch_resnet.logits(network, pictures(), bgr=True)
+    assert_same_logits(model, expected, 1e-4)
+    # Variants differ, or this and the test above would not show a thing.
+    others = torch_resnet.logits(network, pictures())
+    assert np.abs(others - expected).max() > 1e-2
+
+
+def copy_to_pytorch(model, network):
+    """The weights of our model, module by module."""
+
+    def copy(module, layer, kinds=("weight", "bias")):
+        arrays = model.get_layer(layer).get_weights()
+        if isinstance(module, torch.nn.BatchNorm2d):
+            kinds = ("weight", "bias", "running_mean", "running_var")
+        for kind, array in zip(kinds, arrays):
+            target = getattr(module, kind)
+            if array.ndim > 1:
+                # Inputs and outputs are the last axes here, the first there.
+                array = np.moveaxis(array, (-1, -2), (0, 1))
+            target.data[...] = torch.tensor(
+                array.reshape(target.shape).astype("float32")
+            )
+
+    copy(network.conv1, "conv1_conv")
+    copy(network.bn1, "conv1_bn")
+    copy(network.fc, "logits")
+    for stage in (2, 3, 4, 5):
+        blocks = getattr(network, f"layer{stage - 1}")
+        for number, block in enumerate(blocks, start=1):
+            name = f"conv{stage}_block{number}"
+            for part in (1, 2, 3):
+                copy(getattr(block, f"conv{part}"), f"{name}_{part}_conv")
+                copy(getattr(block, f"bn{part}"), f"{name}_{part}_bn")
+            if number == 1:
+                copy(block.downsample[0], f"{name}_0_conv")
+                copy(block.downsample[1], f"{name}_0_bn")
+            if hasattr(block, "se"):
+                arrays = model.get_layer(f"{name}_se").get_weights()
+                for module, pair in (
+                    (block.se.fc1, arrays[:2]),
+                    (block.se.fc2, arrays[2:]),
+                ):
+                    kernel = torch.tensor(pair[0].T[:, :, None, None])
+                    module.weight.data[...] = kernel
+                    module.bias.data[...] = torch.tensor(pair[1])
+
+
+def randomize(model):
+    generator = np.random.default_rng(0)
+    for layer in model.layers:
+        layer.set_weights(
+            [
+                # Variances have to stay positive.
+                generator.uniform(0.4, 0.8, w.shape) if w.ndim == 1 else w
+                for w in layer.get_weights()
+            ]
+        )
+
+
+@pytest.mark.parametrize("suffix", ["pth", "npz"])
+@pytest.mark.parametrize("backbone", ["resnet50", "resnet50_se"])
+def test_round_trip(tmp_path, backbone, suffix):
+    """Ours, exported and read back."""
+    variant = "pytorch" if suffix == "pth" else "tensorpack"
+    source, _, _ = build_classifier(
+        backbone, CLASSES, None, SHAPE, variant=variant
+    )
+    randomize(source)
+    network = torch_resnet.ResNet50(
+        CLASSES, squeeze_excite=backbone == "resnet50_se"
+    )
+    copy_to_pytorch(source, network)
+    path = tmp_path / f"network.{suffix}"
+    if suffix == "pth":
+        torch.save(network.state_dict(), path)
+    else:
+        np.savez(path, **tensorpack_names(network.state_dict()))
+    model, _, new_layers = build_classifier(backbone, CLASSES, path, SHAPE)
+    assert new_layers == ()
+    expected = np.array(source(pictures(), training=False))
+    assert_same_logits(model, expected, 1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["weights.h5", "keras", "h5"])
+def test_files_of_ours_keep_the_variant(tmp_path, networks, suffix):
+    """Both variants have weights of the same shapes, but are other networks.
+
+    ADL in one of two branches changes their order in the model: the weights
+    have to find their layers all the same.
+    """
+    backbone, network, _ = networks
+    if backbone == "resnet50":
+        pytest.skip("the same code")
+    foreign, path = tmp_path / "network.pt", tmp_path / f"model.{suffix}"
+    torch.save(network.state_dict(), foreign)
+    positions = ["conv4_block1_3_bn", "conv5_block1_0_bn"]
+    source = build_model(
+        backbone, "adl", CLASSES, foreign, (32, 32, 3), positions=positions
+    )
+    save = source.save_weights if suffix == "weights.h5" else source.save
+    save(path)
+    model, _, _ = build_classifier(backbone, CLASSES, path, SHAPE)
+    assert [layer.name for layer in model.layers if layer.weights] != [
+        layer.name for layer in source.layers if layer.weights
+    ]
+    expected = torch_resnet.logits(network, pictures())
+    assert_same_logits(model, expected, 1e-4)
+
+
+def test_nameless_checkpoint_asks_for_the_variant(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group("layers/conv2d/vars")
+    with pytest.raises(DataError, match="`variant`"):
+        build_classifier("resnet50_se", CLASSES, path, SHAPE)
+
+
+def test_contradicting_variant(tmp_path):
+    (tmp_path / "a.pth").write_bytes(b"")
+    with pytest.raises(ValueError, match="must be 'pytorch'.*a.pth"):
+        build_classifier(
+            "resnet50_se",
+            CLASSES,
+            tmp_path / "a.pth",
+            SHAPE,
+            variant="tensorpack",
+        )
+
+
+def vgg_entries(model):
+    """`vgg16.npz` as Caffe's converter writes it, with our weights."""
+    generator = np.random.default_rng(0)
+    entries = {}
+    for layer in model.layers:
+        match = re.fullmatch(r"block(\d)_conv(\d)", layer.name)
+        if match:
+            kernel, bias = layer.get_weights()
+            name = f"conv{match[1]}_{match[2]}"
+            entries[f"{name}/W"] = kernel
+            entries[f"{name}/b"] = generator.normal(0, 0.1, bias.shape)
+    for name, inputs in (("fc6", 8), ("fc7", 8), ("fc8", 8)):
+        entries[f"{name}/W"] = np.zeros((inputs, 1000), "float32")
+        entries[f"{name}/b"] = np.zeros(1000, "float32")
+    return entries
+
+
+def test_vgg_of_tensorpack(tmp_path, models):
+    entries = vgg_entries(models["vgg_gap"])
+    path = tmp_path / "vgg16.npz"
+    np.savez(path, **entries)
+    model, _, new_layers = build_classifier("vgg_gap", 5, path, (32, 32, 3))
+    assert new_layers == ("conv6", "logits")
+    for layer in model.layers:
+        if match := re.fullmatch(r"block(\d)_conv(\d)", layer.name):
+            name = f"conv{match[1]}_{match[2]}"
+            kernel, bias = layer.get_weights()
+            np.testing.assert_array_equal(kernel, entries[f"{name}/W"])
+            np.testing.assert_allclose(bias, entries[f"{name}/b"], rtol=1e-6)
+    # Caffe: BGR, mean subtracted, not scaled.
+    images = pictures()[:, :32, :32]
+    centred = images[..., ::-1] - [103.939, 116.779, 123.68]
+    import tensorflow as tf
+
+    expected = tf.nn.conv2d(
+        centred.astype("float32"), entries["conv1_1/W"], 1, "SAME"
+    )
+    from keras import Model
+
+    first = Model(model.input, model.get_layer("block1_conv1").output)
+    np.testing.assert_allclose(
+        first(images),
+        np.maximum(expected + entries["conv1_1/b"], 0.0),
+        rtol=1e-4,
+        atol=1e-3,
+    )
+
+
+@pytest.fixture(scope="module")
+def se_state_dict():
+    network = torch_resnet.ResNet50(CLASSES, squeeze_excite=True)
+    return network.state_dict()
+
+
+def test_wrapped_state_dict(tmp_path, models, se_state_dict):
+    """A checkpoint of a training with `DataParallel`."""
+    wrapped = {f"module.{name}": t for name, t in se_state_dict.items()}
+    torch.save({"epoch": 3, "state_dict": wrapped}, tmp_path / "a.pt")
+    torch.save(se_state_dict, tmp_path / "b.pt")
+    found, expected = (
+        read_pytorch(tmp_path / name, models["resnet50_se"], ())
+        for name in ("a.pt", "b.pt")
+    )
+    assert found.keys() == expected.keys()
+    for name, arrays in expected.items():
+        for array, wanted in zip(found[name], arrays):
+            np.testing.assert_array_equal(array, wanted)
+
+
+def test_training_state_and_tensor_names(tmp_path, models, se_state_dict):
+    entries = tensorpack_names(se_state_dict)
+    np.savez(tmp_path / "plain.npz", **entries)
+    entries = {f"{name}:0": array for name, array in entries.items()}
+    entries["global_step:0"] = np.array(5)
+    entries["conv0/W/Momentum:0"] = entries["conv0/W:0"]
+    np.savez(tmp_path / "training.npz", **entries)
+    found, expected = (
+        read_tensorpack(tmp_path / name, models["resnet50_se"], ())
+        for name in ("training.npz", "plain.npz")
+    )
+    assert found.keys() == expected.keys()
+    np.testing.assert_array_equal(
+        found["conv1_conv"][0], expected["conv1_conv"][0]
+    )
+
+
+def pytorch_reader(tmp_path, model, entries):
+    torch.save(entries, tmp_path / "a.pth")
+    return read_pytorch(tmp_path / "a.pth", model, ())
+
+
+def tensorpack_reader(tmp_path, model, entries):
+    np.savez(tmp_path / "a.npz", **tensorpack_names(entries))
+    return read_tensorpack(tmp_path / "a.npz", model, ())
+
+
+@pytest.mark.parametrize(
+    ("read", "missing", "extra", "misshaped"),
+    [
+        (
+            pytorch_reader,
+            "lacks layer1.0.se.fc1.weight, layer4.0.downsample.1.running_var,",
+            "for layer9.0.conv1.weight$",
+            r"'layer1.0.conv1.weight'.*'conv2_block1_1_conv'.*\(1, 1, 64, 63\)",
+        ),
+        (
+            tensorpack_reader,
+            "lacks group0/block0/fc1/W, group3/block0/convshortcut/bn/variance",
+            "for group8/block0/conv1/W$",
+            r"'group0/block0/conv1/W'.*'conv2_block1_1_conv'.*\(1, 1, 64, 63\)",
+        ),
+    ],
+)
+def test_unfit_entries_are_named(
+    tmp_path, models, se_state_dict, read, missing, extra, misshaped
+):
+    model = models["resnet50_se"]
+    fit = dict(se_state_dict)
+    assert set(read(tmp_path, model, fit)) == {
+        layer.name for layer in model.layers if layer.weights
+    }
+    unfit = {
+        name: tensor
+        for name, tensor in fit.items()
+        if name
+        not in (
+            "layer1.0.se.fc1.weight",
+            "layer4.0.downsample.1.running_var",
+        )
+    }
+    with pytest.raises(DataError, match=f"{missing}.*for nothing"):
+        read(tmp_path, model, unfit)
+    unfit = {**fit, "layer9.0.conv1.weight": fit["layer1.0.conv1.weight"]}
+    with pytest.raises(DataError, match=f"lacks nothing.*{extra}"):
+        read(tmp_path, model, unfit)
+    unfit = {**fit, "layer1.0.conv1.weight": fit["layer1.0.conv1.weight"][1:]}
+    with pytest.raises(DataError, match=misshaped):
+        read(tmp_path, model, unfit)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "npz"])
+def test_other_number_of_classes(tmp_path, networks, suffix):
+    backbone, network, _ = networks
+    path = tmp_path / f"network.{suffix}"
+    if suffix == "pth":
+        torch.save(network.state_dict(), path)
+    else:
+        np.savez(path, **tensorpack_names(network.state_dict()))
+    model, _, new_layers = build_classifier(backbone, 3, path, (32, 32, 3))
+    assert new_layers == ("logits",)
+    assert model.output_shape == (None, 3)
+    kernel = network.conv1.weight.detach().numpy().transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(
+        model.get_layer("conv1_conv").get_weights()[0], kernel
+    )
+
+
+def test_file_without_a_classifier(tmp_path, models, se_state_dict):
+    backbone = {
+        name: tensor
+        for name, tensor in se_state_dict.items()
+        if not name.startswith("fc.")
+    }
+    model = models["resnet50_se"]
+    for read in (pytorch_reader, tensorpack_reader):
+        assert not read(tmp_path, model, backbone)["logits"]
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.pth"])
+def test_backbone_that_other_frameworks_do_not_have(tmp_path, models, name):
+    if name == "a.npz":
+        np.savez(tmp_path / name, **{"conv0/W": np.zeros(3)})
+    else:
+        torch.save({"conv1.weight": torch.zeros(3)}, tmp_path / name)
+    with pytest.raises(DataError, match="not known for backbone 'small_cnn'"):
+        build_classifier("small_cnn", 5, tmp_path / name, (32, 32, 3))
+
+
+class Harmful:
+    """Runs code of the file's choice when it is unpickled."""
+
+    ran = False
+
+    def __reduce__(self):
+        return (setattr, (Harmful, "ran", True))
+
+
+def test_pickled_objects_are_not_run(tmp_path, models):
+    model = models["resnet50_se"]
+    entry = np.empty(1, object)
+    entry[0] = Harmful()
+    np.savez(tmp_path / "entry.npz", **{"conv0/W": entry})
+    (tmp_path / "whole.npz").write_bytes(pickle.dumps({"W": Harmful()}))
+    for name in ("entry.npz", "whole.npz"):
+        with pytest.raises(DataError, match=name):
+            read_tensorpack(tmp_path / name, model, ())
+    torch.save({"conv1.weight": Harmful()}, tmp_path / "a.pth")
+    with pytest.raises(DataError, match="state_dict"):
+        read_pytorch(tmp_path / "a.pth", model, ())
+    assert not Harmful.ran
+
+
+def test_pickled_entry_of_a_fitting_name(tmp_path, models, se_state_dict):
+    entries = tensorpack_names(se_state_dict)
+    entries["conv0/W"] = np.array([Harmful()], object)
+    np.savez(tmp_path / "a.npz", **entries)
+    with pytest.raises(DataError, match="plain arrays: .*allow_pickle"):
+        read_tensorpack(tmp_path / "a.npz", models["resnet50_se"], ())
+    assert not Harmful.ran
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.pth", "a.pt"])
+@pytest.mark.parametrize("content", [b"", b"not weights" * 50])
+def test_garbage(tmp_path, models, name, content):
+    (tmp_path / name).write_bytes(content)
+    read = read_tensorpack if name == "a.npz" else read_pytorch
+    with pytest.raises(DataError, match=name) as caught:
+        read(tmp_path / name, models["resnet50_se"], ())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [[1.0], {"a": 1.0}, {"state_dict": 3}])
+def test_no_state_dict(tmp_path, models, content):
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(DataError, match="no `state_dict`"):
+        read_pytorch(tmp_path / "a.pth", models["resnet50_se"], ())
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.pth"])
+def test_missing_file(tmp_path, name):
+    with pytest.raises(DataError, match=f"no weight file .*{name}"):
+        build_classifier("vgg_gap", 5, str(tmp_path / name), (32, 32, 3))
+
+
+def test_without_pytorch(tmp_path, models, monkeypatch):
+    (tmp_path / "a.pth").write_bytes(b"")
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    with pytest.raises(DataError, match="pip install torch"):
+        read_pytorch(tmp_path / "a.pth", models["resnet50_se"], ())
