@@ -7,6 +7,7 @@ from adl_tf.localization.scores import DELTAS
 
 LEVEL = 95
 RESAMPLES = 1000
+_AT_A_TIME = 100
 
 
 def confidence_intervals(metrics, scores, correct, correct_top5):
@@ -53,28 +54,33 @@ def _resampled(scores, columns, answers):
     """Percentages in each resample: of single accuracies, and of curves."""
     generator = np.random.default_rng(0)
     count = len(scores)
-    # What is drawn from all images is drawn chunk by chunk: first how many
-    # images of each chunk, then which.
-    slices = list(chunks(count))
-    sizes = np.array([each.stop - each.start for each in slices])
-    draws = generator.multinomial(count, sizes / count, RESAMPLES)
     width = len(answers) + len(columns) * (1 + len(answers))
     single = np.zeros((RESAMPLES, width))
     curves = np.zeros((1 + len(DELTAS), RESAMPLES, len(scores.thresholds)))
-    for images, size, drawn in zip(slices, sizes, draws.T):
-        weights = generator.multinomial(drawn, np.full(size, 1 / size))
-        weights = weights.astype(np.float32)
-        hits = scores.hits(images)
-        right = [answer[images] for answer in answers]
-        outcomes = [*right]
-        for column in columns:
-            hit = hits[:, column]
-            outcomes += [hit, *(hit & each for each in right)]
-        if outcomes:
-            single += weights @ np.stack(outcomes, axis=1).astype(np.float32)
-        if scores.has_boxes:
-            for total, each in zip(curves, [hits, *scores.hits_of_any(images)]):
-                total += weights @ each.astype(np.float32)
+    # How often each image was drawn, for some resamples at a time: all of
+    # them would not fit into memory with ImageNet.
+    for begin in range(0, RESAMPLES, _AT_A_TIME):
+        rows = slice(begin, begin + _AT_A_TIME)
+        drawn = np.array(
+            [
+                np.bincount(generator.integers(0, count, count), None, count)
+                for _ in range(_AT_A_TIME)
+            ],
+            np.float32,
+        )
+        for images in chunks(count):
+            weights = drawn[:, images]
+            hits = scores.hits(images)
+            outcomes = right = [answer[images] for answer in answers]
+            for column in columns:
+                hit = hits[:, column]
+                outcomes = [*outcomes, hit, *(hit & each for each in right)]
+            if outcomes:
+                single[rows] += weights @ np.stack(outcomes, axis=1)
+            if scores.has_boxes:
+                every = [hits, *scores.hits_of_any(images)]
+                for total, each in zip(curves, every):
+                    total[rows] += weights @ each.astype(np.float32)
     return {"single": 100 * single / count, "curves": 100 * curves / count}
 
 

@@ -95,7 +95,9 @@ def boxes_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
         exclusive, zeros where nothing is kept.
     """
     nowhere = np.zeros(256, bool)
-    outer = components.outer_boxes(levels, nowhere, by_rectangle)
+    outer = components.outer_boxes(
+        levels, nowhere, np.min(cutoff_levels, initial=255), by_rectangle
+    )
     return _largest(levels, cutoff_levels, by_rectangle, *outer[:2])
 
 
@@ -115,7 +117,7 @@ def contours_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
     wanted = np.zeros(256, bool)
     wanted[cutoff_levels] = True
     largest, is_open, holes, *outer = components.outer_boxes(
-        levels, wanted, by_rectangle
+        levels, wanted, np.min(cutoff_levels, initial=255), by_rectangle
     )
     inner = components.hole_boxes(levels, wanted & holes)
     boxes, belong = (np.concatenate(each) for each in zip(outer, inner))

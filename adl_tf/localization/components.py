@@ -226,13 +226,14 @@ def _rectangle_area(components, label, less):
 
 
 @_compiled
-def outer_boxes(levels, wanted, by_rectangle=False):
+def outer_boxes(levels, wanted, lowest=0, by_rectangle=False):
     """Box of the largest contour, and of all outer ones, above each cut-off.
 
     Args:
         levels: uint8 array `(height, width)`.
         wanted: Bool array `(256,)`: the cut-offs at which all boxes are
             wanted.
+        lowest: The lowest cut-off that is of interest.
         by_rectangle: Whether the largest contour is that with the largest
             rectangle around it rather than that which encloses most.
 
@@ -241,7 +242,7 @@ def outer_boxes(levels, wanted, by_rectangle=False):
 
         - the int32 array `(256, 4)` of x0, y0, x1, y1 of the largest contour
           of the pixels above c in row c, ends exclusive, zeros where there
-          are no pixels;
+          are no pixels, and below the lowest cut-off;
         - the bool array `(256,)` of its rows that are open;
         - the bool array `(256,)` of the cut-offs at which there are holes;
         - the int32 array `(n, 4)` of all boxes, in no particular order, and
@@ -264,7 +265,7 @@ def outer_boxes(levels, wanted, by_rectangle=False):
     boxes = np.empty((256, 4), np.int32)
     cutoffs = np.empty(256, np.int32)
     total = 0
-    for level in range(255, 0, -1):
+    for level in range(255, lowest, -1):
         for index in range(begin[level], begin[level + 1]):
             y, x = pixels[index] >> 16, pixels[index] & 0xFFFF
             place = (y + 1) * (width + 2) + x + 1

@@ -157,7 +157,10 @@ def test_enlarged_maps():
 def test_open_cutoffs_are_rare_where_maps_are_smooth():
     # Each costs a contour search, which is what all this is to save.
     shares = [
-        [outer_boxes(levels, NOWHERE, rule)[1].mean() for rule in (False, True)]
+        [
+            outer_boxes(levels, NOWHERE, 0, rule)[1].mean()
+            for rule in (False, True)
+        ]
         for levels in maps_like_those_of_networks(40)
     ]
     assert np.mean(shares, axis=0).max() < 0.05
