@@ -14,9 +14,23 @@ BACKBONES = (
     "mobilenet_v1",
     "resnet50",
     "resnet50_se",
+    "inception_v3",
     "small_cnn",
 )
 METHODS = ("cam", "adl")
+
+
+class _BackboneParser(flags.EnumParser):
+    """One of the names, or `keras:` and a name of `keras.applications`."""
+
+    def __init__(self):
+        super().__init__((*BACKBONES, "keras:NAME"))
+
+    def parse(self, argument):
+        if argument.startswith("keras:"):
+            return argument
+        return super().parse(argument)
+
 
 flags.DEFINE_string("workdir", None, "Work directory of the run.")
 DATA = (
@@ -39,7 +53,13 @@ DATA = (
     ),
 )
 MODEL = (
-    flags.DEFINE_enum("backbone", "vgg_gap", BACKBONES, "The network."),
+    flags.DEFINE(
+        _BackboneParser(),
+        "backbone",
+        "vgg_gap",
+        "The network. NAME is any classifier of keras.applications, such as "
+        "keras:DenseNet121.",
+    ),
     flags.DEFINE_enum("method", "adl", METHODS, "The training method."),
     flags.DEFINE_string(
         "weights",
@@ -53,9 +73,16 @@ MODEL = (
     ),
     flags.DEFINE_integer(
         "last_stride",
-        1,
-        "Stride of the last strided convolution of mobilenet_v1, resnet50 and "
-        "resnet50_se: 1 as in the paper, 2 as in the stock network.",
+        None,
+        "Stride where the network halves its map for the last time: 1 or 2 [1 "
+        "as in the paper, and for keras:NAME as it is].",
+    ),
+    flags.DEFINE_string(
+        "backbone_options",
+        None,
+        "Further options of the network, name=value,name=value: map_stride=8 "
+        "for maps of 28x28 in vgg_gap, width=0.5 for a narrower mobilenet_v1, "
+        "dropout_rate=0 or map_stride=16 for inception_v3.",
     ),
     flags.DEFINE_string(
         "adl_positions",

@@ -7,7 +7,7 @@ import pytest
 
 from adl_tf import flags
 
-COMMANDS = ("train", "evaluate", "export", "predict")
+COMMANDS = ("train", "evaluate", "export", "predict", "models")
 
 
 def run(command, *arguments):
@@ -31,7 +31,7 @@ def test_help(command):
     result = run(command, "--help")
     assert result.returncode == 0
     assert result.stdout.startswith(
-        ("Trains", "Scores", "Exports", "Localises")
+        ("Trains", "Scores", "Exports", "Localises", "Lists")
     )
     assert f"python -m adl_tf.{command}" in result.stdout
     assert not result.stderr

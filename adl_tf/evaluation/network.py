@@ -14,7 +14,11 @@ from tqdm import tqdm
 from adl_tf.datasets import pipeline
 from adl_tf.errors import DataError
 from adl_tf.evaluation.scoring import ClassAnswers
-from adl_tf.methods.cam import class_activation_maps, feature_model
+from adl_tf.methods.cam import (
+    class_activation_maps,
+    class_kernel,
+    feature_model,
+)
 from adl_tf.methods.grad_cam import logits_and_grad_cam, split
 
 
@@ -117,7 +121,7 @@ def keras_network(model, heatmap="cam"):
 
 def _logits_and_cam(model):
     features_and_logits = feature_model(model)
-    kernel = model.get_layer("logits").kernel
+    kernel = class_kernel(model)
 
     def localize(images, class_ids):
         logits, features = features_and_logits(images, training=False)

@@ -52,10 +52,20 @@ def adl(model, backbone, positions=None, gamma=None, **adl_arguments):
 
     Returns:
         Keras model with the same weights.
+
+    Raises:
+        ValueError: If there are no positions, or none of that name.
     """
+    positions = positions or list(backbone.adl_positions)
+    if not positions:
+        raise ValueError(
+            f"Backbone '{backbone.model.name}' has no positions of its own "
+            "for ADL: name layers with `positions` (--adl_positions); python "
+            "-m adl_tf.models lists them. Received: positions=None"
+        )
     return insert_adl(
         model,
-        positions or list(backbone.adl_positions),
+        positions,
         gamma=backbone.adl_gamma if gamma is None else gamma,
         **adl_arguments,
     )

@@ -20,7 +20,9 @@ def build_model(
 
     Args:
         backbone: `"vgg_gap"`, `"mobilenet_v1"`, `"resnet50"`,
-            `"resnet50_se"` or `"small_cnn"`.
+            `"resnet50_se"`, `"inception_v3"` or `"small_cnn"`, or
+            `"keras:NAME"` for a classifier of `keras.applications`, such as
+            `"keras:DenseNet121"`.
         method: `"cam"` (the plain classifier) or `"adl"`.
         num_classes: Number of classes.
         weights: `"imagenet"`, `None` for random ones, or the path of a file:

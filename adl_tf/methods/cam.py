@@ -18,15 +18,30 @@ def feature_model(model):
     """A model that answers what class activation maps are made of.
 
     Args:
-        model: Keras model with layers `gap` and `logits`, as `build_model`
-            makes them.
+        model: Keras model that `build_model` made.
 
     Returns:
         Keras model from pictures to a tuple of logits `(batch, num_classes)`
-        and the features that were pooled, `(batch, height, width, channels)`.
+        and what was pooled: the features `(batch, height, width, channels)`,
+        or the class maps `(batch, height, width, num_classes)` of a model
+        that has them.
     """
-    features = model.get_layer("gap").input
+    pooling = "gap" if class_kernel(model) is not None else "logits"
+    features = model.get_layer(pooling).input
     return keras.Model(model.input, (model.output, features))
+
+
+def class_kernel(model):
+    """What the class activation maps of a model weight its channels with.
+
+    Args:
+        model: Keras model that `build_model` made.
+
+    Returns:
+        Weights `(channels, num_classes)` of its Dense layer, or `None` for a
+        model whose last features are the maps of the classes themselves.
+    """
+    return getattr(model.get_layer("logits"), "kernel", None)
 
 
 def class_activation_maps(features, kernel, class_ids=None):
@@ -36,7 +51,8 @@ def class_activation_maps(features, kernel, class_ids=None):
 
     Args:
         features: Tensor `(batch, height, width, channels)`.
-        kernel: Weights of the classifier, `(channels, num_classes)`.
+        kernel: Weights of the classifier, `(channels, num_classes)`, or
+            `None` where the channels are those of the classes already.
         class_ids: Integer tensor `(batch,)`, or `None` for all classes.
 
     Returns:
@@ -48,6 +64,11 @@ def class_activation_maps(features, kernel, class_ids=None):
     - [Zhou et al., 2016](https://arxiv.org/abs/1512.04150)
     """
     features = ops.cast(features, "float32")
+    if kernel is None:
+        if class_ids is None:
+            return features
+        channels = ops.reshape(class_ids, (-1, 1, 1, 1))
+        return ops.take_along_axis(features, channels, axis=-1)[..., 0]
     kernel = ops.cast(kernel, "float32")
     if class_ids is None:
         return ops.matmul(features, kernel)
@@ -63,8 +84,9 @@ def class_maps(model, images):
         images: RGB pictures `(batch, height, width, 3)` in [0, 255].
 
     Returns:
-        float32 tensor `(batch, h, w, num_classes)`. Its mean over space, plus
-        the bias of the classifier, is the logit of each class.
+        float32 tensor `(batch, h, w, num_classes)`. Its mean over space is
+        the logit of each class, for `inception_v3`, whose maps hold the bias,
+        and without the bias of the classifier for all others.
 
     Example:
 
@@ -73,4 +95,4 @@ def class_maps(model, images):
     (1, 14, 14, 25)
     """
     _, features = feature_model(model)(images, training=False)
-    return class_activation_maps(features, model.get_layer("logits").kernel)
+    return class_activation_maps(features, class_kernel(model))

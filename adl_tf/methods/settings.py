@@ -4,6 +4,7 @@ import keras
 
 from adl_tf.errors import UsageError
 from adl_tf.methods.build import assemble
+from adl_tf.models.classifier import backbone_options
 
 
 def assemble_from_settings(settings, weights):
@@ -23,9 +24,6 @@ def assemble_from_settings(settings, weights):
     keras.mixed_precision.set_global_policy(
         "float32" if precision == "off" else f"mixed_{precision}"
     )
-    backbone_arguments = {}
-    if settings.backbone in ("mobilenet_v1", "resnet50", "resnet50_se"):
-        backbone_arguments["last_stride"] = settings.last_stride
     try:
         return assemble(
             settings.backbone,
@@ -33,11 +31,52 @@ def assemble_from_settings(settings, weights):
             settings.num_classes,
             None if weights == "none" else weights,
             (settings.input_size, settings.input_size, 3),
-            backbone_arguments,
+            backbone_arguments(settings),
             **_method_arguments(settings),
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def backbone_arguments(settings):
+    """The options of the backbone that the flags name.
+
+    Args:
+        settings: Namespace with `backbone`, `backbone_options`, `last_stride`.
+
+    Returns:
+        Dictionary of arguments.
+
+    Raises:
+        UsageError: If `backbone_options` cannot be read.
+        ValueError: If there is no such backbone.
+    """
+    arguments = {}
+    if settings.last_stride is not None:
+        # Work directories of networks without it have this flag too.
+        if "last_stride" in backbone_options(settings.backbone):
+            arguments["last_stride"] = settings.last_stride
+    for option in (settings.backbone_options or "").split(","):
+        if not option:
+            continue
+        name, equals, value = option.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise UsageError(
+                f"--backbone_options={settings.backbone_options}: '{option}' "
+                "is not of the form name=value"
+            )
+        arguments[name.strip()] = _number(name, value)
+    return arguments
+
+
+def _number(name, value):
+    try:
+        return float(value) if "." in value else int(value)
+    except ValueError as error:
+        raise UsageError(
+            f"--backbone_options: {name.strip()}={value.strip()} is not a "
+            "number"
+        ) from error
 
 
 def _method_arguments(settings):

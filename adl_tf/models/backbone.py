@@ -14,10 +14,17 @@ class Backbone:
         model: Keras model from RGB pictures with values in [0, 255] to a
             feature map; the preprocessing that the weights expect is its
             first step.
+        head: How it classifies. `"dense"`: average pooling, layer `gap`, and
+            a Dense layer `logits`; class activation maps weight the channels
+            with its kernel. `"class_maps"`: a 1x1 convolution `class_maps`
+            whose mean over space, layer `logits`, is the answer.
         new_layers: Names of its layers that ImageNet weights do not cover.
         imagenet_weights: Function that downloads (or finds in Keras's cache)
             the ImageNet weights and returns a dictionary from layer name to
             the list of its weights; `None` where there are none.
+        rename_weights: Function from such a dictionary, or that of a file of
+            Keras, to one with the layer names of `model`; `None` where they
+            are the same.
         imagenet_classifier: Name under which those weights hold the 1000-way
             classifier, or `None`.
         adl_positions: Names of the layers after which ADL goes by default.
@@ -25,8 +32,10 @@ class Backbone:
     """
 
     model: keras.Model
+    head: str = "dense"
     new_layers: tuple[str, ...] = ()
     imagenet_weights: Callable | None = None
+    rename_weights: Callable | None = None
     imagenet_classifier: str | None = None
     adl_positions: tuple[str, ...] = ()
     adl_gamma: float = 0.8

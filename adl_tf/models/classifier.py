@@ -1,12 +1,15 @@
-"""A backbone with global average pooling and one Dense layer: CAM's network.
+"""A backbone with a classifier on it that class activation maps can be had of.
 
-Class activation maps read the layers `gap` and `logits` by name.
+They read its layers by name: `gap` and `logits`, or `class_maps` and `logits`.
 """
 
+import functools
 import inspect
 
 import keras
 
+from adl_tf.models.inception_v3 import inception_v3
+from adl_tf.models.keras_applications import PREFIX, keras_application
 from adl_tf.models.mobilenet_v1 import mobilenet_v1
 from adl_tf.models.resnet50 import resnet50
 from adl_tf.models.resnet50_se import resnet50_se
@@ -20,6 +23,7 @@ BACKBONES = {
     "mobilenet_v1": mobilenet_v1,
     "resnet50": resnet50,
     "resnet50_se": resnet50_se,
+    "inception_v3": inception_v3,
     "small_cnn": small_cnn,
 }
 
@@ -34,7 +38,8 @@ def build_classifier(
     """Builds the plain classifier that every method starts from.
 
     Args:
-        backbone: Name of a backbone, a key of `BACKBONES`.
+        backbone: Name of a backbone, a key of `BACKBONES`, or `"keras:NAME"`
+            for a classifier of `keras.applications`.
         num_classes: Number of classes.
         weights: `"imagenet"`, `None` for random ones, or the path of a file
             (see `load_pretrained`).
@@ -51,12 +56,7 @@ def build_classifier(
         ValueError: If there is no such backbone or it lacks an argument.
         DataError: If the weights cannot be read or do not fit.
     """
-    if backbone not in BACKBONES:
-        raise ValueError(
-            f"`backbone` must be one of {', '.join(BACKBONES)}. "
-            f"Received: backbone={backbone!r}"
-        )
-    _, *known = inspect.signature(BACKBONES[backbone]).parameters
+    known = backbone_options(backbone)
     for name in backbone_arguments:
         if name not in known:
             raise ValueError(
@@ -65,18 +65,68 @@ def build_classifier(
             )
     if "variant" in known:
         backbone_arguments = with_variant(backbone_arguments, weights)
-    built = BACKBONES[backbone](input_shape, **backbone_arguments)
-    pooled = keras.layers.GlobalAveragePooling2D(name="gap")(built.model.output)
-    # float32 under mixed precision too: the softmax needs it.
-    logits = keras.layers.Dense(
-        num_classes,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
-        dtype="float32",
-        name="logits",
-    )(pooled)
+    built = _backbone_function(backbone)(input_shape, **backbone_arguments)
+    logits = _HEADS[built.head](built.model.output, num_classes)
     model = keras.Model(built.model.input, logits, name=built.model.name)
     if weights is None:
         new_layers = tuple(layer.name for layer in model.layers)
     else:
         new_layers = load_pretrained(model, built, weights, num_classes)
     return model, built, new_layers
+
+
+def backbone_options(backbone):
+    """Names of the options that a backbone has.
+
+    Args:
+        backbone: As for `build_classifier`.
+
+    Returns:
+        List of argument names.
+
+    Raises:
+        ValueError: If there is no such backbone.
+    """
+    _, *options = inspect.signature(_backbone_function(backbone)).parameters
+    return options
+
+
+def _backbone_function(backbone):
+    if backbone.startswith(PREFIX):
+        return functools.partial(
+            keras_application, backbone.removeprefix(PREFIX)
+        )
+    if backbone not in BACKBONES:
+        raise ValueError(
+            f"`backbone` must be one of {', '.join(BACKBONES)} or "
+            f"{PREFIX}NAME. Received: backbone={backbone!r}"
+        )
+    return BACKBONES[backbone]
+
+
+# Answers are float32 under mixed precision too: the softmax needs it.
+
+
+def _dense_head(features, num_classes):
+    pooled = keras.layers.GlobalAveragePooling2D(name="gap")(features)
+    return keras.layers.Dense(
+        num_classes,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        dtype="float32",
+        name="logits",
+    )(pooled)
+
+
+def _class_maps_head(features, num_classes):
+    class_maps = keras.layers.Conv2D(
+        num_classes,
+        1,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        name="class_maps",
+    )(features)
+    return keras.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(
+        class_maps
+    )
+
+
+_HEADS = {"dense": _dense_head, "class_maps": _class_maps_head}

@@ -1,32 +1,48 @@
 """MobileNetV1 with a 14x14 feature map (spec B.3)."""
 
+import functools
+
 import keras
 
 from adl_tf.models.backbone import Backbone
 from adl_tf.models.surgery import edit_layers
 
 
-def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1):
+def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1, width=1.0):
     """`keras.applications.MobileNet` whose last strided convolution is not.
 
     Args:
         input_shape: Tuple `(height, width, 3)`.
         last_stride: 1 (the paper: 14x14 features for a 224x224 picture) or 2
             (the stock network: 7x7). The weights fit both.
+        width: Factor of the number of filters of every layer. ImageNet
+            weights are there for 0.25, 0.5, 0.75 and 1.0.
 
     Returns:
         `Backbone`. The ADL positions are our choice, since the paper gives
         none for MobileNetV1: after the 1x1 convolutions of the two blocks
         before and at the end of the 14x14 part, and of the last block.
+
+    Raises:
+        ValueError: If `last_stride` or `width` is not possible.
     """
     if last_stride not in (1, 2):
         raise ValueError(
             f"`last_stride` must be 1 or 2. Received: last_stride={last_stride}"
         )
+    # The narrowest layer has 32 filters at width 1.
+    if not width >= 1 / 32:
+        raise ValueError(
+            f"`width` must be 1/32 or more, 1.0 for the network of the paper. "
+            f"Received: width={width}"
+        )
     inputs = keras.Input(input_shape, name="image")
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocess")
     stock = keras.applications.MobileNet(
-        input_tensor=scaled(inputs), include_top=False, weights=None
+        input_tensor=scaled(inputs),
+        alpha=width,
+        include_top=False,
+        weights=None,
     )
     model = keras.Model(inputs, stock.output, name="mobilenet_v1")
     if last_stride == 1:
@@ -38,13 +54,13 @@ def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1):
         model = edit_layers(model, changes)
     return Backbone(
         model=model,
-        imagenet_weights=_imagenet_weights,
+        imagenet_weights=functools.partial(_imagenet_weights, width),
         imagenet_classifier="conv_preds",
         adl_positions=("conv_pw_6_relu", "conv_pw_11_relu", "conv_pw_13_relu"),
         adl_gamma=0.95,
     )
 
 
-def _imagenet_weights():
-    stock = keras.applications.MobileNet(weights="imagenet")
+def _imagenet_weights(width):
+    stock = keras.applications.MobileNet(alpha=width, weights="imagenet")
     return {layer.name: layer.get_weights() for layer in stock.layers}

@@ -1,4 +1,4 @@
-"""Editing Keras graphs: other settings for a layer, layers put in between."""
+"""Editing Keras graphs: other settings, layers put in between or left out."""
 
 import difflib
 import re
@@ -24,6 +24,24 @@ def edit_layers(model, changes):
     """
     _require(changes, layer_names(model))
     return _clone(model, changes=changes)
+
+
+def remove_layers(model, names):
+    """Rebuilds a model without some of its layers.
+
+    Args:
+        model: A functional or Sequential Keras model.
+        names: List of names of layers with one input and no weights, such as
+            pooling layers: what follows them gets their input.
+
+    Returns:
+        A new model with new layers and the weights of `model`.
+
+    Raises:
+        ValueError: If there is no layer of that name.
+    """
+    _require(names, layer_names(model))
+    return _clone(model, removed=names)
 
 
 def insert_after(model, names, make_layer):
@@ -58,6 +76,19 @@ def insert_after(model, names, make_layer):
     return _clone(model, inserted={name: make_layer(name) for name in chosen})
 
 
+def set_layer_weights(layer, values):
+    """`layer.set_weights(values)` that also holds for `Normalization`.
+
+    Args:
+        layer: Keras layer.
+        values: List of arrays.
+    """
+    layer.set_weights(values)
+    # It computes with what it made of its weights when they were set last.
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()
+
+
 def layer_names(model):
     """Names of all layers but the inputs, those of nested models included.
 
@@ -77,7 +108,7 @@ def layer_names(model):
     return names
 
 
-def _clone(model, changes=(), inserted=()):
+def _clone(model, changes=(), inserted=(), removed=()):
     pairs = []
 
     def clone_function(layer):
@@ -92,6 +123,8 @@ def _clone(model, changes=(), inserted=()):
         return clone
 
     def call_function(layer, *args, **kwargs):
+        if layer.name in removed:
+            return args[0]
         outputs = layer(*args, **kwargs)
         if layer.name in inserted:
             outputs = inserted[layer.name](outputs)
@@ -108,7 +141,7 @@ def _clone(model, changes=(), inserted=()):
     # Layer by layer: an inserted layer may change the order of the branches
     # of a graph, and with it the order of `model.weights`.
     for layer, clone in pairs:
-        clone.set_weights(layer.get_weights())
+        set_layer_weights(clone, layer.get_weights())
     return edited
 
 

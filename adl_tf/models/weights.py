@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from adl_tf.errors import DataError
+from adl_tf.models.surgery import set_layer_weights
 from adl_tf.models.variants import FOREIGN
 from adl_tf.models.weights_pytorch import read_pytorch
 from adl_tf.models.weights_tensorpack import read_tensorpack
@@ -18,7 +19,7 @@ def load_pretrained(model, backbone, weights, num_classes):
     """Gives a classifier the weights of a trained network.
 
     Args:
-        model: Keras model made of `backbone` and a Dense layer `logits`.
+        model: Keras model made of `backbone` and its head.
         backbone: The `Backbone` that `model` was built from.
         weights: `"imagenet"` or the path of an `.h5` file of
             `keras.applications` (with or without its classifier), of a
@@ -53,13 +54,15 @@ def load_pretrained(model, backbone, weights, num_classes):
         source = read(weights, model, backbone.new_layers)
     else:
         source = read_layers(weights)
+    if backbone.rename_weights:
+        source = backbone.rename_weights(source)
     new_layers = set(backbone.new_layers) - set(source)
     for layer in model.layers:
-        if layer.name == "logits":
+        if layer.name in ("logits", "class_maps") and layer.weights:
             if not _load_classifier(
                 layer, backbone, source, num_classes, weights
             ):
-                new_layers.add("logits")
+                new_layers.add(layer.name)
         elif layer.weights and layer.name not in new_layers:
             _load_layer(layer, source.get(layer.name), weights)
     return tuple(
@@ -92,17 +95,19 @@ def _load_layer(layer, values, origin):
             f"{origin} holds weights of another shape for layer "
             f"'{layer.name}': {found} where {wanted} are needed"
         )
-    layer.set_weights(values)
+    set_layer_weights(layer, values)
 
 
 def _load_classifier(layer, backbone, source, num_classes, origin):
-    values = source.get("logits") or source.get(backbone.imagenet_classifier)
+    values = source.get(layer.name) or source.get(backbone.imagenet_classifier)
     if not values or values[0].shape[-1] != num_classes:
         return False
     kernel, bias = values
     # Some networks of Keras classify with a 1x1 convolution.
     if kernel.ndim == 4 and kernel.shape[:2] == (1, 1):
         kernel = kernel[0, 0]
+    if layer.name == "class_maps":
+        kernel = kernel[None, None]
     _load_layer(layer, [kernel, bias], origin)
     return True
 

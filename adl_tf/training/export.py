@@ -8,7 +8,11 @@ import tensorflow as tf
 
 from adl_tf.errors import UsageError
 from adl_tf.localization import in_graph
-from adl_tf.methods.cam import class_activation_maps, feature_model
+from adl_tf.methods.cam import (
+    class_activation_maps,
+    class_kernel,
+    feature_model,
+)
 
 DEFAULT_THRESHOLD = 0.2
 
@@ -29,7 +33,7 @@ class Localizer(tf.Module):
         # would add the random states of its training layers.
         self.weights = [weight.value for weight in model.weights]
         features = feature_model(model)
-        kernel = model.get_layer("logits").kernel
+        kernel = class_kernel(model)
         self._network = lambda images: (
             *features(images, training=False),
             kernel,

@@ -111,6 +111,55 @@ def test_published_sizes(backbone, num_classes, parameters, method):
     assert model.get_layer("gap").input.shape == (None, 14, 14, 1024)
 
 
+@pytest.mark.parametrize(
+    ("width", "num_classes", "parameters"),
+    # Trainable ones, as published with the network: 0.5 M, 1.3 M and 2.6 M.
+    [(0.25, 1000, 470_072), (0.5, 1000, 1_331_592), (0.75, 1000, 2_585_560)],
+)
+def test_widths_of_mobilenet(width, num_classes, parameters):
+    model, _, _ = build_classifier(
+        "mobilenet_v1", num_classes, None, width=width
+    )
+    stock = keras.applications.MobileNet(alpha=width, weights=None)
+    sizes, expected = (
+        sum(np.prod(weight.shape) for weight in each.trainable_weights)
+        for each in (model, stock)
+    )
+    assert sizes == expected
+    assert round(sizes / 1e5) == round(parameters / 1e5)
+    assert model.get_layer("gap").input.shape == (None, 14, 14, 1024 * width)
+
+
+def test_finer_maps_of_vgg():
+    """The same convolutions without pool4."""
+    fine, backbone, _ = build_classifier(
+        "vgg_gap", 5, None, (64, 64, 3), map_stride=8
+    )
+    coarse, _, _ = build_classifier("vgg_gap", 5, None, (64, 64, 3))
+    assert fine.get_layer("gap").input.shape == (None, 8, 8, 1024)
+    assert fine.count_params() == coarse.count_params()
+    assert "block4_pool" not in {layer.name for layer in fine.layers}
+    assert backbone.adl_positions == (
+        "block3_pool",
+        "block4_conv3",
+        "block5_conv3",
+    )
+    copy_weights(fine, coarse)
+    features = np.random.default_rng(0).uniform(size=(1, 8, 8, 512))
+    answers = []
+    for model in (fine, coarse):
+        output = features
+        for name in ("block5_conv1", "block5_conv2", "block5_conv3", "conv6"):
+            output = model.get_layer(name)(output)
+        answers.append(np.array(output))
+    np.testing.assert_array_equal(*answers)
+    # What block5 gets is what block4 gives.
+    first, before = (
+        fine.get_layer(f"block{n}") for n in ("5_conv1", "4_conv3")
+    )
+    assert first.input is before.output
+
+
 def test_stock_stride_gives_7x7():
     model, _, _ = build_classifier(
         "mobilenet_v1", 5, None, (224, 224, 3), last_stride=2
@@ -389,6 +438,22 @@ def test_no_imagenet_weights_for_small_cnn():
             },
             "3",
             ["1 or 2"],
+        ),
+        (
+            {
+                "backbone": "mobilenet_v1",
+                "backbone_arguments": {"width": 0},
+            },
+            "width=0",
+            ["1/32 or more"],
+        ),
+        (
+            {
+                "backbone": "vgg_gap",
+                "backbone_arguments": {"map_stride": 32},
+            },
+            "map_stride=32",
+            ["8 or 16"],
         ),
     ],
 )

@@ -7,7 +7,12 @@ from keras import layers
 
 from adl_tf.layers.adl import ADLLayer
 from adl_tf.methods.adl import insert_adl
-from adl_tf.models.surgery import edit_layers, insert_after, layer_names
+from adl_tf.models.surgery import (
+    edit_layers,
+    insert_after,
+    layer_names,
+    remove_layers,
+)
 
 SHAPE = (8, 8, 3)
 
@@ -314,6 +319,33 @@ def test_edited_stride_subsamples():
     np.testing.assert_allclose(
         edited(pictures()), model(pictures())[:, ::2, ::2], atol=1e-6
     )
+
+
+def test_normalization_goes_on_with_its_weights():
+    normalization = layers.Normalization(name="normalization")
+    model = keras.Sequential([keras.Input(SHAPE), normalization])
+    normalization.adapt(10 * pictures() + 3)
+    edited = edit_layers(model, {})
+    assert_same_outputs(edited, model)
+    assert np.abs(edited(pictures()) - pictures()).max() > 0.1
+
+
+def test_removed_layer_is_passed_by():
+    inputs = keras.Input(SHAPE)
+    hidden = conv("first")(inputs)
+    pooled = layers.MaxPooling2D(2, name="pool")(hidden)
+    model = keras.Model(inputs, conv("second")(pooled))
+    edited = remove_layers(model, ["pool"])
+    assert layer_names(edited) == ["first", "second"]
+    assert edited.output_shape == (None, *SHAPE[:2], 4)
+    first, second = model.get_layer("first"), model.get_layer("second")
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(edited(pictures())),
+        keras.ops.convert_to_numpy(second(first(pictures()))),
+        atol=1e-6,
+    )
+    with pytest.raises(ValueError, match="no layer 'pol'.*pool"):
+        remove_layers(model, ["pol"])
 
 
 @pytest.mark.slow
