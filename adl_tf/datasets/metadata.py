@@ -146,20 +146,21 @@ def ilsvrc(data_dir, split):
 
 
 def _find(data_dir, split, source):
-    root = os.path.join(data_dir, "metadata")
-    if not os.path.isdir(root):
-        root = data_dir  # The folder of the text files itself will do.
-    folder = os.path.join(root, split)
-    if os.path.isfile(os.path.join(folder, "image_ids.txt")):
-        return folder
-    if os.path.isfile(os.path.join(root, "image_ids.txt")):
-        if split == "train":
-            raise DataError(
-                f"{root} describes one split only, which is kept for "
-                f"testing: put training data into {folder}"
-            )
-        return root
-    raise DataError(f"no {os.path.join(folder, 'image_ids.txt')}; {source}")
+    usual = os.path.join(data_dir, "metadata")
+    # The folder of the text files itself will do.
+    for root in (usual, data_dir):
+        folder = os.path.join(root, split)
+        if os.path.isfile(os.path.join(folder, "image_ids.txt")):
+            return folder
+        if os.path.isfile(os.path.join(root, "image_ids.txt")):
+            if split == "train":
+                raise DataError(
+                    f"{root} describes one split only, which is kept for "
+                    f"testing: put training data into {folder}"
+                )
+            return root
+    expected = os.path.join(usual, split, "image_ids.txt")
+    raise DataError(f"no file {expected}; {source}")
 
 
 def _class_names(folder, labels, num_classes):
