@@ -89,7 +89,7 @@ def _compiled(function):
 
 @_compiled
 def _by_level(levels):
-    """Pixels sorted by level, as `row << 16 | column`, and where each begins.
+    """Pixels sorted by level, as `row << 32 | column`, and where each begins.
 
     Numbers packed like this are unpacked without a division.
     """
@@ -105,7 +105,7 @@ def _by_level(levels):
     for y in range(height):
         for x in range(width):
             level = levels[y, x]
-            pixels[end[level]] = y << 16 | x
+            pixels[end[level]] = y << 32 | x
             end[level] += 1
     return pixels, begin
 
@@ -267,7 +267,7 @@ def outer_boxes(levels, wanted, lowest=0, by_rectangle=False):
     total = 0
     for level in range(255, lowest, -1):
         for index in range(begin[level], begin[level + 1]):
-            y, x = pixels[index] >> 16, pixels[index] & 0xFFFF
+            y, x = pixels[index] >> 32, pixels[index] & 0xFFFFFFFF
             place = (y + 1) * (width + 2) + x + 1
             bits = _neighbourhood(present, place, steps[4])
             present[place] = 1
@@ -344,7 +344,7 @@ def hole_boxes(levels, wanted):
     number, count = 0, 1
     for cutoff in range(last + 1):
         for index in range(begin[cutoff], begin[cutoff + 1]):
-            y, x = pixels[index] >> 16, pixels[index] & 0xFFFF
+            y, x = pixels[index] >> 32, pixels[index] & 0xFFFFFFFF
             place = (y + 1) * (width + 2) + x + 1
             bits = _neighbourhood(present, place, steps[4])
             present[place] = 1
