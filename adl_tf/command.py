@@ -54,7 +54,8 @@ def load_tensorflow():
     try:
         import tensorflow as tf
 
-        tf.config.list_logical_devices()
+        # Not the logical ones: several machines have to meet before those.
+        tf.config.list_physical_devices()
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)

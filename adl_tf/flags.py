@@ -139,8 +139,20 @@ TRAINING = (
     flags.DEFINE_enum(
         "strategy",
         "auto",
-        ("auto", "one_device", "mirrored"),
-        "Where training runs: auto takes every GPU, and the CPU without one.",
+        ("auto", "one_device", "mirrored", "multi_worker"),
+        "Where training runs: auto takes every GPU, and the CPU without one, "
+        "of all machines that TF_CONFIG names.",
+    ),
+    flags.DEFINE_float(
+        "startup_timeout",
+        600,
+        "How many seconds to wait for the other machines of TF_CONFIG.",
+        1,
+    ),
+    flags.DEFINE_boolean(
+        "deterministic",
+        False,
+        "Whether two runs are to agree to the last bit; slower on GPUs.",
     ),
     flags.DEFINE_enum(
         "mixed_precision",

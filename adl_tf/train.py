@@ -4,8 +4,11 @@
 
 The work directory then holds flags.cfg, environment.json, history.csv,
 checkpoints/ and logs/ (for TensorBoard). The same command again goes on from
-the last checkpoint.
+the last checkpoint; SIGTERM and Ctrl-C save first (exit status 143 and 130).
 """
+
+import os
+import sys
 
 from adl_tf import command, flags
 from adl_tf.errors import UsageError
@@ -18,9 +21,15 @@ def main(values):
 
     keep_freed_memory()
     command.load_tensorflow()
+    from adl_tf.training.cluster import WorkerLost
     from adl_tf.training.loop import train
 
-    train(flags.settings(values))
+    try:
+        train(flags.settings(values))
+    except WorkerLost as error:
+        print(f"adl_tf.train: {error}", file=sys.stderr, flush=True)
+        # TensorFlow cannot join a cluster twice in one process.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 if __name__ == "__main__":

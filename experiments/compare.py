@@ -61,7 +61,12 @@ def main(values):
             RESULTS, values.name, os.path.basename(os.path.normpath(workdir))
         )
         os.makedirs(folder, exist_ok=True)
-        for name in ("metrics.json", "flags.cfg", "history.csv"):
+        for name in (
+            "metrics.json",
+            "flags.cfg",
+            "history.csv",
+            "timing.csv",
+        ):
             shutil.copy(os.path.join(workdir, name), folder)
         _hide_paths(os.path.join(folder, "flags.cfg"))
     path = os.path.join(RESULTS, values.name)
@@ -183,7 +188,7 @@ def _read(workdir):
         environment = json.load(file)
     with open(path("flags.cfg"), encoding="utf-8") as file:
         run_flags = dict(line.strip()[2:].partition("=")[::2] for line in file)
-    with open(path("history.csv"), encoding="utf-8") as file:
+    with open(path("timing.csv"), encoding="utf-8") as file:
         last = file.read().split()[-1]
     right = np.array([r["predicted"] == r["label"] for r in records])
     hit = np.array([r["iou"] >= 0.5 for r in records])

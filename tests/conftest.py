@@ -93,6 +93,8 @@ DEFAULTS = {
     "schedule": "cosine",
     "seed": 0,
     "strategy": "one_device",
+    "startup_timeout": 60,
+    "deterministic": False,
     "mixed_precision": "off",
 }
 

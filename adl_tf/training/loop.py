@@ -1,8 +1,7 @@
 """The training loop: one code path for one device and for many."""
 
-import csv
 import math
-import os
+import signal
 import time
 
 import keras
@@ -14,17 +13,15 @@ from adl_tf.datasets.load import load_examples
 from adl_tf.errors import AdlTfError, UsageError
 from adl_tf.methods.settings import assemble_from_settings
 from adl_tf.training import checkpoints, workdir
+from adl_tf.training.history import History
 from adl_tf.training.schedule import learning_rate_schedule
-from adl_tf.training.strategy import make_strategy
-
-HISTORY = (
-    "epoch",
-    "step",
-    "loss",
-    "accuracy",
-    "learning_rate",
-    "images_per_second",
-    "seconds",
+from adl_tf.training.stopping import Stopped, Stopping
+from adl_tf.training.strategy import (
+    any_worker,
+    cluster_for,
+    lost_worker_reported,
+    make_strategy,
+    share_from_chief,
 )
 
 
@@ -37,13 +34,30 @@ def train(settings):
     Raises:
         AdlTfError: If the settings or the data do not allow it, or the loss
             is no longer a number; checkpoints are kept.
+        Stopped: After SIGTERM or SIGINT, when all is saved.
+        WorkerLost: If the training has to be started again because another
+            worker is gone.
     """
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
     examples = _training_examples(settings)
     if settings.num_classes is None:
         settings.num_classes = examples.num_classes
-    workdir.claim(settings, _class_names(settings, examples))
-    keras.utils.set_random_seed(settings.seed)
-    strategy = make_strategy(settings.strategy)
+    cluster = cluster_for(settings.strategy)
+    if cluster is not None and not cluster.is_chief:
+        with lost_worker_reported(cluster):
+            _train(settings, examples, is_chief=False)
+        return
+    with workdir.locked(settings.workdir), lost_worker_reported(cluster):
+        checkpoints.clear_leftovers(settings.workdir)
+        workdir.claim(settings, _class_names(settings, examples))
+        _train(settings, examples, is_chief=True)
+    print(f"trained: {checkpoints.latest_weights(settings.workdir)}")
+
+
+def _train(settings, examples, is_chief):
+    """The part of one worker, of which the chief alone writes and prints."""
+    strategy = make_strategy(settings.strategy, settings.startup_timeout)
     replicas = strategy.num_replicas_in_sync
     if settings.batch_size % replicas:
         raise UsageError(
@@ -53,20 +67,36 @@ def train(settings):
     steps_per_epoch = 0
     if settings.epochs:
         steps_per_epoch = max(1, len(examples) // settings.batch_size)
-    with strategy.scope():
-        trainer = Trainer(settings, steps_per_epoch, strategy)
-    step = checkpoints.restore(
-        settings.workdir, trainer.model, trainer.optimizer
-    )
-    print(trainer.describe(examples, step), flush=True)
-    num_steps = settings.epochs * steps_per_epoch
-    if num_steps == 0:
-        checkpoints.save(settings.workdir, 0, trainer.model, trainer.optimizer)
-    elif step < num_steps:
-        _run_epochs(settings, trainer, examples, step)
-    else:
-        print("there is nothing left to do")
-    print(f"trained: {checkpoints.latest_weights(settings.workdir)}")
+    keras.utils.set_random_seed(settings.seed)
+    with Stopping() as stopping:
+        # All workers have to build the same, whether or not they see the
+        # work directory.
+        resumed = any_worker(
+            strategy,
+            is_chief and checkpoints.latest_weights(settings.workdir),
+        )
+        with strategy.scope():
+            trainer = Trainer(settings, steps_per_epoch, strategy, resumed)
+        step, epoch_so_far = 0, (0.0, 0)
+        if is_chief:
+            workdir.write_environment(settings.workdir)
+            step, epoch_so_far = checkpoints.restore(
+                settings.workdir, trainer.model, trainer.optimizer
+            )
+            print(trainer.describe(examples, step), flush=True)
+        step = share_from_chief(strategy, step, trainer.variables)
+        num_steps = settings.epochs * steps_per_epoch
+        if step < num_steps:
+            history = History(settings.workdir, step) if is_chief else None
+            _run_epochs(
+                trainer, examples, history, stopping, step, epoch_so_far
+            )
+        elif is_chief and (num_steps or resumed):
+            print("there is nothing left to do")
+        elif is_chief:
+            trainer.save(0)
+        # Who leaves early takes the others' connection away.
+        any_worker(strategy, False)
 
 
 class Trainer:
@@ -76,9 +106,10 @@ class Trainer:
         settings: Namespace of flags.
         steps_per_epoch: Number of steps in an epoch.
         strategy: `tf.distribute.Strategy` whose scope this is made in.
+        resumed: Whether a checkpoint will bring all weights.
     """
 
-    def __init__(self, settings, steps_per_epoch, strategy):
+    def __init__(self, settings, steps_per_epoch, strategy, resumed=False):
         self.strategy = strategy
         self.settings = settings
         self.steps_per_epoch = steps_per_epoch
@@ -87,7 +118,11 @@ class Trainer:
             settings.learning_rate,
             settings.epochs * steps_per_epoch,
         )
-        checkpoint = checkpoints.latest_weights(settings.workdir)
+        # All workers of a cluster have to build the same in the same way,
+        # whether or not they see the work directory.
+        checkpoint = None
+        if not spans_workers(strategy):
+            checkpoint = checkpoints.latest_weights(settings.workdir)
         self.model, backbone, self.new_layers = assemble_from_settings(
             settings,
             # A checkpoint brings all weights itself, and says which variant
@@ -155,6 +190,21 @@ class Trainer:
         share = self.settings.weight_decay / self.strategy.num_replicas_in_sync
         return share * tf.add_n(squares)
 
+    @property
+    def variables(self):
+        """All that training changes, random states too."""
+        return [*self.model.variables, *self.optimizer.variables]
+
+    def save(self, step, epoch_so_far=(0.0, 0)):
+        """Writes a checkpoint; see `checkpoints.save`."""
+        checkpoints.save(
+            self.settings.workdir,
+            step,
+            self.model,
+            self.optimizer,
+            epoch_so_far,
+        )
+
     def describe(self, examples, step):
         """What is trained, on what, in a line or two."""
         settings = self.settings
@@ -175,63 +225,99 @@ class Trainer:
         return "\n".join(lines)
 
 
-def _run_epochs(settings, trainer, examples, step):
-    batches = iter(_distributed_batches(settings, trainer, examples, step))
-    writer = tf.summary.create_file_writer(
-        os.path.join(settings.workdir, "logs")
-    )
-    started = time.monotonic()
-    while step < settings.epochs * trainer.steps_per_epoch:
-        epoch = step // trainer.steps_per_epoch + 1
-        last = epoch * trainer.steps_per_epoch
-        row = {"epoch": epoch, "step": last}
-        count = (last - step) * settings.batch_size
-        epoch_started = time.monotonic()
-        loss, right = _run_steps(trainer, batches, examples, epoch, step, last)
-        seconds = time.monotonic() - epoch_started
-        row["loss"] = loss / (last - step)
-        row["accuracy"] = 100 * right / count
-        row["learning_rate"] = float(trainer.schedule(last - 1))
-        row["images_per_second"] = count / seconds
-        row["seconds"] = time.monotonic() - started
-        step = last
-        checkpoints.save(
-            settings.workdir, step, trainer.model, trainer.optimizer
+def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
+    """Trains from a step to the end; `history` is `None` but on the chief."""
+    settings, per_epoch = trainer.settings, trainer.steps_per_epoch
+    is_chief = history is not None
+    batches = iter(_distributed_batches(trainer, examples, step, is_chief))
+    loss, right = epoch_so_far
+    seconds = history.seconds if is_chief else 0.0
+    while step < settings.epochs * per_epoch:
+        epoch = step // per_epoch + 1
+        first, last = step, epoch * per_epoch
+        started = time.monotonic()
+        bar = tqdm(
+            total=per_epoch,
+            initial=step % per_epoch,
+            desc=f"epoch {epoch}",
+            leave=False,
+            disable=None if is_chief else True,
         )
-        _record(settings.workdir, writer, row)
-        print(
-            f"epoch {epoch:3d}/{settings.epochs}  loss {row['loss']:.4f}  "
-            f"accuracy {row['accuracy']:5.1f} %  "
-            f"{row['images_per_second']:.0f} images/s  "
-            f"{row['seconds']:.0f} s in all",
-            flush=True,
-        )
-
-
-def _run_steps(trainer, batches, examples, epoch, step, last):
-    """Runs steps until `last`; returns summed loss and right answers."""
-    total_loss, total_right = 0.0, 0
-    bar = tqdm(
-        range(step, last), desc=f"epoch {epoch}", leave=False, disable=None
-    )
-    for now in bar:
-        with pipeline.bad_picture_named(examples):
-            batch = next(batches)
-        loss, right = trainer.step(batch)
-        loss = float(loss)
-        if not math.isfinite(loss):
-            last = checkpoints.latest_weights(trainer.settings.workdir)
-            raise AdlTfError(
-                f"the loss is {loss} at step {now}: try a lower "
-                f"--learning_rate; the last checkpoint is {last or 'none yet'}"
+        while step < last:
+            step_loss, step_right = _run_step(trainer, batches, examples, step)
+            step += 1
+            loss += step_loss
+            right += step_right
+            bar.update()
+            bar.set_postfix(loss=f"{step_loss:.3f}")
+            # One worker's signal stops all, at the same step.
+            stop = any_worker(trainer.strategy, stopping.signal)
+            if stop and step < last:
+                bar.close()
+                _stop(trainer, stopping, step, is_chief, (loss, right))
+        bar.close()
+        taken = time.monotonic() - started
+        seconds += taken
+        if is_chief:
+            row = {
+                "epoch": epoch,
+                "step": step,
+                "loss": loss / per_epoch,
+                "accuracy": 100 * right / (per_epoch * settings.batch_size),
+                "learning_rate": float(trainer.schedule(last - 1)),
+                "images_per_second": (
+                    (last - first) * settings.batch_size / taken
+                ),
+                "seconds": seconds,
+            }
+            # First the row: without its checkpoint the epoch comes again, and
+            # the row with it.
+            history.add(row)
+            trainer.save(step)
+            print(
+                f"epoch {epoch:3d}/{settings.epochs}  "
+                f"loss {row['loss']:.4f}  "
+                f"accuracy {row['accuracy']:5.1f} %  "
+                f"{row['images_per_second']:.0f} images/s  "
+                f"{row['seconds']:.0f} s in all",
+                flush=True,
             )
-        total_loss += loss
-        total_right += int(right)
-        bar.set_postfix(loss=f"{loss:.3f}")
-    return total_loss, total_right
+        loss, right = 0.0, 0
+        if stop and step < settings.epochs * per_epoch:
+            _stop(trainer, stopping, step, is_chief)
 
 
-def _distributed_batches(settings, trainer, examples, first_step):
+def _run_step(trainer, batches, examples, number):
+    """Runs a step; returns its mean loss and how many answers were right."""
+    with pipeline.bad_picture_named(examples):
+        batch = next(batches)
+    loss, right = trainer.step(batch)
+    loss = float(loss)
+    if not math.isfinite(loss):
+        last = checkpoints.latest_weights(trainer.settings.workdir)
+        raise AdlTfError(
+            f"the loss is {loss} at step {number}: try a lower "
+            f"--learning_rate; the last checkpoint is {last or 'none yet'}"
+        )
+    return loss, int(right)
+
+
+def _stop(trainer, stopping, step, is_chief, unfinished=None):
+    """Saves, unless an epoch's end did, and raises `Stopped` in all workers."""
+    if is_chief and unfinished:
+        trainer.save(step, unfinished)
+    any_worker(trainer.strategy, False)
+    number = stopping.signal or signal.SIGTERM
+    name = signal.Signals(number).name
+    raise Stopped(
+        number,
+        f"stopped by {name}; step {step} is saved, and the same command goes "
+        "on from there",
+    )
+
+
+def _distributed_batches(trainer, examples, first_step, is_chief):
+    settings = trainer.settings
     with pipeline.bad_picture_named(examples):
         pictures = pipeline.decode_all(
             examples,
@@ -241,7 +327,7 @@ def _distributed_batches(settings, trainer, examples, first_step):
                 desc="reading pictures",
                 total=len(examples),
                 leave=False,
-                disable=None,
+                disable=None if is_chief else True,
             ),
         )
 
@@ -287,22 +373,3 @@ def _class_names(settings, examples):
     known = examples.class_names if examples else []
     numbers = range(len(known), settings.num_classes)
     return [*known, *(str(number) for number in numbers)]
-
-
-def _record(folder, writer, row):
-    path = os.path.join(folder, "history.csv")
-    is_new = not os.path.isfile(path)
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, HISTORY)
-        if is_new:
-            table.writeheader()
-        table.writerow(
-            {
-                name: round(value, 6) if isinstance(value, float) else value
-                for name, value in row.items()
-            }
-        )
-    with writer.as_default(step=row["epoch"]):
-        for name in ("loss", "accuracy", "learning_rate", "images_per_second"):
-            tf.summary.scalar(name, row[name])
-    writer.flush()

@@ -1,18 +1,74 @@
-"""Where training runs."""
+"""Where training runs: one device, all of a machine, or several machines."""
+
+import contextlib
 
 import tensorflow as tf
 
+from adl_tf.errors import UsageError
+from adl_tf.training.cluster import (
+    WorkerLost,
+    cluster_from_environment,
+    meet,
+)
 
-def make_strategy(name):
-    """A `tf.distribute` strategy by name.
+# What TensorFlow raises in a worker whose peer is gone.
+_LOSSES = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+)
+
+
+def cluster_for(name):
+    """The cluster that a strategy spans.
 
     Args:
-        name: `"auto"` or `"mirrored"` for all GPUs, or the CPU (each logical
-            device of it) where there is none; `"one_device"` for the first.
+        name: As of `make_strategy`.
+
+    Returns:
+        `Cluster`, or `None` where this process trains alone.
+
+    Raises:
+        UsageError: If `"multi_worker"` is asked for without a cluster.
+    """
+    if name not in ("auto", "multi_worker"):
+        return None
+    cluster = cluster_from_environment()
+    if cluster is None and name == "multi_worker":
+        raise UsageError(
+            "--strategy=multi_worker needs TF_CONFIG to name several workers; "
+            "docs/distributed.md shows how"
+        )
+    return cluster
+
+
+def make_strategy(name, startup_timeout=600):
+    """A `tf.distribute` strategy by name.
+
+    Several workers have to be met before TensorFlow has looked at its
+    devices.
+
+    Args:
+        name: `"mirrored"` for all GPUs of this machine, or the CPU (each
+            logical device of it) where there is none; `"one_device"` for the
+            first; `"multi_worker"` for all GPUs of the machines in
+            `TF_CONFIG`, or their CPUs; `"auto"` for `"multi_worker"` where
+            `TF_CONFIG` names several workers and else `"mirrored"`.
+        startup_timeout: How long to wait for other workers, in seconds.
 
     Returns:
         `tf.distribute.Strategy`.
+
+    Raises:
+        AdlTfError: If a worker does not come.
     """
+    cluster = cluster_for(name)
+    if cluster is not None:
+        meet(cluster, startup_timeout)
+        with lost_worker_reported(cluster):
+            return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = tf.config.list_logical_devices("GPU")
     devices = gpus or tf.config.list_logical_devices("CPU")
     names = [device.name for device in devices]
@@ -22,3 +78,88 @@ def make_strategy(name):
     # rest of the process once a step was interrupted.
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(names, cross_device_ops=reduction)
+
+
+def spans_workers(strategy):
+    """Whether a strategy has replicas in other processes."""
+    return strategy.cluster_resolver is not None
+
+
+@contextlib.contextmanager
+def lost_worker_reported(cluster):
+    """Turns TensorFlow's error in the loss of a worker into ours.
+
+    Args:
+        cluster: `Cluster`, or `None`, which cannot lose any.
+
+    Raises:
+        WorkerLost: In place of TensorFlow's errors.
+    """
+    try:
+        yield
+    except _LOSSES as error:
+        if cluster is None:
+            raise
+        raise WorkerLost(
+            "the connection to another worker is lost; all start again from "
+            "the last checkpoint"
+        ) from error
+
+
+def share_from_chief(strategy, number, variables):
+    """Sets variables of all workers to the values of the chief.
+
+    Only the chief has read the checkpoint: the others need not even see the
+    work directory.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        number: Integer; the chief's counts.
+        variables: List of Keras variables.
+
+    Returns:
+        The chief's number.
+    """
+    if not spans_workers(strategy):
+        return number
+
+    def share():
+        context = tf.distribute.get_replica_context()
+        is_first = context.replica_id_in_sync_group == 0
+        for variable in variables:
+            value = variable.value
+            # There are no sums of unsigned integers.
+            wide = tf.int64 if value.dtype.is_integer else value.dtype
+            mine = tf.cast(value, wide)
+            mine = tf.where(is_first, mine, tf.zeros_like(mine))
+            total = context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+            value.assign(tf.cast(total, value.dtype))
+
+    tf.function(lambda: strategy.run(share))()
+    return _sum(
+        strategy,
+        lambda context: number if context.replica_id_in_sync_group == 0 else 0,
+    )
+
+
+def any_worker(strategy, wanted):
+    """Whether any worker wants something; all wait for each other here.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        wanted: Whether this worker does.
+
+    Returns:
+        Boolean, the same in all workers.
+    """
+    if not spans_workers(strategy):
+        return bool(wanted)
+    return _sum(strategy, lambda _: int(bool(wanted))) > 0
+
+
+def _sum(strategy, number_of_replica):
+    numbers = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(number_of_replica(context), tf.int64)
+    )
+    total = strategy.reduce(tf.distribute.ReduceOp.SUM, numbers, axis=None)
+    return int(total.numpy())

@@ -1,10 +1,16 @@
 """The files of a work directory that say what the run is."""
 
+import contextlib
 import datetime
 import json
 import os
 import platform
 import subprocess
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 import cv2
 import keras
@@ -18,11 +24,48 @@ from adl_tf.flags import as_flagfile
 from adl_tf.training import checkpoints
 
 # How fast, not what: these may change when a run goes on.
-_MAY_CHANGE = ("--strategy=", "--data_dir=")
+_MAY_CHANGE = (
+    "--strategy=",
+    "--data_dir=",
+    "--deterministic=",
+    "--startup_timeout=",
+)
+
+
+@contextlib.contextmanager
+def locked(workdir):
+    """Keeps other processes from training in the same work directory.
+
+    The system lets go of the lock when the process ends, however it ends. On
+    network file systems that do not pass locks on, it holds on one machine.
+
+    Args:
+        workdir: The folder; it is made.
+
+    Raises:
+        UsageError: If another process trains there.
+    """
+    os.makedirs(workdir, exist_ok=True)
+    path = os.path.join(workdir, "lock")
+    # Opened for appending: who fails to get the lock must not empty the file.
+    with open(path, "a+", encoding="utf-8") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise UsageError(
+                    f"--workdir={workdir} is in use by {file.read().strip()}: "
+                    "stop that run, or take another folder"
+                ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}\n")
+        file.flush()
+        yield
 
 
 def claim(settings, class_names):
-    """Makes the work directory, or checks that it belongs to this run.
+    """Describes the run in its work directory, or checks that it is its.
 
     Args:
         settings: Settings of the run, with `workdir`.
@@ -31,7 +74,6 @@ def claim(settings, class_names):
     Raises:
         UsageError: If the folder holds a run with other settings.
     """
-    os.makedirs(settings.workdir, exist_ok=True)
     path = os.path.join(settings.workdir, "flags.cfg")
     text = as_flagfile(settings)
     # Flags of a run that never got so far as to save may be mended.
@@ -43,8 +85,16 @@ def claim(settings, class_names):
         os.path.join(settings.workdir, "class_names.txt"),
         "".join(f"{name}\n" for name in class_names),
     )
+
+
+def write_environment(workdir):
+    """Writes environment.json: versions, machine, devices, revision.
+
+    Args:
+        workdir: Work directory.
+    """
     write_whole(
-        os.path.join(settings.workdir, "environment.json"),
+        os.path.join(workdir, "environment.json"),
         json.dumps(environment(), indent=1) + "\n",
     )
 
