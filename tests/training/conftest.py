@@ -1,0 +1,63 @@
+"""Trainings in processes of their own."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from adl_tf.flags import as_flagfile
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture
+def start_training():
+    """Function that starts `python -m adl_tf.train`, or the like."""
+    processes = []
+
+    def start(
+        run, cluster=None, index=0, program=("-m", "adl_tf.train"), **extra
+    ):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **extra}
+        if cluster:
+            environment["TF_CONFIG"] = json.dumps(
+                {
+                    "cluster": {"worker": cluster},
+                    "task": {"type": "worker", "index": index},
+                }
+            )
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                *program,
+                *as_flagfile(run).split(),
+                f"--workdir={run.workdir}",
+            ],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def free_addresses():
+    """Two addresses of this machine at which nothing listens."""
+    sockets = [socket.socket() for _ in range(2)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    return addresses

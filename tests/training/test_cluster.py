@@ -1,0 +1,170 @@
+"""Several processes that train together."""
+
+import csv
+import os
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from adl_tf.errors import AdlTfError, UsageError
+from adl_tf.training.cluster import Cluster, cluster_from_environment, meet
+from adl_tf.training.trained import load_trained
+
+PLAIN_TRAIN = os.path.join(os.path.dirname(__file__), "plain_train.py")
+
+
+def meet_all(addresses, indices, timeout):
+    """What each of some workers of a cluster meets with."""
+    results = {}
+
+    def join(index):
+        try:
+            results[index] = meet(Cluster(addresses, index), timeout)
+        except AdlTfError as error:
+            results[index] = str(error)
+
+    threads = [threading.Thread(target=join, args=(i,)) for i in indices]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_all_come(free_addresses):
+    assert meet_all(free_addresses, [0, 1], 20) == {0: None, 1: None}
+    # And again, at the same addresses.
+    assert meet_all(free_addresses, [0, 1], 20) == {0: None, 1: None}
+
+
+def test_worker_that_does_not_come_is_named_everywhere(free_addresses):
+    addresses = [*free_addresses, "127.0.0.1:9"]
+    results = meet_all(addresses, [0, 1], 1.5)
+    for index in (0, 1):
+        assert (
+            "worker 2 (127.0.0.1:9) did not come within 1.5 s"
+            in (results[index])
+        )
+
+
+def test_chief_that_does_not_come_is_named(free_addresses):
+    results = meet_all(free_addresses, [1], 1)
+    assert f"worker 0 ({free_addresses[0]}) did not come" in results[1]
+
+
+def test_strangers_and_the_dead_do_not_count(free_addresses):
+    """A scanner, a web browser, a worker that was killed while it waited."""
+
+    def disturb(text):
+        host, port = free_addresses[0].split(":")
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            try:
+                with socket.create_connection((host, int(port))) as connection:
+                    connection.sendall(text)
+                    return
+            except OSError:
+                time.sleep(0.05)
+
+    def strangers():
+        for text in (b"", b"GET / HTTP/1.1\r\n", b"adl-tf 7\n", b"adl-tf 1\n"):
+            disturb(text)
+
+    thread = threading.Thread(target=strangers)
+    thread.start()
+    results = meet_all(free_addresses, [0], 4)
+    thread.join()
+    assert "worker 1" in results[0]
+
+
+def test_cluster_from_environment(monkeypatch):
+    def parsed(text):
+        monkeypatch.setenv("TF_CONFIG", text)
+        return cluster_from_environment()
+
+    assert parsed("") is None
+    assert parsed('{"cluster": {"worker": ["a:1"]}}') is None
+    workers = '{"cluster": {"chief": ["c:1"], "worker": ["a:1", "b:2"]}, '
+    cluster = parsed(workers + '"task": {"type": "worker", "index": 1}}')
+    assert cluster == Cluster(["c:1", "a:1", "b:2"], 2)
+    assert not cluster.is_chief
+    assert parsed(workers + '"task": {"type": "chief", "index": 0}}').is_chief
+    for wrong in (
+        "{",
+        "[]",
+        workers + '"task": {}}',
+        workers + '"task": {"type": "worker", "index": 2}}',
+        workers + '"task": {"type": "evaluator", "index": 0}}',
+    ):
+        with pytest.raises(UsageError, match="TF_CONFIG"):
+            parsed(wrong)
+
+
+def finish(*processes):
+    """The outputs of processes that have to end well."""
+    outputs = [process.communicate(timeout=300) for process in processes]
+    for process, (_, errors) in zip(processes, outputs):
+        assert process.returncode == 0, errors
+    return outputs
+
+
+def history_of(run):
+    with open(os.path.join(run.workdir, "history.csv")) as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_two_workers(settings, start_training, free_addresses, tmp_path):
+    """They learn what one device does, whatever happens to one of them."""
+
+    def run(name, **changes):
+        return settings(
+            method="cam",
+            num_classes=2,
+            epochs=3,
+            deterministic=True,
+            workdir=str(tmp_path / name),
+            **changes,
+        )
+
+    def start(*arguments):
+        return start_training(*arguments, program=[PLAIN_TRAIN])
+
+    one = run("one")
+    finish(start(one))
+
+    two = run("two", strategy="auto")
+    (printed, _), (silent, _) = finish(
+        *(start(two, free_addresses, index) for index in (0, 1))
+    )
+    assert "2 replica(s)" in printed
+    assert not silent
+
+    losses = [[float(row["loss"]) for row in history_of(r)] for r in (one, two)]
+    np.testing.assert_allclose(*losses, atol=1e-5)
+    assert max(losses[0]) - min(losses[0]) > 0.01
+
+    killed = run("killed", strategy="auto")
+    chief, worker = (start(killed, free_addresses, index) for index in (0, 1))
+    wait_for(os.path.join(killed.workdir, "checkpoints", "00000003"), chief)
+    worker.kill()
+    again = start(killed, free_addresses, 1)
+    (_, errors), _ = finish(chief, again)
+    assert "the connection to another worker is lost" in errors
+    with open(os.path.join(two.workdir, "history.csv")) as expected:
+        with open(os.path.join(killed.workdir, "history.csv")) as actual:
+            assert actual.read() == expected.read()
+    for first, second in zip(
+        load_trained(two).get_weights(), load_trained(killed).get_weights()
+    ):
+        np.testing.assert_array_equal(first, second)
+
+
+def wait_for(path, process):
+    while not os.path.exists(path):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
