@@ -118,6 +118,10 @@ def main(values):
         metrics, records = _score_folder(values)
     else:
         metrics, records = _score_network(values)
+        from adl_tf.training.strategy import is_chief
+
+        if not is_chief(values.strategy):
+            return
     _write(output_dir, metrics, records)
 
 
@@ -129,7 +133,9 @@ def _score_network(values):
         keras_network,
         saved_network,
     )
+    from adl_tf.evaluation.replicas import replicated
     from adl_tf.evaluation.scoring import Scoring
+    from adl_tf.training.strategy import make_strategy
     from adl_tf.training.trained import load_trained
 
     settings = flags.settings(values)
@@ -138,7 +144,10 @@ def _score_network(values):
         protocol = _as_exported(protocol)
         network = saved_network(values.saved_model)
     else:
-        network = keras_network(load_trained(settings), values.heatmap)
+        strategy = make_strategy(settings.strategy, settings.startup_timeout)
+        with strategy.scope():
+            network = keras_network(load_trained(settings), values.heatmap)
+        network = replicated(network, strategy)
 
     def read(split):
         return load_examples(
@@ -297,6 +306,7 @@ if __name__ == "__main__":
             "data_dir",
             "classes",
             "batch_size",
+            "strategy",
             "input_size",
             "resize_size",
         ),

@@ -44,6 +44,16 @@ def cluster_for(name):
     return cluster
 
 
+def is_chief(name):
+    """Whether this process is the one that writes and prints.
+
+    Args:
+        name: As of `make_strategy`.
+    """
+    cluster = cluster_for(name)
+    return cluster is None or cluster.is_chief
+
+
 def make_strategy(name, startup_timeout=600):
     """A `tf.distribute` strategy by name.
 

@@ -1,0 +1,49 @@
+"""A network on every device: each takes its share of the pictures."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+
+def replicated(network, strategy):
+    """A network that shares each batch out among the replicas.
+
+    No picture is seen twice and none is left out, whatever their number: the
+    shares differ by one picture at most, and an answer is as long as the
+    batch and in its order, in every worker.
+
+    Args:
+        network: `Network`, made in the scope of `strategy`.
+        strategy: `tf.distribute.Strategy`.
+
+    Returns:
+        `Network`.
+    """
+    count = strategy.num_replicas_in_sync
+    if count == 1:
+        return network
+
+    @tf.function(reduce_retracing=True)
+    def run(images, class_ids):
+        return strategy.run(network.answer, (images, class_ids))
+
+    def answer(images, class_ids):
+        # Fewer pictures than replicas: the first ones come again, so that no
+        # share is empty, and are dropped from the answer.
+        number = len(images)
+        places = np.arange(max(number, count)) % number
+        shares = np.array_split(places, count)
+
+        def share(values):
+            values = np.asarray(values)
+            return strategy.experimental_distribute_values_from_function(
+                lambda context: tf.constant(
+                    values[shares[context.replica_id_in_sync_group]]
+                )
+            )
+
+        found = run(share(images), share(class_ids))
+        return tuple(strategy.gather(each, axis=0)[:number] for each in found)
+
+    return dataclasses.replace(network, answer=answer)
