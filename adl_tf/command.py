@@ -3,6 +3,7 @@
 import os
 import sys
 import textwrap
+import traceback
 
 from absl import flags
 
@@ -28,17 +29,32 @@ def run(main, module, shown, from_workdir=False):
     try:
         if any(argument in ("--help", "-h", "-help") for argument in sys.argv):
             print(_help(module, shown))
-            sys.exit(0)
+            _leave(0)
         _parse(sys.argv, from_workdir)
         main(flags.FLAGS)
-        sys.exit(0)
+        _leave(0)
     except (AdlTfError, OSError) as error:
         message = " ".join(str(error).split())
         print(f"{module}: {message}", file=sys.stderr)
-        sys.exit(getattr(error, "status", 1))
+        _leave(getattr(error, "status", 1))
     except KeyboardInterrupt:
         print(f"\n{module}: interrupted", file=sys.stderr)
-        sys.exit(130)
+        _leave(130)
+    except Exception:
+        traceback.print_exc()
+        _leave(1)
+
+
+def _leave(status):
+    """Ends the program, even where TensorFlow's cluster server would not.
+
+    The interpreter's own end waits for it, sometimes for ever.
+    """
+    if "TF_CONFIG" in os.environ:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def load_tensorflow():
