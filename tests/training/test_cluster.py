@@ -1,6 +1,7 @@
 """Several processes that train together."""
 
 import csv
+import json
 import os
 import socket
 import threading
@@ -168,3 +169,33 @@ def wait_for(path, process):
     while not os.path.exists(path):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_what_the_workers_see(settings, start_training, free_addresses):
+    program = os.path.join(os.path.dirname(__file__), "cluster_worker.py")
+    workers = [
+        start_training(settings(), free_addresses, index, program=[program])
+        for index in (0, 1)
+    ]
+    outputs = [worker.communicate(timeout=300) for worker in workers]
+    for worker, (printed, errors) in zip(workers, outputs):
+        assert printed, errors
+        worker.kill()
+    first, second = (json.loads(printed) for printed, _ in outputs)
+    # Every worker draws for itself, from one random state.
+    dropped = np.array([first.pop("dropped"), second.pop("dropped")])
+    assert 0.6 < dropped.mean() < 0.9
+    assert 0.2 < (dropped[0] != dropped[1]).mean() < 0.55
+    assert first == second
+    assert first["replicas"] == 2
+    assert first["step"] == 12
+    assert first["state"] == [5, 9]
+    assert first["weight"] == np.array([1.5, -2.0, 1e-30], "float32").tolist()
+    assert first["votes"] == [False, True, True]
+    images = np.arange(15.0).reshape(5, 3).tolist()
+    assert first["gathered"] == [images, [0, 1, 2, 3, 4]]
+    # The reason for a loop of our own. When this fails, `Model.fit` works
+    # under MultiWorkerMirroredStrategy: see WORKSPACE.md.
+    assert "unsupported type" in first["fit"] or "PerReplica" in first["fit"]
