@@ -22,6 +22,7 @@ from adl_tf.training.strategy import (
     lost_worker_reported,
     make_strategy,
     share_from_chief,
+    spans_workers,
 )
 
 
@@ -69,14 +70,8 @@ def _train(settings, examples, is_chief):
         steps_per_epoch = max(1, len(examples) // settings.batch_size)
     keras.utils.set_random_seed(settings.seed)
     with Stopping() as stopping:
-        # All workers have to build the same, whether or not they see the
-        # work directory.
-        resumed = any_worker(
-            strategy,
-            is_chief and checkpoints.latest_weights(settings.workdir),
-        )
         with strategy.scope():
-            trainer = Trainer(settings, steps_per_epoch, strategy, resumed)
+            trainer = Trainer(settings, steps_per_epoch, strategy)
         step, epoch_so_far = 0, (0.0, 0)
         if is_chief:
             workdir.write_environment(settings.workdir)
@@ -91,7 +86,7 @@ def _train(settings, examples, is_chief):
             _run_epochs(
                 trainer, examples, history, stopping, step, epoch_so_far
             )
-        elif is_chief and (num_steps or resumed):
+        elif is_chief and num_steps:
             print("there is nothing left to do")
         elif is_chief:
             trainer.save(0)
@@ -106,10 +101,9 @@ class Trainer:
         settings: Namespace of flags.
         steps_per_epoch: Number of steps in an epoch.
         strategy: `tf.distribute.Strategy` whose scope this is made in.
-        resumed: Whether a checkpoint will bring all weights.
     """
 
-    def __init__(self, settings, steps_per_epoch, strategy, resumed=False):
+    def __init__(self, settings, steps_per_epoch, strategy):
         self.strategy = strategy
         self.settings = settings
         self.steps_per_epoch = steps_per_epoch

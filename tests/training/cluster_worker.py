@@ -1,7 +1,7 @@
 """What one worker of a cluster sees, as JSON; started by test_cluster.py."""
 
 import json
-import sys
+import os
 
 import keras
 import numpy as np
@@ -68,5 +68,7 @@ try:
 except ValueError as error:
     seen["fit"] = str(error)[:60]
 
-print(json.dumps(seen), file=sys.__stdout__, flush=True)
+print(json.dumps(seen), flush=True)
 any_worker(strategy, False)
+# TensorFlow's server may hold up the interpreter's own end.
+os._exit(0)

@@ -179,11 +179,7 @@ def test_what_the_workers_see(settings, start_training, free_addresses):
         start_training(settings(), free_addresses, index, program=[program])
         for index in (0, 1)
     ]
-    outputs = [worker.communicate(timeout=300) for worker in workers]
-    for worker, (printed, errors) in zip(workers, outputs):
-        assert printed, errors
-        worker.kill()
-    first, second = (json.loads(printed) for printed, _ in outputs)
+    first, second = (json.loads(printed) for printed, _ in finish(*workers))
     # Every worker draws for itself, from one random state.
     dropped = np.array([first.pop("dropped"), second.pop("dropped")])
     assert 0.6 < dropped.mean() < 0.9
