@@ -106,7 +106,7 @@ def test_cluster_from_environment(monkeypatch):
 
 def finish(*processes):
     """The outputs of processes that have to end well."""
-    outputs = [process.communicate(timeout=300) for process in processes]
+    outputs = [process.communicate(timeout=600) for process in processes]
     for process, (_, errors) in zip(processes, outputs):
         assert process.returncode == 0, errors
     return outputs

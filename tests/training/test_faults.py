@@ -272,7 +272,7 @@ def test_process_that_is_told_to_stop(
             assert process.poll() is None, process.communicate()
             time.sleep(0.1)
         second = start_training(run)
-        _, errors = second.communicate(timeout=120)
+        _, errors = second.communicate(timeout=300)
         assert second.returncode == 2
         assert errors.count("\n") == 1
         assert f"in use by process {process.pid} on" in errors
