@@ -59,7 +59,7 @@ def test_help_loads_nothing_heavy(command):
         ("backbone", flags.BACKBONES),
         ("method", flags.METHODS),
         ("schedule", ("cosine", "step")),
-        ("strategy", ("auto", "one_device", "mirrored")),
+        ("strategy", ("auto", "one_device", "mirrored", "multi_worker")),
     ],
 )
 def test_unknown_value_lists_the_valid_ones(flag, valid):
