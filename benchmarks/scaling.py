@@ -8,6 +8,7 @@ share its cores, so that the ratio can only show what the second replica costs.
 """
 
 import copy
+import os
 import statistics
 import time
 
@@ -36,6 +37,7 @@ def main(values):
         )
     settings = flags.settings(values)
     settings.weights, settings.num_classes = "none", 10
+    settings.workdir = os.devnull  # Nothing is saved.
     runs = {
         name: Run(name, settings, values.steps)
         for name in ("one_device", "mirrored")
