@@ -9,8 +9,9 @@
 The heatmaps come from a trained work directory, from an exported model, or
 from .npy files that any program wrote. Writes metrics.json and per_image.jsonl
 into the work directory or --output_dir, and what adl_tf.report shows into
-evaluations/ there, where each protocol has its own files. The protocol says how boxes are made
-and when they are right; numbers of different protocols cannot be compared.
+evaluations/ there, where each protocol has its own files. The protocol says
+how boxes are made and when they are right; numbers of different protocols
+cannot be compared.
 """
 
 import json

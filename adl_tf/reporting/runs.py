@@ -8,6 +8,9 @@ import os
 from adl_tf.errors import DataError, UsageError
 from adl_tf.evaluation.archive import read_archives
 
+# As many colours as the page has.
+MAX_RUNS = 6
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -40,10 +43,16 @@ def read_runs(folders):
         List of `Run`.
 
     Raises:
-        UsageError: If a folder does not exist or is named twice.
+        UsageError: If a folder does not exist or is named twice, or there are
+            too many.
         DataError: If a folder holds nothing to report or a damaged file.
     """
     folders = [os.path.abspath(os.path.expanduser(each)) for each in folders]
+    if len(folders) > MAX_RUNS:
+        raise UsageError(
+            f"--compare: at most {MAX_RUNS} runs stand side by side, not "
+            f"{len(folders)}"
+        )
     for index, folder in enumerate(folders):
         if not os.path.isdir(folder):
             raise UsageError(f"{folder} is not a folder")
