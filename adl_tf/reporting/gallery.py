@@ -34,7 +34,9 @@ def gallery(runs):
     pictures, classes, unreadable = {}, {}, []
     evaluations = []
     for name in evaluation_names(runs):
-        archives = [run.evaluations.get(name, (None, None)) for run in runs]
+        archives = {
+            run.name: run.evaluations.get(name, (None, None)) for run in runs
+        }
         evaluation = _evaluation(name, archives, pictures, classes, unreadable)
         if evaluation:
             evaluations.append(evaluation)
@@ -66,12 +68,12 @@ def evaluation_names(runs):
 def _evaluation(name, archives, pictures, classes, unreadable):
     shown = [
         (metrics, arrays)
-        for metrics, arrays in archives
+        for metrics, arrays in archives.values()
         if arrays is not None and metrics["curve"]
     ]
     if not shown:
         return None
-    metrics, arrays = shown[0]
+    _, arrays = shown[0]
     thresholds = arrays["thresholds"]
     chosen = _spread(len(arrays["image_ids"]), MAX_PICTURES)
     ids = arrays["image_ids"][chosen].tolist()
@@ -93,7 +95,7 @@ def _evaluation(name, archives, pictures, classes, unreadable):
     return {
         "name": name,
         "thresholds": thresholds.tolist(),
-        "marks": _marks(metrics, thresholds),
+        "marks": _marks(archives, thresholds),
         "pictures": numbers,
         "runs": [
             None
@@ -101,7 +103,7 @@ def _evaluation(name, archives, pictures, classes, unreadable):
             or not metrics["curve"]
             or not np.array_equal(arrays["thresholds"], thresholds)
             else _run(metrics, arrays, ids)
-            for metrics, arrays in archives
+            for metrics, arrays in archives.values()
         ],
     }
 
@@ -179,21 +181,26 @@ def encode_picture(path):
     return f"data:image/jpeg;base64,{text}"
 
 
-def _marks(metrics, thresholds):
-    """Thresholds with a meaning: label and place, the best one last."""
-    meanings = {
-        "fixed_tau": "fixed",
-        "val_tau": f"chosen on {metrics.get('val_split')}",
-        "best_tau": "best (oracle)",
-    }
-    return [
-        {
-            "label": f"{metrics[tau]['tau']:g} {meaning}",
-            "place": int(np.argmin(np.abs(thresholds - metrics[tau]["tau"]))),
-        }
-        for tau, meaning in meanings.items()
-        if metrics.get(tau)
-    ]
+def _marks(archives, thresholds):
+    """Thresholds with a meaning: label and place, the fixed one first."""
+    marks = {}
+    for tau, meaning in (
+        ("fixed_tau", "fixed"),
+        ("val_tau", "chosen on other pictures"),
+        ("best_tau", "best (oracle)"),
+    ):
+        for name, (metrics, _) in archives.items():
+            if not metrics or not metrics.get(tau):
+                continue
+            value = metrics[tau]["tau"]
+            of = (
+                f" of {name}"
+                if tau != "fixed_tau" and len(archives) > 1
+                else ""
+            )
+            place = int(np.argmin(np.abs(thresholds - value)))
+            marks[f"{value:g} {meaning}{of}"] = place
+    return [{"label": label, "place": place} for label, place in marks.items()]
 
 
 def _class_name(arrays, label):

@@ -122,9 +122,9 @@
     words.append(box, answer);
     if (entry.predicted !== undefined) {
       const sure = entry.probability === undefined
-        ? "" : `, ${Math.round(100 * entry.probability)} %`;
+        ? "" : `, ${Math.round(100 * entry.probability)}\u00a0%`;
       answer.className = entry.right ? "right" : "wrong";
-      answer.textContent = `${entry.right ? "" : "named "}${entry.predicted}${sure}`;
+      answer.textContent = `${entry.right ? "class" : `named ${entry.predicted}`}${sure}`;
     }
     return {
       figure,
@@ -202,8 +202,8 @@
       ]) {
         if (!curve) continue;
         const value = curve[state.place];
-        parts.push(`${label} `,
-          make("data", { value, title: label }, `${value.toFixed(1)} %`), "  ");
+        parts.push(make("span", { class: "number" }, `${label} `,
+          make("data", { value }, `${value.toFixed(1)} %`)));
       }
       return [make("div", {}, ...parts)];
     }));
