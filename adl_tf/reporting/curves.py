@@ -5,7 +5,7 @@ import math
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 440, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 12, 30, 44
 
 
 def line_chart(series, title, x_label, y_label, y_limits=None, marker=False):
@@ -57,7 +57,7 @@ def line_chart(series, title, x_label, y_label, y_limits=None, marker=False):
         x, _ = place(value, low)
         parts.append(_text(x, bottom + 18, f"{value:g}", "middle"))
     parts.append(_text((_LEFT + right) / 2, _HEIGHT - 8, x_label, "middle"))
-    parts.append(_text(_LEFT + 4, _TOP + 10, y_label, "start", "axis"))
+    parts.append(_text(0, 14, y_label, "start"))
     for name, line in series:
         drawn = " ".join(_segments(line, place))
         parts.append(f'<path class="line {escape(name)}" d="{drawn}"/>')
@@ -118,8 +118,8 @@ def _segments(line, place):
         pen = "L"
 
 
-def _text(x, y, text, anchor, name="tick"):
+def _text(x, y, text, anchor):
     return (
-        f'<text class="{name}" x="{x:.1f}" y="{y:.1f}" '
+        f'<text x="{x:.1f}" y="{y:.1f}" '
         f'text-anchor="{anchor}">{escape(text)}</text>'
     )

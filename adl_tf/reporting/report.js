@@ -94,6 +94,13 @@
     context.putImageData(picture, 0, 0);
   }
 
+  // Not rounded: 0.499 is no 0.50.
+  const cut = (value) => (Math.floor(100 * value) / 100).toFixed(2);
+
+  // Lines may break within long names.
+  const breakable = (text) => text.split(/(?<=[_/])/)
+    .flatMap((part) => [part, make("wbr")]);
+
   function makeView(picture, run, entry, name) {
     const view = make("div", { class: "view" });
     const words = make("figcaption");
@@ -117,7 +124,7 @@
     const estimates = ["shade", "estimate"].map((kind) => makeSvg("rect", { class: kind }));
     drawing.append(...estimates);
     view.append(image, canvas, drawing);
-    if (data.runs.length > 1) words.append(make("span", { class: "name" }, name));
+    if (data.runs.length > 1) words.append(make("span", { class: "name" }, ...breakable(name)));
     const box = make("span"), answer = make("span");
     words.append(box, answer);
     if (entry.predicted !== undefined) {
@@ -137,7 +144,7 @@
         if (!judged.known) return;
         box.className = judged.hit ? "right" : "wrong";
         box.textContent = judged.box
-          ? `box, IoU ${judged.iou.toFixed(2)}` : "no heatmap";
+          ? `box, IoU ${cut(judged.iou)}` : "no heatmap";
       },
     };
   }
@@ -148,8 +155,8 @@
       run && run.entries[index]
         ? makeView(picture, run, run.entries[index], data.runs[at]) : null);
     const element = make("li", {},
-      make("h3", {}, data.classes[picture.class]),
-      make("p", { class: "file" }, picture.name),
+      make("h3", {}, ...breakable(data.classes[picture.class])),
+      make("p", { class: "file" }, ...breakable(picture.name)),
       make("div", { class: "views" },
         ...views.filter(Boolean).map((view) => view.figure)));
     const card = { index, picture, views, element, seen: false };
@@ -193,9 +200,10 @@
     }
     find("numbers").replaceChildren(...evaluation.runs.flatMap((run, at) => {
       if (!run) return [];
-      const parts = [make("span", { class: `swatch run${at}` })];
+      const parts = [];
       if (data.runs.length > 1) {
-        parts.push(make("span", { class: "name" }, data.runs[at]));
+        parts.push(make("span", { class: `swatch run${at}` }),
+          make("span", { class: "name" }, data.runs[at]));
       }
       for (const [label, curve] of [
         ["GT-known Loc", run.gt_known_loc], ["Top-1 Loc", run.top1_loc],

@@ -30,8 +30,9 @@ def write_report(runs, output_dir):
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     text = environment.get_template("report.html").render(
-        title=" and ".join(run.name for run in runs),
+        title=_listed([run.name for run in runs]),
         runs=runs,
         summary=_summary(runs),
         style=_file("report.css"),
@@ -50,6 +51,16 @@ def write_report(runs, output_dir):
 def _file(name):
     folder = importlib.resources.files("adl_tf.reporting")
     return Markup(folder.joinpath(name).read_text(encoding="utf-8"))
+
+
+def _breakable(text):
+    """Allows lines to break within long names."""
+    return Markup("_<wbr>").join(text.split("_"))
+
+
+def _listed(names):
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _summary(runs):

@@ -12,7 +12,11 @@ from adl_tf.datasets import pipeline
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import AdlTfError
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.methods.cam import class_activation_maps, feature_model
+from adl_tf.methods.cam import (
+    class_activation_maps,
+    class_kernel,
+    feature_model,
+)
 from adl_tf.reporting import drawing
 
 NUM_PICTURES = 8
@@ -81,7 +85,7 @@ class Preview:
             )
             for boxes, size in zip(examples.boxes, np.asarray(sizes))
         ]
-        self._kernel = model.get_layer("logits").kernel
+        self._kernel = class_kernel(model)
         self._features = feature_model(model)
 
     def draw(self):
