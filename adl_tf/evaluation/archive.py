@@ -116,7 +116,7 @@ def _read_arrays(path):
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} is damaged: run adl_tf.evaluate again"
         ) from error

@@ -163,7 +163,7 @@ def encode_picture(path):
     Returns:
         Text, or `None` if there is no such picture.
     """
-    if not os.path.isfile(path):
+    if not os.path.isfile(path) or not os.path.getsize(path):
         return None
     picture = cv2.imdecode(
         np.fromfile(path, np.uint8),

@@ -36,7 +36,7 @@ def scored(tmp_path_factory):
     corners = random.integers(8, 40, (COUNT, 2))
     _write_data(root / "data", names, corners, random)
     folders = []
-    for name, reach in (("heads", 0.4), ("<b>wholes", 0.9)):
+    for name, reach in (("heads", 0.25), ("<b>wholes", 0.45)):
         folder = root / name
         maps = root / f"maps of {reach}"
         for image_id, (x, y) in zip(names, corners):
@@ -57,7 +57,7 @@ def scored(tmp_path_factory):
         (folder / "history.csv").write_text(HISTORY)
         (folder / "flags.cfg").write_text(
             "--dataset=metadata\n--backbone=small_cnn\n"
-            f"--method={'adl' if reach > 0.5 else 'cam'}\n"
+            f"--method={'adl' if name != 'heads' else 'cam'}\n"
         )
         folders.append(str(folder))
     return types.SimpleNamespace(
@@ -90,9 +90,11 @@ def _write_data(root, names, corners, random):
 
 
 def _heatmap(x, y, reach, random):
-    """Bright at the upper left of an object, falling off within `reach`."""
+    """Bright in an object, falling off within about `reach` of its side."""
     rows, columns = np.mgrid[:SIZE, :SIZE]
-    distance = np.hypot(columns - x - 5, rows - y - 5) / (12 * reach)
+    x, y = (x, y) + random.uniform(4, 8, 2)
+    distance = np.hypot(columns - x, rows - y)
+    distance /= 12 * reach * random.uniform(0.7, 1.3)
     heatmap = np.exp(-(distance**2)) + 0.05 * random.random((SIZE, SIZE))
     heatmap -= heatmap.min()
     return (heatmap / heatmap.max()).astype(np.float32)

@@ -76,7 +76,7 @@ def test_the_data_survive_being_embedded(page, scored):
 
 def test_accuracies_and_settings_are_there(page, scored):
     parsed, _ = page
-    words = " ".join("".join(parsed.words).split())
+    words = " ".join(" ".join(parsed.words).split())
     for run in scored.runs:
         for name in ("adl_cvpr19-test", "wsoleval_cvpr20-test"):
             metrics, _ = run.evaluations[name]
