@@ -37,7 +37,12 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "test": ["hypothesis>=6.100", "pytest>=8", "ruff>=0.9"],
+        "test": [
+            "hypothesis>=6.100",
+            "pytest>=8",
+            "ruff>=0.9",
+            "selenium>=4.20",
+        ],
         "backends": ["jax", "torch"],
     },
 )
