@@ -43,8 +43,8 @@ def read_runs(folders):
         List of `Run`.
 
     Raises:
-        UsageError: If a folder does not exist or is named twice, or there are
-            too many.
+        UsageError: If a folder does not exist or is named twice, there are
+            too many, or they were scored on different pictures.
         DataError: If a folder holds nothing to report or a damaged file.
     """
     folders = [os.path.abspath(os.path.expanduser(each)) for each in folders]
@@ -58,9 +58,37 @@ def read_runs(folders):
             raise UsageError(f"{folder} is not a folder")
         if folder in folders[:index]:
             raise UsageError(f"{folder} is named twice")
-    return [
+    runs = [
         _read(folder, name) for folder, name in zip(folders, _names(folders))
     ]
+    for run in runs[1:]:
+        check_same_pictures(runs[0], run)
+    return runs
+
+
+def check_same_pictures(first, other):
+    """Differences mean nothing between accuracies on different pictures.
+
+    Args:
+        first: `Run`.
+        other: `Run`.
+
+    Raises:
+        UsageError: If both were evaluated under the same protocol, and not on
+            the same pictures.
+    """
+    for name in first.evaluations.keys() & other.evaluations.keys():
+        (metrics, arrays), (other_metrics, other_arrays) = (
+            run.evaluations[name] for run in (first, other)
+        )
+        same = metrics.get("num_images") == other_metrics.get("num_images")
+        if same and arrays is not None and other_arrays is not None:
+            same = set(arrays["image_ids"]) == set(other_arrays["image_ids"])
+        if not same:
+            raise UsageError(
+                f"--compare: {first.name} and {other.name} were scored on "
+                f"different pictures under {name}"
+            )
 
 
 def _names(folders):

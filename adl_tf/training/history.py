@@ -72,7 +72,9 @@ class History:
                     if name not in ("epoch", "step"):
                         tf.summary.scalar(name, value)
                 if pictures is not None:
-                    tf.summary.image("heatmaps", pictures, len(pictures))
+                    tf.summary.image(
+                        "heatmaps", pictures, max_outputs=len(pictures)
+                    )
             self.writer.flush()
         except tf.errors.OpError as error:
             reason = str(error.message).split("\n")[0].rpartition("; ")[2]

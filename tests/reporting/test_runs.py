@@ -1,7 +1,9 @@
+import dataclasses
+
 import pytest
 
 from adl_tf.errors import DataError, UsageError
-from adl_tf.reporting.runs import read_runs
+from adl_tf.reporting.runs import check_same_pictures, read_runs
 
 
 def make(folder):
@@ -46,6 +48,29 @@ def test_damaged_files(tmp_path, name, content):
     (folder / name).write_text(content)
     with pytest.raises(DataError, match=f"{name} is damaged"):
         read_runs([str(folder)])
+
+
+def test_runs_on_different_pictures_are_not_compared(tmp_path):
+    folders = [make(tmp_path / name) for name in ("a", "b")]
+    for folder, count in zip(folders, (5, 6)):
+        (folder / "metrics.json").write_text(
+            f'{{"protocol": "adl_cvpr19", "num_images": {count}}}'
+        )
+    assert len(read_runs([str(folders[0])])) == 1
+    with pytest.raises(UsageError, match="a and b were .* different pictures"):
+        read_runs(map(str, folders))
+
+
+def test_as_many_but_other_pictures(scored):
+    first, second = scored.runs
+    (metrics, arrays) = second.evaluations["adl_cvpr19-test"]
+    ids = arrays["image_ids"].copy()
+    ids[3] = "elsewhere.jpg"
+    changed = {"adl_cvpr19-test": (metrics, {**arrays, "image_ids": ids})}
+    with pytest.raises(UsageError, match="different pictures under adl_cvpr"):
+        check_same_pictures(
+            first, dataclasses.replace(second, evaluations=changed)
+        )
 
 
 def test_folders_that_are_none(tmp_path):
