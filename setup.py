@@ -22,7 +22,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["adl_tf", "adl_tf.*"]),
-    package_data={"adl_tf.reporting": ["*.html"]},
+    package_data={"adl_tf.reporting": ["*.html", "*.css", "*.js"]},
     install_requires=[
         "absl-py>=2.1",
         "h5py>=3.11",
@@ -37,7 +37,12 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "test": ["hypothesis>=6.100", "pytest>=8", "ruff>=0.9"],
+        "test": [
+            "hypothesis>=6.100",
+            "pytest>=8",
+            "ruff>=0.9",
+            "selenium>=4.20",
+        ],
         "backends": ["jax", "torch"],
     },
 )

@@ -8,8 +8,10 @@
 
 The heatmaps come from a trained work directory, from an exported model, or
 from .npy files that any program wrote. Writes metrics.json and per_image.jsonl
-into the work directory or --output_dir. The protocol says how boxes are made
-and when they are right; numbers of different protocols cannot be compared.
+into the work directory or --output_dir, and what adl_tf.report shows into
+evaluations/ there, where each protocol has its own files. The protocol says
+how boxes are made and when they are right; numbers of different protocols
+cannot be compared.
 """
 
 import json
@@ -115,14 +117,14 @@ def main(values):
     if not output_dir:
         raise UsageError(f"--{sources[0]} needs --output_dir")
     if values.heatmaps:
-        metrics, records = _score_folder(values)
+        results = _score_folder(values)
     else:
-        metrics, records = _score_network(values)
+        results = _score_network(values)
         from adl_tf.training.strategy import is_chief
 
         if not is_chief(values.strategy):
             return
-    _write(output_dir, metrics, records)
+    _write(output_dir, *results)
 
 
 def _score_network(values):
@@ -178,7 +180,7 @@ def _score_network(values):
         "heatmap": values.heatmap,
         **metrics,
     }
-    return metrics, records
+    return metrics, records, scoring.arrays(answers)
 
 
 def _score_folder(values):
@@ -221,7 +223,7 @@ def _score_folder(values):
         "num_missing": len(problems),
         **metrics,
     }
-    return metrics, records
+    return metrics, records, scoring.arrays(answers)
 
 
 def _splits(values, read):
@@ -266,8 +268,11 @@ def _protocol(values):
         raise UsageError(f"--protocol_options: {error}") from error
 
 
-def _write(output_dir, metrics, records):
+def _write(output_dir, metrics, records, arrays):
+    from adl_tf.evaluation.archive import metrics_text, write_archive
+
     os.makedirs(output_dir, exist_ok=True)
+    write_archive(output_dir, metrics, arrays)
     write_whole(
         os.path.join(output_dir, "per_image.jsonl"),
         "".join(json.dumps(record) + "\n" for record in records),
@@ -277,9 +282,7 @@ def _write(output_dir, metrics, records):
     if os.path.isfile(path):
         with open(path, encoding="utf-8") as file:
             replaced = f", in place of {json.load(file).get('protocol')}"
-    # A line an entry: the curve has a thousand numbers.
-    lines = [f' "{key}": {json.dumps(metrics[key])}' for key in metrics]
-    write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    write_whole(path, metrics_text(metrics))
     print(summary(metrics))
     print(f"written: {path} ({metrics['protocol']}{replaced})")
 

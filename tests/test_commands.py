@@ -7,7 +7,7 @@ import pytest
 
 from adl_tf import flags
 
-COMMANDS = ("train", "evaluate", "export", "predict", "models")
+COMMANDS = ("train", "evaluate", "export", "predict", "models", "report")
 
 
 def run(command, *arguments):
@@ -31,7 +31,7 @@ def test_help(command):
     result = run(command, "--help")
     assert result.returncode == 0
     assert result.stdout.startswith(
-        ("Trains", "Scores", "Exports", "Localises", "Lists")
+        ("Trains", "Scores", "Exports", "Localises", "Lists", "Shows")
     )
     assert f"python -m adl_tf.{command}" in result.stdout
     assert not result.stderr
@@ -86,6 +86,8 @@ def test_unknown_value_lists_the_valid_ones(flag, valid):
         ("evaluate", ["--protocol=x"], ["adl_cvpr19", "wsoleval_cvpr20"]),
         ("export", ["--workdir=/nowhere"], ["/nowhere"]),
         ("predict", ["--images=x.jpg"], ["--saved_model is needed"]),
+        ("report", [], ["--workdir is needed"]),
+        ("report", ["--workdir=/nowhere"], ["/nowhere is not a folder"]),
     ],
 )
 def test_bad_usage(command, arguments, words):

@@ -7,9 +7,14 @@ import cv2
 import numpy as np
 
 from adl_tf.errors import DataError
+from adl_tf.evaluation.archive import pack_boxes
 from adl_tf.localization.bootstrap import confidence_intervals
 from adl_tf.localization.metrics import localization_metrics
 from adl_tf.localization.scores import Scores
+
+# Side in pixels of the heatmaps that are kept for the report: twice that of
+# the networks' maps.
+THUMBNAIL_SIDE = 28
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +82,9 @@ class Scoring:
         )
         self._save_heatmaps = save_heatmaps
         self._scores = Scores(len(examples), protocol, input_size)
+        self._thumbnails = np.zeros(
+            (len(examples), THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8
+        )
 
     def add(self, index, heatmap, file_size=None):
         """Scores the heatmap of an image.
@@ -95,6 +103,14 @@ class Scoring:
             path = os.path.join(self._save_heatmaps, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             np.save(path, heatmap.astype(np.float32))
+        self._thumbnails[index] = np.round(
+            255
+            * cv2.resize(
+                np.clip(heatmap, 0, 1).astype(np.float32),
+                (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
+                interpolation=cv2.INTER_AREA,
+            )
+        )
         expected = self._expected(index, file_size)
         self._scores.add(index, heatmap, expected, *self._masks(index))
 
@@ -141,6 +157,43 @@ class Scoring:
             self._record(index, answers, best) for index in range(len(labels))
         ]
         return metrics, records
+
+    def arrays(self, answers=None):
+        """What the report draws the pictures from.
+
+        Args:
+            answers: `ClassAnswers`, or `None` if only boxes are scored.
+
+        Returns:
+            Dictionary of arrays, for `write_archive`.
+        """
+        examples, scores = self.examples, self._scores
+        rows, truths, counts = [np.zeros((0, 6), np.int32)], [], []
+        for index in range(len(examples)):
+            boxes = scores.boxes(index)
+            if boxes is not None:
+                rows.append(pack_boxes(index, boxes))
+            truths.append(scores.ground_truth(index))
+            counts.append(len(truths[-1]))
+        arrays = {
+            "image_ids": np.array(examples.image_ids),
+            "paths": np.array(
+                [os.path.abspath(path) for path in examples.paths], str
+            ),
+            "class_names": np.array(examples.class_names, str),
+            "labels": examples.labels,
+            "sizes": np.array([self.input_size, self.resize_size]),
+            "thresholds": scores.thresholds,
+            "boxes": np.concatenate(rows),
+            "ground_truth": np.concatenate(truths).astype(np.int32),
+            "ground_truth_counts": np.array(counts),
+            "heatmaps": self._thumbnails,
+        }
+        if answers is not None:
+            arrays["predicted"] = answers.class_ids
+            if answers.probabilities is not None:
+                arrays["probabilities"] = answers.probabilities
+        return arrays
 
     def best_threshold(self):
         """The threshold with the highest GT-known Loc on these images."""

@@ -133,17 +133,44 @@ class Scores:
         Returns:
             `Answer`, or `None` if the image has no heatmap or no ground truth.
         """
-        if self._boxes[index] is None:
+        boxes = self.boxes(index)
+        if boxes is None:
             return None
-        boxes = np.frombuffer(zlib.decompress(self._boxes[index]), np.int16)
         column = int(np.argmin(np.abs(self.thresholds - threshold)))
-        box = boxes.reshape(-1, 4)[column].astype(int)
+        box = boxes[column]
         ground_truth = self._ground_truth[index]
         return Answer(
             box=box.tolist(),
             ground_truth=ground_truth.tolist(),
             iou=float(box_iou([box], ground_truth).max()),
         )
+
+    def boxes(self, index):
+        """Box of an image at every threshold.
+
+        Args:
+            index: Place of the image.
+
+        Returns:
+            int array `(thresholds, 4)`, or `None` if the image has no heatmap
+            or no ground truth.
+        """
+        if self._boxes[index] is None:
+            return None
+        boxes = np.frombuffer(zlib.decompress(self._boxes[index]), np.int16)
+        return boxes.reshape(-1, 4).astype(int)
+
+    def ground_truth(self, index):
+        """Boxes that those of an image are compared with.
+
+        Args:
+            index: Place of the image.
+
+        Returns:
+            int array `(n, 4)`, empty if there are none.
+        """
+        known = self._ground_truth[index]
+        return np.zeros((0, 4), int) if known is None else known
 
     def baselines(self):
         """What boxes that ignore the picture reach on the same images.

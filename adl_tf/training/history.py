@@ -39,11 +39,13 @@ class History:
         rows = self.tables["timing.csv"]
         return float(rows[-1]["seconds"]) if rows else 0.0
 
-    def add(self, row):
+    def add(self, row, pictures=None):
         """Writes the row of an epoch; before its checkpoint is saved.
 
         Args:
             row: Dictionary of numbers.
+            pictures: uint8 array `(n, height, width, 3)` for TensorBoard, or
+                `None`.
 
         Raises:
             AdlTfError: If the files cannot be written.
@@ -58,9 +60,9 @@ class History:
                 os.path.join(self.workdir, name),
                 _as_text(self.tables[name], columns),
             )
-        self._log(row)
+        self._log(row, pictures)
 
-    def _log(self, row):
+    def _log(self, row, pictures):
         folder = os.path.join(self.workdir, "logs")
         try:
             if self.writer is None:
@@ -69,6 +71,10 @@ class History:
                 for name, value in row.items():
                     if name not in ("epoch", "step"):
                         tf.summary.scalar(name, value)
+                if pictures is not None:
+                    tf.summary.image(
+                        "heatmaps", pictures, max_outputs=len(pictures)
+                    )
             self.writer.flush()
         except tf.errors.OpError as error:
             reason = str(error.message).split("\n")[0].rpartition("; ")[2]

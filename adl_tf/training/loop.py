@@ -14,6 +14,7 @@ from adl_tf.errors import AdlTfError, UsageError
 from adl_tf.methods.settings import assemble_from_settings
 from adl_tf.training import checkpoints, workdir
 from adl_tf.training.history import History
+from adl_tf.training.preview import make_preview
 from adl_tf.training.schedule import learning_rate_schedule
 from adl_tf.training.stopping import Stopped, Stopping
 from adl_tf.training.strategy import (
@@ -224,6 +225,7 @@ def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
     settings, per_epoch = trainer.settings, trainer.steps_per_epoch
     is_chief = history is not None
     batches = iter(_distributed_batches(trainer, examples, step, is_chief))
+    preview = make_preview(settings, trainer.model) if is_chief else None
     loss, right = epoch_so_far
     seconds = history.seconds if is_chief else 0.0
     while step < settings.epochs * per_epoch:
@@ -266,7 +268,7 @@ def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
             }
             # First the row: without its checkpoint the epoch comes again, and
             # the row with it.
-            history.add(row)
+            history.add(row, preview and preview.draw())
             trainer.save(step)
             print(
                 f"epoch {epoch:3d}/{settings.epochs}  "

@@ -1,0 +1,214 @@
+"""The pictures of test sets with boxes at every threshold, as data of a page.
+
+Everything that moves in the page is computed there from what is here: boxes are
+integers, and overlaps of integers come out the same in every language.
+"""
+
+import base64
+import os
+
+import cv2
+import numpy as np
+
+# Pictures of a test set that are shown; larger sets are thinned out evenly.
+MAX_PICTURES = 500
+# Side in pixels and JPEG quality of the pictures in the page.
+PICTURE_SIDE = 240
+JPEG_QUALITY = 72
+
+
+def gallery(runs):
+    """What the page draws pictures, boxes and accuracies from.
+
+    Args:
+        runs: List of `Run`.
+
+    Returns:
+        Tuple of a dictionary for JSON and the list of paths of the pictures
+        that cannot be read. The dictionary holds `runs` (names), `classes`
+        (names), `pictures` (`name`, number of the class, `source` as a data
+        URI or `None`) and `evaluations`: for each protocol and split
+        `thresholds`, `marks` (those with a meaning), `pictures` (numbers) and
+        `runs`, where a run that was not evaluated so is `None`.
+    """
+    pictures, classes, unreadable = {}, {}, []
+    evaluations = []
+    for name in evaluation_names(runs):
+        archives = {
+            run.name: run.evaluations.get(name, (None, None)) for run in runs
+        }
+        evaluation = _evaluation(name, archives, pictures, classes, unreadable)
+        if evaluation:
+            evaluations.append(evaluation)
+    data = {
+        "runs": [run.name for run in runs],
+        "classes": list(classes),
+        "pictures": [picture for _, picture in pictures.values()],
+        "evaluations": evaluations,
+    }
+    return data, unreadable
+
+
+def evaluation_names(runs):
+    """Names of all evaluations, those that most runs have first.
+
+    Args:
+        runs: List of `Run`.
+
+    Returns:
+        List of names.
+    """
+    names = dict.fromkeys(name for run in runs for name in run.evaluations)
+    return sorted(
+        names,
+        key=lambda name: -sum(name in run.evaluations for run in runs),
+    )
+
+
+def _evaluation(name, archives, pictures, classes, unreadable):
+    shown = [
+        (metrics, arrays)
+        for metrics, arrays in archives.values()
+        if arrays is not None and metrics["curve"]
+    ]
+    if not shown:
+        return None
+    _, arrays = shown[0]
+    thresholds = arrays["thresholds"]
+    chosen = _spread(len(arrays["image_ids"]), MAX_PICTURES)
+    ids = arrays["image_ids"][chosen].tolist()
+    numbers = []
+    for place in chosen:
+        path = str(arrays["paths"][place])
+        if path not in pictures:
+            source = encode_picture(path)
+            if source is None:
+                unreadable.append(path)
+            label = _class_name(arrays, arrays["labels"][place])
+            picture = {
+                "name": str(arrays["image_ids"][place]),
+                "class": classes.setdefault(label, len(classes)),
+                "source": source,
+            }
+            pictures[path] = (len(pictures), picture)
+        numbers.append(pictures[path][0])
+    return {
+        "name": name,
+        "thresholds": thresholds.tolist(),
+        "marks": _marks(archives, thresholds),
+        "pictures": numbers,
+        "runs": [
+            None
+            if arrays is None
+            or not metrics["curve"]
+            or not np.array_equal(arrays["thresholds"], thresholds)
+            else _run(metrics, arrays, ids)
+            for metrics, arrays in archives.values()
+        ],
+    }
+
+
+def _run(metrics, arrays, ids):
+    places = {
+        image_id: place
+        for place, image_id in enumerate(arrays["image_ids"].tolist())
+    }
+    # Rows of boxes are sorted by image.
+    begins = np.searchsorted(
+        arrays["boxes"][:, 0], np.arange(len(places) + 1)
+    ).tolist()
+    ends = np.cumsum(arrays["ground_truth_counts"]).tolist()
+    input_size, resize_size = arrays["sizes"].tolist()
+
+    def entry(place):
+        if place is None:
+            return None
+        boxes = arrays["boxes"][begins[place] : begins[place + 1], 1:]
+        begin = ends[place - 1] if place else 0
+        answer = {
+            "boxes": boxes.tolist(),
+            "truth": arrays["ground_truth"][begin : ends[place]].tolist(),
+            "heatmap": base64.b64encode(
+                arrays["heatmaps"][place].tobytes()
+            ).decode(),
+        }
+        if "predicted" in arrays:
+            predicted = arrays["predicted"][place]
+            answer["right"] = bool(predicted == arrays["labels"][place])
+            answer["predicted"] = _class_name(arrays, predicted)
+        if "probabilities" in arrays:
+            probability = float(arrays["probabilities"][place])
+            answer["probability"] = round(probability, 4)
+        return answer
+
+    return {
+        "size": input_size,
+        # Share of the side of the picture that the network sees.
+        "crop": input_size / resize_size,
+        "min_iou": metrics["rules"]["min_iou"],
+        "count": metrics["num_images"],
+        "gt_known_loc": metrics["curve"]["gt_known_loc"],
+        "top1_loc": metrics["curve"]["top1_loc"],
+        "heatmap_side": arrays["heatmaps"].shape[1],
+        "entries": [entry(places.get(image_id)) for image_id in ids],
+    }
+
+
+def encode_picture(path):
+    """A picture as the network's input is warped, small, as a data URI.
+
+    Args:
+        path: Of a picture in any format that OpenCV reads.
+
+    Returns:
+        Text, or `None` if there is no such picture.
+    """
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return None
+    picture = cv2.imdecode(
+        np.fromfile(path, np.uint8),
+        # As the pipeline reads them: without turning.
+        cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+    )
+    if picture is None:
+        return None
+    side = min(PICTURE_SIDE, max(picture.shape[:2]))
+    picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(
+        ".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
+    )
+    text = base64.b64encode(encoded.tobytes()).decode()
+    return f"data:image/jpeg;base64,{text}"
+
+
+def _marks(archives, thresholds):
+    """Thresholds with a meaning: label and place, the fixed one first."""
+    marks = {}
+    for tau, meaning in (
+        ("fixed_tau", "fixed"),
+        ("val_tau", "chosen on other pictures"),
+        ("best_tau", "best (oracle)"),
+    ):
+        for name, (metrics, _) in archives.items():
+            if not metrics or not metrics.get(tau):
+                continue
+            value = metrics[tau]["tau"]
+            of = (
+                f" of {name}"
+                if tau != "fixed_tau" and len(archives) > 1
+                else ""
+            )
+            place = int(np.argmin(np.abs(thresholds - value)))
+            marks[f"{value:g} {meaning}{of}"] = place
+    return [{"label": label, "place": place} for label, place in marks.items()]
+
+
+def _class_name(arrays, label):
+    names = arrays["class_names"]
+    return str(names[label]) if label < len(names) else str(label)
+
+
+def _spread(count, limit):
+    if count <= limit:
+        return np.arange(count)
+    return np.unique(np.linspace(0, count - 1, limit).round().astype(int))

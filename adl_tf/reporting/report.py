@@ -1,0 +1,149 @@
+"""The page of adl_tf.report: one file, which needs no network."""
+
+import importlib.resources
+import os
+
+import jinja2
+from markupsafe import Markup
+
+from adl_tf.files import write_whole
+from adl_tf.reporting.curves import line_chart
+from adl_tf.reporting.gallery import evaluation_names, gallery
+from adl_tf.reporting.tables import metric_groups, setting_rows
+
+
+def write_report(runs, output_dir):
+    """Writes index.html.
+
+    Args:
+        runs: List of `Run`; differences are those from the first.
+        output_dir: Folder to write to.
+
+    Returns:
+        Tuple of the path of the page and the list of paths of the pictures
+        that cannot be read, which are left blank.
+    """
+    data, unreadable = gallery(runs)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("adl_tf.reporting", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = _breakable
+    text = environment.get_template("report.html").render(
+        title=_listed([run.name for run in runs]),
+        runs=runs,
+        summary=_summary(runs),
+        style=_file("report.css"),
+        script=_file("report.js"),
+        evaluations=[_evaluation(runs, n) for n in evaluation_names(runs)],
+        history=_history_charts(runs),
+        settings=setting_rows(runs),
+        data=data,
+    )
+    os.makedirs(output_dir, exist_ok=True)
+    path = os.path.join(output_dir, "index.html")
+    write_whole(path, text)
+    return path, unreadable
+
+
+def _file(name):
+    folder = importlib.resources.files("adl_tf.reporting")
+    return Markup(folder.joinpath(name).read_text(encoding="utf-8"))
+
+
+def _breakable(text):
+    """Allows lines to break within long names."""
+    return Markup("_<wbr>").join(text.split("_"))
+
+
+def _listed(names):
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _summary(runs):
+    """A sentence a run: what was trained on what."""
+    sentences = []
+    for run in runs:
+        flags = run.settings
+        words = []
+        if flags:
+            words.append(
+                f"{flags.get('backbone')} with {flags.get('method')}, trained "
+                f"on {flags.get('dataset')}"
+            )
+        if run.history:
+            words.append(f"{run.history[-1]['epoch']:.0f} epochs")
+        sentences.append(", ".join(words) or "scored elsewhere")
+    return sentences
+
+
+def _evaluation(runs, name):
+    all_metrics = [run.evaluations.get(name, (None, None))[0] for run in runs]
+    known = [metrics for metrics in all_metrics if metrics]
+    series = [
+        (f"run{number} {kind}", list(zip(curve["tau"], curve[key])))
+        for number, metrics in enumerate(all_metrics)
+        if metrics and (curve := metrics.get("curve"))
+        for key, kind in (("gt_known_loc", "box"), ("top1_loc", "class-box"))
+        if curve[key]
+    ]
+    chart = None
+    if series:
+        chart = line_chart(
+            series,
+            f"Accuracy of boxes at every threshold, under {name}; the table "
+            "holds the highest points",
+            "threshold",
+            "% of the pictures",
+            y_limits=(0, 100),
+            marker=True,
+        )
+    first = known[0]
+    return {
+        "name": name,
+        "protocol": first["protocol"],
+        "split": first.get("split") or "test",
+        "dataset": first.get("dataset"),
+        "counts": [
+            metrics and metrics["num_images"] for metrics in all_metrics
+        ],
+        "level": first.get("confidence_intervals", {}).get("level"),
+        "groups": metric_groups(all_metrics),
+        "chart": chart,
+    }
+
+
+def _history_charts(runs):
+    """Tuples of a heading and a chart; none without a history."""
+    charts = []
+    for key, heading, label, limits in (
+        ("loss", "Loss", "cross-entropy", None),
+        ("accuracy", "Training accuracy", "%", (0, 100)),
+    ):
+        series = [
+            (f"run{number}", [(row["epoch"], row[key]) for row in run.history])
+            for number, run in enumerate(runs)
+            if run.history
+        ]
+        if series:
+            ends = ", ".join(
+                f"{run.name} {run.history[-1][key]:.2f}"
+                for run in runs
+                if run.history
+            )
+            charts.append(
+                (
+                    heading,
+                    line_chart(
+                        series,
+                        f"{heading} over the epochs, at the end {ends}",
+                        "epoch",
+                        label,
+                        y_limits=limits,
+                    ),
+                )
+            )
+    return charts

@@ -1,0 +1,138 @@
+"""Metrics and settings of runs, side by side."""
+
+_ANYWHERE = (
+    ("top1_clas", "Top-1 Clas"),
+    ("top5_clas", "Top-5 Clas"),
+)
+_AT_A_THRESHOLD = (
+    ("gt_known_loc", "GT-known Loc"),
+    ("top1_loc", "Top-1 Loc"),
+    ("top5_loc", "Top-5 Loc"),
+)
+_OVER_THRESHOLDS = (
+    ("max_box_acc", "MaxBoxAcc"),
+    ("max_box_acc_v2", "MaxBoxAccV2"),
+    ("pxap", "PxAP"),
+)
+
+
+def metric_groups(all_metrics):
+    """The accuracies of several runs under one protocol.
+
+    Args:
+        all_metrics: List of dictionaries of metrics.json, `None` for a run
+            that was not evaluated under this protocol.
+
+    Returns:
+        List of tuples of a heading and a list of tuples of a label and a list
+        of cells. A cell is a dictionary with `value`, `interval` and
+        `difference` from the first run, as text, empty where unknown.
+    """
+    groups = [("Class", _rows(all_metrics, (), _ANYWHERE))]
+    for tau, heading in (
+        ("fixed_tau", "Box at the threshold {tau:g}"),
+        ("val_tau", "Box at a threshold chosen on other pictures"),
+        ("best_tau", "Box at the best threshold (oracle: chosen here)"),
+    ):
+        taus = [_at(metrics, (tau, "tau")) for metrics in all_metrics]
+        known = [each for each in taus if each is not None]
+        if not known:
+            continue
+        rows = _rows(all_metrics, (tau,), _AT_A_THRESHOLD)
+        if tau != "fixed_tau" or len(set(known)) > 1:
+            heading = heading.format(tau=known[0])
+            rows.insert(0, ("Threshold", [_cell(each, "g") for each in taus]))
+        groups.append((heading.format(tau=known[0]), rows))
+    groups.append(
+        ("Over all thresholds", _rows(all_metrics, (), _OVER_THRESHOLDS))
+    )
+    baselines = [
+        (label, cells)
+        for key, label in (
+            ("whole_image", "GT-known, the whole picture"),
+            ("centre", "GT-known, best centred square"),
+        )
+        for label, cells in _rows(
+            all_metrics, ("baselines", key), (("gt_known_loc", label),)
+        )
+    ]
+    for _, cells in baselines:
+        for cell in cells:
+            cell["difference"] = ""  # Nothing of it is the run's.
+    groups.append(("Boxes that ignore the picture", baselines))
+    return [(heading, rows) for heading, rows in groups if rows]
+
+
+def setting_rows(runs):
+    """Flags and versions of several runs.
+
+    Args:
+        runs: List of `Run`.
+
+    Returns:
+        List of tuples of a name, a list of values (empty text where there is
+        none) and whether they differ.
+    """
+    rows = []
+    for kind in ("settings", "environment"):
+        names = dict.fromkeys(name for run in runs for name in vars(run)[kind])
+        for name in names:
+            values = [_as_text(vars(run)[kind].get(name)) for run in runs]
+            label = f"--{name}" if kind == "settings" else name
+            rows.append((label, values, len(set(values)) > 1))
+    return rows
+
+
+def _rows(all_metrics, path, keys):
+    rows = []
+    for key, label in keys:
+        values = [_at(metrics, (*path, key)) for metrics in all_metrics]
+        if all(value is None for value in values):
+            continue
+        cells = []
+        for metrics, value in zip(all_metrics, values):
+            cell = _cell(value, ".1f")
+            interval = _at(metrics, ("confidence_intervals", *path, key))
+            if interval and value is not None:
+                cell["interval"] = "{:.1f}–{:.1f}".format(*interval)
+            if cells and None not in (value, values[0]):
+                cell["difference"] = signed(value - values[0])
+            cells.append(cell)
+        rows.append((label, cells))
+    return rows
+
+
+def signed(difference):
+    """A difference with its sign, and none for what rounds to nothing.
+
+    Args:
+        difference: Float.
+
+    Returns:
+        Text with one digit after the point.
+    """
+    text = f"{abs(difference):.1f}"
+    if float(text) == 0:
+        return "±0.0"
+    return f"{'+' if difference > 0 else '−'}{text}"
+
+
+def _cell(value, form):
+    text = "" if value is None else f"{value:{form}}"
+    return {"value": text, "interval": "", "difference": ""}
+
+
+def _at(values, path):
+    for key in path:
+        if not isinstance(values, dict):
+            return None
+        values = values.get(key)
+    return values
+
+
+def _as_text(value):
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)

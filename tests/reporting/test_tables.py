@@ -1,0 +1,74 @@
+import pytest
+
+from adl_tf.reporting.runs import Run
+from adl_tf.reporting.tables import metric_groups, setting_rows, signed
+
+
+def metrics(box, best, interval=None):
+    return {
+        "top1_clas": 90.0,
+        "fixed_tau": {"tau": 0.2, "gt_known_loc": box, "top1_loc": None},
+        "val_tau": None,
+        "best_tau": {"tau": best, "gt_known_loc": box + 5, "oracle": True},
+        "pxap": None,
+        "confidence_intervals": {"fixed_tau": {"gt_known_loc": interval}},
+    }
+
+
+def test_runs_stand_side_by_side():
+    groups = dict(
+        metric_groups([metrics(40.0, 0.1, [35, 45.04]), metrics(43.26, 0.15)])
+    )
+    assert list(groups) == [
+        "Class",
+        "Box at the threshold 0.2",
+        "Box at the best threshold (oracle: chosen here)",
+    ]
+    ((label, (first, second)),) = groups["Box at the threshold 0.2"]
+    assert label == "GT-known Loc"
+    assert first == {"value": "40.0", "interval": "35.0–45.0", "difference": ""}
+    assert second == {"value": "43.3", "interval": "", "difference": "+3.3"}
+    label, cells = groups["Box at the best threshold (oracle: chosen here)"][0]
+    assert label == "Threshold"
+    assert [cell["value"] for cell in cells] == ["0.1", "0.15"]
+
+
+def test_a_run_that_was_not_evaluated_stays_empty():
+    groups = dict(metric_groups([None, metrics(40.0, 0.1)]))
+    ((_, (first, second)),) = groups["Class"]
+    assert first["value"] == ""
+    # There is nothing to differ from.
+    assert (second["value"], second["difference"]) == ("90.0", "")
+
+
+def test_metrics_without_boxes():
+    nothing = {"top1_clas": None, "fixed_tau": None, "pxap": 41.26}
+    assert metric_groups([nothing]) == [
+        (
+            "Over all thresholds",
+            [("PxAP", [{"value": "41.3", "interval": "", "difference": ""}])],
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"),
+    [(1.26, "+1.3"), (-0.06, "−0.1"), (0.04, "±0.0"), (-0.04, "±0.0")],
+)
+def test_signs(difference, text):
+    assert signed(difference) == text
+
+
+def test_settings_that_differ():
+    runs = [
+        Run("a", {"method": "cam", "seed": "0"}, {"devices": ["CPU"]}, [], {}),
+        Run(
+            "b", {"method": "adl", "seed": "0", "adl_gamma": "0.8"}, {}, [], {}
+        ),
+    ]
+    assert setting_rows(runs) == [
+        ("--method", ["cam", "adl"], True),
+        ("--seed", ["0", "0"], False),
+        ("--adl_gamma", ["", "0.8"], True),
+        ("devices", ["CPU", ""], True),
+    ]
