@@ -190,7 +190,21 @@ def _score_folder(values):
 
     if not values.metadata:
         raise UsageError("--heatmaps needs --metadata")
+    if values.val_split and os.path.isfile(
+        os.path.join(values.metadata, "image_ids.txt")
+    ):
+        raise UsageError(
+            f"--metadata={values.metadata} is one split: with --val_split name "
+            "the folder above it, and --split"
+        )
     protocol = _protocol(values)
+    if protocol.centre_crop:
+        print(
+            f"{protocol.name}: heatmaps are taken to show the centre crop of "
+            f"{values.input_size} pixels of pictures warped to "
+            f"{values.resize_size}; if they show whole pictures, add "
+            "--protocol_options=centre_crop=false"
+        )
 
     def read(split):
         return metadata(values.metadata, split, with_pictures=False)
@@ -208,6 +222,13 @@ def _score_folder(values):
     answers = None
     if values.predictions:
         answers = read_answers(values.predictions, examples)
+        largest = answers.class_ids.max()
+        if largest >= examples.num_classes or answers.class_ids.min() < 0:
+            print(
+                f"{values.predictions} names class {largest}, and the data "
+                f"have classes 0-{examples.num_classes - 1}: are they counted "
+                "from 0?"
+            )
     val_tau = None
     if validation is not None:
         val_tau = score(validation)[0].best_threshold()

@@ -36,6 +36,8 @@ def synthetic_birds(data_dir, split):
         raise DataError(
             f"synthetic_birds has the splits train and test, not '{split}'"
         )
+    if not os.path.isfile(os.path.join(data_dir, _MARKER)):
+        print(f"drawing 2,500 birds into {data_dir} (once)", flush=True)
     with tqdm(desc="drawing birds", leave=False, disable=None) as bar:
 
         def progress(done, total):

@@ -53,10 +53,10 @@ def _rows(metrics, intervals):
         "val_tau": f"chosen on {metrics['val_split']}",
         "best_tau": "best here: oracle",
     }
-    yield "class", _cells(metrics, intervals, place=0)
+    yield "Clas", _cells(metrics, intervals, place=0)
     for tau, remark in remarks.items():
         if metrics[tau]:
-            name = f"box at {metrics[tau]['tau']:g} ({remark})"
+            name = f"Loc at {metrics[tau]['tau']:g} ({remark})"
             yield name, _cells(metrics[tau], intervals[tau], place=1)
 
 

@@ -3,6 +3,7 @@
 import typing
 
 import keras
+import numpy as np
 from keras import ops
 
 from adl_tf.models.surgery import as_functional
@@ -32,7 +33,7 @@ def grad_cam(model, images, class_ids, layer=None):
         float32 tensor `(batch, h, w)`.
 
     Raises:
-        ValueError: If there is no such layer, its output has no height and
+        ValueError: If there is no such class or layer, its output has no height and
             width, or the model is a subclassed one.
 
     Example:
@@ -46,6 +47,15 @@ def grad_cam(model, images, class_ids, layer=None):
 
     - [Selvaraju et al., 2017](https://arxiv.org/abs/1610.02391)
     """
+    class_ids = np.asarray(class_ids)
+    num_classes = model.output_shape[-1]
+    if class_ids.dtype.kind not in "iu" or not np.all(
+        (class_ids >= 0) & (class_ids < num_classes)
+    ):
+        raise ValueError(
+            f"`class_ids` must be integers from 0 to {num_classes - 1}, one an "
+            f"image. Received: class_ids={class_ids.tolist()}"
+        )
     return logits_and_grad_cam(*split(model, layer), images, class_ids)[1]
 
 

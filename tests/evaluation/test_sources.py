@@ -235,7 +235,7 @@ def test_masks_alone(trained, data_dir, tmp_path, capsys):
     assert metrics["top1_clas"] > 75
     assert all(record["box"] is record["tau"] is None for record in records)
     printed = capsys.readouterr().out
-    assert "PxAP" in printed and "box at" not in printed
+    assert "PxAP" in printed and "Loc at" not in printed
     arguments = (
         f"--heatmaps={tmp_path}",
         f"--metadata={root}",

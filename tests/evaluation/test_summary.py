@@ -74,12 +74,12 @@ def test_everything(metrics):
         HEADER,
         "                                  "
         "Top-1              Top-5              GT-known",
-        "class                             70.0 (65.0-75.0)   90.0 (85.0-95.0)",
-        "box at 0.2 (fixed)                "
+        "Clas                              70.0 (65.0-75.0)   90.0 (85.0-95.0)",
+        "Loc at 0.2 (fixed)                "
         "40.0               50.0               60.0 (55.0-65.0)",
-        "box at 0.25 (chosen on val)       "
+        "Loc at 0.25 (chosen on val)       "
         "41.0               51.0               61.0",
-        "box at 0.15 (best here: oracle)   "
+        "Loc at 0.15 (best here: oracle)   "
         "80.0 (75.0-85.0)   90.0               100.0 (100.0-100.0)",
         "MaxBoxAcc 62.0 (57.0-67.0)   MaxBoxAccV2 55.5",
         "boxes that ignore the picture reach a GT-known Loc of 34.2 (all of "
@@ -93,8 +93,8 @@ def test_without_class_answers(metrics):
     assert summary(metrics).splitlines() == [
         HEADER,
         "                                  GT-known",
-        "box at 0.2 (fixed)                60.0 (55.0-65.0)",
-        "box at 0.15 (best here: oracle)   100.0 (100.0-100.0)",
+        "Loc at 0.2 (fixed)                60.0 (55.0-65.0)",
+        "Loc at 0.15 (best here: oracle)   100.0 (100.0-100.0)",
         "MaxBoxAcc 62.0 (57.0-67.0)   MaxBoxAccV2 55.5",
     ]
 
@@ -104,7 +104,7 @@ def test_masks_alone(metrics):
     assert summary(metrics).splitlines() == [
         HEADER,
         "        Top-1              Top-5",
-        "class   70.0 (65.0-75.0)   90.0 (85.0-95.0)",
+        "Clas    70.0 (65.0-75.0)   90.0 (85.0-95.0)",
         "PxAP 44.4",
     ]
     without_answers(metrics)
@@ -117,5 +117,5 @@ def test_columns_make_room(metrics):
     place = lines[1].index("Top-1")
     assert lines[4][place - 3 :].startswith("   41.0   ")
     assert lines[4][: place - 3] == (
-        "box at 0.25 (chosen on a_split_with_a_long_name)"
+        "Loc at 0.25 (chosen on a_split_with_a_long_name)"
     )

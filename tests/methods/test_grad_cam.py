@@ -230,3 +230,17 @@ def test_stock_network():
         weights=None, input_shape=(64, 64, 3), classes=CLASSES
     )
     assert found(model, pictures(64)).shape == (2, 2, 2)
+
+
+@pytest.mark.parametrize("class_ids", [[0, 3], [-1, 0], ["conv", "dense"]])
+def test_class_that_does_not_exist(class_ids):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(2, 3),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3),
+        ]
+    )
+    with pytest.raises(ValueError, match="from 0 to 2"):
+        grad_cam(model, np.zeros((2, 8, 8, 3)), class_ids)
