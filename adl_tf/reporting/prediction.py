@@ -147,8 +147,12 @@ def _decoded(encoded):
 def _why(encoded):
     """What is wrong with a picture that the model gave no answer to."""
     try:
-        if int(claimed_pixels(tf.constant(encoded))) > MAX_PIXELS:
-            return f"more than {MAX_PIXELS:,} pixels"
+        pixels = int(claimed_pixels(tf.constant(encoded)))
+    except tf.errors.OpError:  # Its head is damaged.
+        pixels = 0
+    if pixels > MAX_PIXELS:
+        return f"it has more than {MAX_PIXELS:,} pixels"
+    try:
         _decoded(encoded)
     except tf.errors.OpError as error:
         return reason(error)

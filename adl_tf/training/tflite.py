@@ -7,7 +7,7 @@ import tensorflow as tf
 FILE_NAME = "model.tflite"
 
 
-def writer(quantize=None, pictures=()):
+def writer(quantize=None):
     """A function that writes a `Localizer` as a TensorFlow Lite model.
 
     The model has one signature, `localize`, which takes `images` (uint8 `(1,
@@ -16,10 +16,9 @@ def writer(quantize=None, pictures=()):
     SavedModel do, with boxes in pixels of the network's input.
 
     Args:
-        quantize: `"float16"` or `"int8"` weights, or `None`. With `"int8"` the
-            activations are integers, too.
-        pictures: uint8 pictures `(input_size, input_size, 3)` that show the
-            range of activations, for `"int8"`.
+        quantize: `"float16"` or `"int8"`, the form that weights are stored
+            in, or `None`. Activations stay floats: as integers, a heatmap
+            would have no more levels than its box is cut from.
 
     Returns:
         Function of a `Localizer` and the folder to write `model.tflite` to.
@@ -44,17 +43,6 @@ def writer(quantize=None, pictures=()):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantize == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        elif quantize == "int8":
-            converter.representative_dataset = lambda: (
-                (
-                    "localize",
-                    {
-                        "images": picture[None],
-                        "class_id": tf.constant([-1]).numpy(),
-                    },
-                )
-                for picture in pictures
-            )
         with open(os.path.join(folder, FILE_NAME), "wb") as file:
             file.write(converter.convert())
         tf.io.gfile.rmtree(saved)
