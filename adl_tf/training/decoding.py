@@ -14,7 +14,7 @@ def decode_pictures(image_bytes, side):
 
     Args:
         image_bytes: String tensor `(batch,)`: JPEG, PNG, GIF (the first
-            frame), BMP, and what else the release of TensorFlow decodes.
+            frame), BMP, and WebP where the release of TensorFlow decodes it.
         side: Side of the squares in pixels.
 
     Returns:
@@ -27,10 +27,11 @@ def decode_pictures(image_bytes, side):
     blank = (tf.zeros((side, side, 3)), tf.zeros((2,), tf.int32))
 
     def decode(encoded):
-        small = tf.debugging.assert_less_equal(
-            claimed_pixels(encoded), tf.constant(MAX_PIXELS, tf.int64)
+        pixels = claimed_pixels(encoded)
+        fits = tf.debugging.Assert(
+            (pixels >= 0) & (pixels <= MAX_PIXELS), [pixels]
         )
-        with tf.control_dependencies([small]):
+        with tf.control_dependencies([fits]):
             picture = tf.io.decode_image(
                 encoded, channels=3, expand_animations=False
             )
@@ -76,7 +77,8 @@ def claimed_pixels(encoded):
         encoded: String tensor, an encoded picture.
 
     Returns:
-        int64 tensor: 0 for WebP, whose sides are less than 2**14 by its format.
+        int64 tensor: 0 for WebP, whose sides are less than 2**14 by its
+        format; -1 for what is none of these.
     """
 
     def starts_with(magic):
@@ -87,14 +89,17 @@ def claimed_pixels(encoded):
         numbers = tf.io.decode_raw(text, kind, little_endian=little_endian)
         return tf.reduce_prod(tf.abs(tf.cast(numbers, tf.int64)))
 
+    def jpeg():
+        height_and_width = tf.io.extract_jpeg_shape(encoded)[:2]
+        return tf.reduce_prod(tf.cast(height_and_width, tf.int64))
+
     return tf.case(
         [
             (starts_with(b"\x89PNG"), lambda: sides(16, tf.int32, False)),
             (starts_with(b"GIF8"), lambda: sides(6, tf.uint16, True)),
             (starts_with(b"BM"), lambda: sides(18, tf.int32, True)),
             (starts_with(b"RIFF"), lambda: tf.constant(0, tf.int64)),
+            (starts_with(b"\xff\xd8"), jpeg),
         ],
-        default=lambda: tf.reduce_prod(
-            tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.int64)
-        ),
+        default=lambda: tf.constant(-1, tf.int64),
     )

@@ -157,3 +157,4 @@ def test_heads_tell_the_number_of_pixels():
     for kind in ("PNG", "BMP", "GIF", "JPEG"):
         data = tf.constant(PICTURES[kind][0])
         assert int(decoding.claimed_pixels(data)) == SIDE * SIDE
+    assert int(decoding.claimed_pixels(tf.constant(b"text"))) == -1
