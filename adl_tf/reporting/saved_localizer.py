@@ -96,7 +96,9 @@ class SavedLocalizer:
         Returns:
             uint8 array `(height, width)`: 255 above the threshold, else 0.
         """
-        heatmap = np.clip(cv2.resize(heatmap, (width, height)), 0, 1)
+        # The heatmap's own highest level: enlarged, it may be less.
         levels = self._protocol.to_levels(heatmap)
         cutoff = cutoffs(levels, [self._threshold])[0]
+        enlarged = np.clip(cv2.resize(heatmap, (width, height)), 0, 1)
+        levels = self._protocol.to_levels(enlarged)
         return np.where(levels > cutoff, 255, 0).astype(np.uint8)
