@@ -39,6 +39,7 @@ setup(
     extras_require={
         "test": [
             "hypothesis>=6.100",
+            "pillow>=10",
             "pytest>=8",
             "ruff>=0.9",
             "selenium>=4.20",

@@ -3,8 +3,9 @@
     python -m adl_tf.export --workdir=runs/quickstart --output_dir=runs/saved
 
 The SavedModel needs nothing but TensorFlow to run. Its signatures
-serving_default (encoded pictures), images (decoded ones) and localize (with
-the class to look for) are described in README.md.
+serving_default (encoded pictures), images (decoded ones), localize (with the
+class to look for) and localize_at (with a threshold, too) are described in
+docs/serving.md, as is --format=tflite.
 """
 
 from absl import flags as absl_flags
@@ -21,6 +22,18 @@ absl_flags.DEFINE_float(
     0,
     1,
 )
+absl_flags.DEFINE_enum(
+    "format",
+    "saved_model",
+    ["saved_model", "tflite"],
+    "What to write: a SavedModel, or model.tflite for TensorFlow Lite.",
+)
+absl_flags.DEFINE_enum(
+    "quantize",
+    "none",
+    ["none", "float16", "int8"],
+    "How --format=tflite stores weights; adl_tf.evaluate scores the result.",
+)
 
 
 def main(values):
@@ -29,10 +42,17 @@ def main(values):
             "--workdir, the folder of a trained model, and --output_dir are "
             "needed"
         )
+    if values.quantize != "none" and values.format != "tflite":
+        raise UsageError("--quantize is for --format=tflite")
     command.load_tensorflow()
     from adl_tf.training.export import export
     from adl_tf.training.trained import class_names, load_trained
 
+    write = None
+    if values.format == "tflite":
+        from adl_tf.training.tflite import writer
+
+        write = writer(None if values.quantize == "none" else values.quantize)
     settings = flags.settings(values)
     threshold, protocol = export(
         load_trained(settings),
@@ -40,6 +60,7 @@ def main(values):
         class_names(settings),
         settings,
         values.threshold,
+        write,
     )
     origin = f", the best under {protocol}" if protocol else ""
     print(f"written: {values.output_dir} (threshold {threshold:g}{origin})")
@@ -49,6 +70,6 @@ if __name__ == "__main__":
     command.run(
         main,
         "adl_tf.export",
-        ("workdir", "output_dir", "threshold"),
+        ("workdir", "output_dir", "threshold", "format", "quantize"),
         from_workdir=True,
     )

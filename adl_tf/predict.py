@@ -4,8 +4,9 @@
         --images='photographs/*.jpg' --output_dir=runs/answers
 
 Writes predictions.jsonl, a drawing of every picture with heatmap and box, and
-index.html, a page that shows them. A picture that cannot be read is listed
-there, and the work goes on.
+index.html, a page that shows them; with --masks also what is above the
+threshold, as a PNG file of the size of each picture. A picture that cannot be
+read is listed there and at the end, and the work goes on.
 """
 
 from absl import flags as absl_flags
@@ -17,10 +18,23 @@ absl_flags.DEFINE_string(
     "saved_model", None, "Folder that adl_tf.export wrote."
 )
 absl_flags.DEFINE_list(
-    "images", None, "Pictures: files, folders or patterns, with commas between."
+    "images",
+    None,
+    "Pictures: files, folders or patterns, with commas between; - for a list "
+    "of files on the standard input, one a line.",
 )
 absl_flags.DEFINE_integer(
     "class_id", None, "Class to look for, from 0 [the most probable one].", 0
+)
+absl_flags.DEFINE_float(
+    "threshold",
+    None,
+    "Threshold of the boxes [the one that the model was exported with].",
+    0,
+    1,
+)
+absl_flags.DEFINE_bool(
+    "masks", False, "Write what is above the threshold as PNG files."
 )
 absl_flags.DEFINE_string("output_dir", None, "Folder to write to.")
 absl_flags.DEFINE_string("title", "Localised pictures", "Heading of the page.")
@@ -31,20 +45,28 @@ def main(values):
         if not values[name].value:
             raise UsageError(f"--{name} is needed")
     command.load_tensorflow()
-    from adl_tf.reporting.prediction import find_pictures, predict
+    from adl_tf.reporting.pictures import find_pictures
+    from adl_tf.reporting.prediction import predict
 
-    paths = find_pictures(values.images)
+    paths, passed_over = find_pictures(values.images)
     page, failed = predict(
         values.saved_model,
         paths,
         values.output_dir,
         class_id=values.class_id,
+        threshold=values.threshold,
+        masks=values.masks,
         title=values.title,
     )
     if failed:
         print(f"{len(failed)} of {len(paths)} pictures could not be read:")
         for record in failed:
             print(f"  {record['image']}: {record['error']}")
+    if passed_over:
+        print(
+            f"{len(passed_over)} files that do not end as pictures do were "
+            f"passed over, such as {passed_over[0]}"
+        )
     print(f"{len(paths) - len(failed)} pictures localised: open {page}")
 
 
@@ -52,5 +74,13 @@ if __name__ == "__main__":
     command.run(
         main,
         "adl_tf.predict",
-        ("saved_model", "images", "class_id", "output_dir", "title"),
+        (
+            "saved_model",
+            "images",
+            "class_id",
+            "threshold",
+            "masks",
+            "output_dir",
+            "title",
+        ),
     )

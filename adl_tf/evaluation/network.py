@@ -136,7 +136,7 @@ def saved_network(path):
     Its heatmaps are those of its own graph: enlarged and stretched already.
 
     Args:
-        path: Folder of the SavedModel.
+        path: Folder of the SavedModel or the TensorFlow Lite model.
 
     Returns:
         `Network`.
@@ -154,6 +154,9 @@ def saved_network(path):
             os.path.join(extra, "class_names.txt"), encoding="utf-8"
         ) as file:
             num_classes = len(file.read().splitlines())
+        lite = os.path.join(path, "model.tflite")
+        if os.path.isfile(lite):
+            return Network(_lite_answer(lite), num_classes, input_size)
         loaded = tf.saved_model.load(path)
         localize = loaded.signatures["localize"]
     except (OSError, KeyError, ValueError) as error:
@@ -174,6 +177,23 @@ def saved_network(path):
 
     answer.loaded = loaded  # A signature alone does not keep its weights.
     return Network(answer, num_classes, input_size)
+
+
+def _lite_answer(path):
+    interpreter = tf.lite.Interpreter(path, num_threads=os.cpu_count())
+    localize = interpreter.get_signature_runner("localize")
+
+    def answer(images, class_ids):
+        found = [
+            localize(images=image[None], class_id=np.int32([class_id]))
+            for image, class_id in zip(images.numpy(), class_ids)
+        ]
+        return tuple(
+            tf.constant(np.concatenate([row[name] for row in found]))
+            for name in ("probabilities", "heatmap")
+        )
+
+    return answer
 
 
 def _check(examples, num_classes):

@@ -279,3 +279,23 @@ def varied(protocol, options):
         changes[rule] = value == "true" if "true" in CHOICES[rule] else value
     name = f"{protocol.name}+{options}"
     return dataclasses.replace(protocol, name=name, **changes)
+
+
+def protocol_named(name):
+    """The protocol of a name that results carry.
+
+    Args:
+        name: Such as `"adl_cvpr19"`, or what `varied` made of it.
+
+    Returns:
+        `Protocol`.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    base, _, options = name.partition("+")
+    if base not in PROTOCOLS:
+        raise ValueError(
+            f"There is no protocol of that name. Received: name={name}"
+        )
+    return varied(PROTOCOLS[base], options) if options else PROTOCOLS[base]

@@ -76,10 +76,12 @@ def write_picture(path, picture):
 
     Args:
         path: File to write.
-        picture: uint8 RGB array `(height, width, 3)`.
+        picture: uint8 RGB array `(height, width, 3)`, or grey `(height,
+            width)`.
 
     Raises:
         OSError: If that fails.
     """
-    if not cv2.imwrite(path, picture[..., ::-1]):
+    colours_reversed = picture[..., ::-1] if picture.ndim == 3 else picture
+    if not cv2.imwrite(path, colours_reversed):
         raise OSError(f"cannot write {path}")

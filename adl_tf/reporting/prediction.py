@@ -1,9 +1,9 @@
 """Answers of an exported model as files: JSON lines, drawings, a page."""
 
-import glob
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import jinja2
 import numpy as np
@@ -11,55 +11,37 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from adl_tf.datasets.pipeline import reason
-from adl_tf.errors import DataError, UsageError
 from adl_tf.reporting import drawing
+from adl_tf.reporting.saved_localizer import SavedLocalizer
+from adl_tf.training.decoding import MAX_PIXELS, claimed_pixels
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 # Longer side of the drawings in pixels.
 DRAWING_SIDE = 480
+BATCH_SIZE = 32
 
 
-def find_pictures(patterns):
-    """Paths of the pictures that files, folders and patterns stand for.
-
-    Args:
-        patterns: List of text.
-
-    Returns:
-        Sorted list of paths, each once. A file that is named is there however
-        it ends.
-
-    Raises:
-        UsageError: If one of them stands for nothing.
-    """
-    paths = set()
-    for pattern in patterns:
-        pattern = os.path.expanduser(pattern)
-        if os.path.isdir(pattern):
-            found = [
-                os.path.join(folder, name)
-                for folder, _, names in os.walk(pattern)
-                for name in names
-                if name.lower().endswith(ENDINGS)
-            ]
-        elif os.path.isfile(pattern):
-            found = [pattern]
-        else:
-            found = [p for p in glob.glob(pattern) if os.path.isfile(p)]
-        if not found:
-            raise UsageError(f"--images={pattern}: there is no such picture")
-        paths.update(found)
-    return sorted(paths)
-
-
-def predict(saved_model, paths, output_dir, class_id=None, title=""):
+def predict(
+    saved_model,
+    paths,
+    output_dir,
+    class_id=None,
+    threshold=None,
+    masks=False,
+    title="",
+):
     """Localises pictures and writes answers, drawings and a page.
+
+    While the network sees one batch, threads draw the one before and read the
+    next.
 
     Args:
         saved_model: Folder of an exported model.
         paths: List of paths of pictures.
         output_dir: Folder to write to.
         class_id: Class to look for, or `None` for the most probable one.
+        threshold: Float in [0, 1], or `None` for the one of the model.
+        masks: Whether to write what is above the threshold as PNG files of
+            the sizes of the pictures: 255 there, 0 elsewhere.
         title: Heading of the page.
 
     Returns:
@@ -70,90 +52,111 @@ def predict(saved_model, paths, output_dir, class_id=None, title=""):
         DataError: If the folder holds no exported model.
         UsageError: If there is no such class.
     """
-    localize, class_names = _load(saved_model, class_id)
+    localizer = SavedLocalizer(saved_model, class_id, threshold)
     answers = os.path.join(output_dir, "predictions.jsonl")
-    for name in ("heatmaps", "drawings"):
-        folder = os.path.join(output_dir, name)
+    for kind in ("heatmaps", "drawings", "masks"):
+        folder = os.path.join(output_dir, kind)
         if os.path.isfile(answers):  # of an earlier call
             shutil.rmtree(folder, ignore_errors=True)
-        os.makedirs(folder, exist_ok=True)
+        if masks or kind != "masks":
+            os.makedirs(folder, exist_ok=True)
     records = []
-    with open(answers, "w", encoding="utf-8") as file:
-        for index, path in enumerate(
-            tqdm(paths, desc="localising", leave=False, disable=None)
-        ):
-            name = f"{index:05d}"
-            try:
-                record = _localize(localize, class_names, path)
-                picture, heatmap = record.pop("arrays")
-            except tf.errors.OpError as error:
-                record = {"image": path, "error": reason(error)}
-            except OSError as error:
-                record = {"image": path, "error": str(error)}
-            else:
+    workers = os.cpu_count() or 1
+    with (
+        open(answers, "w", encoding="utf-8") as file,
+        ThreadPoolExecutor(workers) as pool,
+        tqdm(
+            total=len(paths), desc="localising", leave=False, disable=None
+        ) as bar,
+    ):
+
+        def finish(drawn):
+            for future in drawn:
+                records.append(future.result())
+                record = {k: v for k, v in records[-1].items() if k != "name"}
+                file.write(json.dumps(record) + "\n")
+                bar.update()
+
+        def draw(number, path, encoded, answer):
+            name = f"{number:05d}"
+            record = _record(path, encoded, answer, localizer.class_names)
+            if "error" not in record:
+                picture, heatmap = _decoded(encoded), answer["heatmap"]
                 record["heatmap"] = f"heatmaps/{name}.npy"
                 np.save(os.path.join(output_dir, record["heatmap"]), heatmap)
                 _draw(output_dir, name, picture, heatmap, record["box"])
-            file.write(json.dumps(record) + "\n")
-            records.append({**record, "name": name})
+                if masks:
+                    record["mask"] = f"masks/{name}.png"
+                    drawing.write_picture(
+                        os.path.join(output_dir, record["mask"]),
+                        localizer.mask(heatmap, *picture.shape[:2]),
+                    )
+            return {**record, "name": name}
+
+        starts = range(0, len(paths), BATCH_SIZE)
+        batches = [paths[start : start + BATCH_SIZE] for start in starts]
+        reading = [pool.submit(_read, path) for path in batches[0]]
+        drawn = []
+        for index, batch in enumerate(batches):
+            encoded = [future.result() for future in reading]
+            following = batches[index + 1] if index + 1 < len(batches) else []
+            reading = [pool.submit(_read, path) for path in following]
+            found = localizer(encoded)
+            finish(drawn)
+            drawn = [
+                pool.submit(draw, starts[index] + place, path, data, answer)
+                for place, (path, data, answer) in enumerate(
+                    zip(batch, encoded, found)
+                )
+            ]
+        finish(drawn)
     page = os.path.join(output_dir, "index.html")
     _write_page(page, records, title, looked_for=class_id is not None)
     return page, [record for record in records if "error" in record]
 
 
-def _load(saved_model, class_id):
-    if not os.path.isfile(os.path.join(saved_model, "saved_model.pb")):
-        raise DataError(
-            f"{saved_model} holds no SavedModel: make one with "
-            "python -m adl_tf.export"
-        )
-    names_path = os.path.join(saved_model, "assets.extra", "class_names.txt")
-    if not os.path.isfile(names_path):
-        raise DataError(
-            f"{names_path} is missing: {saved_model} is not from adl_tf.export"
-        )
-    with open(names_path, encoding="utf-8") as file:
-        class_names = file.read().splitlines()
-    loaded = tf.saved_model.load(saved_model)
-    if class_id is None:
-        function = loaded.signatures["serving_default"]
-    else:
-        if class_id >= len(class_names):
-            raise UsageError(
-                f"--class_id={class_id}: the model knows classes "
-                f"0-{len(class_names) - 1}"
-            )
-        signature = loaded.signatures["localize"]
-
-        def function(image_bytes):
-            return signature(
-                image_bytes=image_bytes, class_id=tf.constant([class_id])
-            )
-
-    def localize(image_bytes):
-        return function(image_bytes=tf.constant([image_bytes]))
-
-    # The function must not outlive the variables of what was loaded.
-    localize.loaded = loaded
-    return localize, class_names
+def _read(path):
+    """Bytes of a file, or the error that there was."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        return error
 
 
-def _localize(localize, class_names, path):
-    with open(path, "rb") as file:
-        encoded = file.read()
-    picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    answer = {
-        name: value[0].numpy() for name, value in localize(encoded).items()
-    }
+def _record(path, encoded, answer, class_names):
+    if isinstance(encoded, OSError):
+        return {"image": path, "error": encoded.strerror or str(encoded)}
     class_id = int(answer["class_id"])
+    if class_id < 0:
+        return {"image": path, "error": _why(encoded)}
     return {
         "image": path,
         "class_id": class_id,
         "class_name": class_names[class_id],
         "probability": float(answer["probability"]),
         "box": [round(float(value), 2) for value in answer["box"]],
-        "arrays": (picture.numpy(), answer["heatmap"]),
     }
+
+
+def _decoded(encoded):
+    picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    return picture.numpy()
+
+
+def _why(encoded):
+    """What is wrong with a picture that the model gave no answer to."""
+    try:
+        pixels = int(claimed_pixels(tf.constant(encoded)))
+    except tf.errors.OpError:  # Its head is damaged.
+        pixels = 0
+    if pixels > MAX_PIXELS:
+        return f"it has more than {MAX_PIXELS:,} pixels"
+    try:
+        _decoded(encoded)
+    except tf.errors.OpError as error:
+        return reason(error)
+    return "the model cannot decode it"
 
 
 def _draw(output_dir, name, picture, heatmap, box):
@@ -180,5 +183,6 @@ def _write_page(path, records, title, looked_for):
     text = environment.get_template("prediction.html").render(
         title=title, records=records, looked_for=looked_for
     )
-    with open(path, "w", encoding="utf-8") as file:
+    # Names of files need not be UTF-8.
+    with open(path, "w", encoding="utf-8", errors="replace") as file:
         file.write(text)

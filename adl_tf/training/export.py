@@ -8,13 +8,19 @@ import tensorflow as tf
 
 from adl_tf.errors import UsageError
 from adl_tf.localization import in_graph
+from adl_tf.localization.protocols import protocol_named
 from adl_tf.methods.cam import (
     class_activation_maps,
     class_kernel,
     feature_model,
 )
+from adl_tf.training import decoding
 
 DEFAULT_THRESHOLD = 0.2
+DEFAULT_PROTOCOL = "adl_cvpr19"
+
+CLASS_NAMES = os.path.join("assets.extra", "class_names.txt")
+ABOUT = os.path.join("assets.extra", "localization.json")
 
 
 class Localizer(tf.Module):
@@ -25,9 +31,10 @@ class Localizer(tf.Module):
         input_size: Side of its input in pixels.
         threshold: Share of the heatmap's range from which a pixel belongs to
             the object.
+        protocol: `Protocol` whose levels and largest contour give the box.
     """
 
-    def __init__(self, model, input_size, threshold):
+    def __init__(self, model, input_size, threshold, protocol):
         super().__init__()
         # The weights alone are exported. A module that held the Keras model
         # would add the random states of its training layers.
@@ -39,72 +46,77 @@ class Localizer(tf.Module):
             kernel,
         )
         self.threshold = tf.Variable(
-            threshold, trainable=False, name="threshold"
+            threshold, trainable=False, name="threshold", dtype=tf.float32
         )
-        self._input_size = input_size
+        self._protocol = protocol
+        self.input_size = input_size
 
     def signatures(self):
         """Dictionary of the functions that the SavedModel serves."""
         encoded = tf.TensorSpec([None], tf.string, name="image_bytes")
         decoded = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
         class_id = tf.TensorSpec([None], tf.int32, name="class_id")
-        return {
-            "serving_default": tf.function(
-                self._from_bytes, input_signature=[encoded]
-            ),
-            "images": tf.function(self._from_images, input_signature=[decoded]),
-            "localize": tf.function(
-                self._localize, input_signature=[encoded, class_id]
-            ),
+        threshold = tf.TensorSpec([None], tf.float32, name="threshold")
+        functions = {
+            "serving_default": (self._localize, [encoded]),
+            "images": (self._from_images, [decoded]),
+            "localize": (self._localize, [encoded, class_id]),
+            "localize_at": (self._localize, [encoded, class_id, threshold]),
         }
-
-    def _from_bytes(self, image_bytes):
-        return self._answer(*self._decode(image_bytes))
+        return {
+            name: tf.function(function, input_signature=inputs)
+            for name, (function, inputs) in functions.items()
+        }
 
     def _from_images(self, images):
         size = tf.gather(tf.shape(images), [2, 1])
         sizes = tf.tile(size[None], [tf.shape(images)[0], 1])
-        return self._answer(self._warp(images), sizes)
+        return self.answer(decoding.warp(images, self.input_size), sizes)
 
-    def _localize(self, image_bytes, class_id):
-        return self._answer(*self._decode(image_bytes), class_id)
+    def _localize(self, image_bytes, class_id=None, threshold=None):
+        images, sizes = decoding.decode_pictures(image_bytes, self.input_size)
+        return self.answer(images, sizes, class_id, threshold)
 
-    def _decode(self, image_bytes):
-        def decode(encoded):
-            picture = tf.io.decode_image(
-                encoded, channels=3, expand_animations=False
-            )
-            return self._warp(picture), tf.gather(tf.shape(picture), [1, 0])
+    def answer(self, images, sizes, class_id=None, threshold=None):
+        """What every signature answers.
 
-        side = self._input_size
-        return tf.map_fn(
-            decode,
-            image_bytes,
-            fn_output_signature=(
-                tf.TensorSpec((side, side, 3), tf.float32),
-                tf.TensorSpec((2,), tf.int32),
-            ),
-        )
+        Args:
+            images: Pictures `(batch, input_size, input_size, 3)`.
+            sizes: int32 `(batch, 2)`: width and height of the pictures as
+                given, zeros where there is none.
+            class_id: int32 `(batch,)`: classes to look for, -1 for the most
+                probable one; or `None` for that throughout.
+            threshold: float32 `(batch,)`, or `None` for the one of the model.
 
-    def _warp(self, pictures):
-        # Rounded as in training, where pictures stay uint8.
-        return tf.round(tf.image.resize(pictures, [self._input_size] * 2))
-
-    def _answer(self, images, sizes, class_id=None):
+        Returns:
+            Dictionary of tensors. Where there is no picture, or no such
+            class, `class_id` is -1 and the rest is zeros.
+        """
         logits, features, kernel = self._network(images)
         probabilities = tf.nn.softmax(logits)
-        if class_id is None:
-            class_id = tf.argmax(logits, axis=1, output_type=tf.int32)
-        class_maps = class_activation_maps(features, kernel, class_id)
-        heatmaps = in_graph.to_heatmaps(class_maps, self._input_size)
-        boxes = in_graph.largest_boxes(
-            (heatmaps >= self.threshold) & (heatmaps > 0)
+        found = tf.argmax(logits, axis=1, output_type=tf.int32)
+        known = tf.reduce_all(sizes > 0, axis=1)
+        if class_id is not None:
+            known &= (class_id >= -1) & (class_id < logits.shape[-1])
+            found = tf.where(known & (class_id >= 0), class_id, found)
+        if threshold is None:
+            threshold = tf.fill(tf.shape(found), self.threshold)
+        class_maps = class_activation_maps(features, kernel, found)
+        heatmaps = in_graph.to_heatmaps(class_maps, self.input_size)
+        # Before the boxes, which then are empty.
+        heatmaps = tf.where(known[:, None, None], heatmaps, 0.0)
+        boxes = in_graph.boxes_above(
+            heatmaps,
+            threshold,
+            self._protocol.levels,
+            self._protocol.largest_by == "rectangle",
         )
-        scale = tf.cast(tf.tile(sizes, [1, 2]), tf.float32) / self._input_size
+        probabilities = tf.where(known[:, None], probabilities, 0.0)
+        scale = tf.cast(tf.tile(sizes, [1, 2]), tf.float32) / self.input_size
         return {
-            "class_id": class_id,
+            "class_id": tf.where(known, found, -1),
             "probability": tf.gather(
-                probabilities, class_id, axis=1, batch_dims=1
+                probabilities, found, axis=1, batch_dims=1
             ),
             "probabilities": probabilities,
             "box": tf.cast(boxes, tf.float32) * scale,
@@ -112,16 +124,21 @@ class Localizer(tf.Module):
         }
 
 
-def export(model, output_dir, class_names, settings, threshold=None):
-    """Writes the SavedModel of a trained classifier.
+def export(
+    model, output_dir, class_names, settings, threshold=None, write=None
+):
+    """Writes a trained classifier in a form that needs no code of ours.
 
     Args:
         model: Keras model of `build_model`.
-        output_dir: Folder to write, which must not exist or be empty.
+        output_dir: Folder to write, which must not exist, be empty, or hold
+            an earlier export.
         class_names: List of the names of its classes.
         settings: Namespace with `workdir` and `input_size`.
         threshold: Float in [0, 1], or `None` for the best one that
             metrics.json in the work directory knows, or 0.2 without it.
+        write: Function of a `Localizer` and a folder that writes the one into
+            the other, or `None` for a SavedModel.
 
     Returns:
         Tuple of the threshold that was stored and the protocol under which it
@@ -131,30 +148,30 @@ def export(model, output_dir, class_names, settings, threshold=None):
         UsageError: If the folder is in use.
     """
     if os.path.isdir(output_dir) and os.listdir(output_dir):
-        if not os.path.isfile(os.path.join(output_dir, "saved_model.pb")):
+        if not os.path.isfile(os.path.join(output_dir, ABOUT)):
             raise UsageError(
                 f"--output_dir={output_dir} is not empty: take another one"
             )
-    protocol = None
+    best, evaluated = _evaluated_threshold(settings.workdir)
+    protocol = protocol_named(evaluated or DEFAULT_PROTOCOL)
     if threshold is None:
-        threshold, protocol = _evaluated_threshold(settings.workdir)
-    localizer = Localizer(model, settings.input_size, threshold)
+        threshold = best
+    else:
+        evaluated = None
+    localizer = Localizer(model, settings.input_size, threshold, protocol)
     partial = output_dir.rstrip("/") + ".partial"
     shutil.rmtree(partial, ignore_errors=True)
-    tf.saved_model.save(localizer, partial, signatures=localizer.signatures())
-    extra = os.path.join(partial, "assets.extra")
-    os.makedirs(extra)
+    (write or _write_saved_model)(localizer, partial)
+    os.makedirs(os.path.join(partial, "assets.extra"), exist_ok=True)
     with open(
-        os.path.join(extra, "class_names.txt"), "w", encoding="utf-8"
+        os.path.join(partial, CLASS_NAMES), "w", encoding="utf-8"
     ) as file:
         file.writelines(f"{name}\n" for name in class_names)
-    with open(
-        os.path.join(extra, "localization.json"), "w", encoding="utf-8"
-    ) as file:
+    with open(os.path.join(partial, ABOUT), "w", encoding="utf-8") as file:
         json.dump(
             {
                 "threshold": threshold,
-                "protocol": protocol,
+                "protocol": protocol.name,
                 "input_size": settings.input_size,
             },
             file,
@@ -162,7 +179,11 @@ def export(model, output_dir, class_names, settings, threshold=None):
         )
     shutil.rmtree(output_dir, ignore_errors=True)
     os.rename(partial, output_dir)
-    return threshold, protocol
+    return threshold, evaluated
+
+
+def _write_saved_model(localizer, folder):
+    tf.saved_model.save(localizer, folder, signatures=localizer.signatures())
 
 
 def _evaluated_threshold(workdir):

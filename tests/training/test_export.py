@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -7,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from adl_tf.errors import UsageError
+from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
+from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.training.export import _evaluated_threshold, export
 from adl_tf.training.trained import class_names, load_trained
 
@@ -60,11 +64,14 @@ def test_answers(signatures):
     assert heatmap.max() == 1
     # In pixels of the pictures as given.
     for index, (width, height) in enumerate([(120, 60), (40, 40)]):
-        kept = (heatmap[index] >= 0.3).astype(np.uint8)
-        _, _, components, _ = cv2.connectedComponentsWithStats(kept)
-        x, y, w, h, _ = components[1 + np.argmax(components[1:, 4])]
-        expected = np.array([x, y, x + w, y + h]) * ([width, height] * 2) / 32
+        expected = box_at(heatmap[index], 0.3) * ([width, height] * 2) / 32
         np.testing.assert_allclose(answer["box"][index], expected, rtol=1e-6)
+
+
+def box_at(heatmap, threshold):
+    """As the measures find it, under the protocol that holds by default."""
+    levels = PROTOCOLS["adl_cvpr19"].to_levels(heatmap)
+    return boxes_at_cutoffs(levels, cutoffs(levels, [threshold]))[0]
 
 
 def test_decoded_pictures_answer_the_same(signatures):
@@ -77,6 +84,28 @@ def test_decoded_pictures_answer_the_same(signatures):
         np.testing.assert_allclose(value, decoded[name], atol=1e-5)
 
 
+@pytest.mark.slow
+def test_client_that_knows_tensorflow_alone(saved_model, signatures, tmp_path):
+    picture = png(square(120, 60, (60, 15), (108, 45)))
+    np.save(tmp_path / "pictures.npy", np.array([picture, picture]))
+    subprocess.run(
+        [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"]
+        + ["run", "--dir", saved_model, "--tag_set", "serve"]
+        + ["--signature_def", "serving_default", "--outdir", "answers"]
+        + ["--inputs", "image_bytes=pictures.npy"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ""},
+        check=True,
+        capture_output=True,
+    )
+    expected = signatures["serving_default"](
+        image_bytes=tf.constant([picture] * 2)
+    )
+    for name, value in expected.items():
+        found = np.load(tmp_path / "answers" / f"{name}.npy")
+        np.testing.assert_allclose(found, value, atol=1e-5)
+
+
 def test_class_to_look_for(signatures):
     picture = tf.constant([png(square(40, 40, (4, 4), (20, 20)))])
     answers = [
@@ -87,6 +116,43 @@ def test_class_to_look_for(signatures):
     total = sum(float(answer["probability"][0]) for answer in answers)
     assert total == pytest.approx(1, abs=1e-5)
     assert not np.allclose(answers[0]["heatmap"], answers[1]["heatmap"])
+
+
+def test_another_threshold(signatures):
+    picture = png(square(40, 40, (4, 4), (20, 20)))
+    thresholds = [0.3, 0.1, 0.9, 0.9]
+    answer = signatures["localize_at"](
+        image_bytes=tf.constant([picture] * 4),
+        class_id=tf.constant([-1, -1, -1, 1]),
+        threshold=tf.constant(thresholds),
+    )
+    stored = signatures["serving_default"](image_bytes=tf.constant([picture]))
+    for name, value in stored.items():
+        np.testing.assert_allclose(answer[name][0], value[0], atol=1e-6)
+    assert answer["class_id"].numpy()[:3].tolist() == [1, 1, 1]
+    for box, heatmap, threshold in zip(
+        answer["box"].numpy(), answer["heatmap"].numpy(), thresholds
+    ):
+        expected = box_at(heatmap, threshold) * 40 / 32
+        np.testing.assert_allclose(box, expected, rtol=1e-6)
+    areas = np.prod(answer["box"][:, 2:] - answer["box"][:, :2], axis=1)
+    assert areas[1] > areas[0] > areas[2]
+
+
+def test_pictures_without_an_answer(signatures):
+    picture = png(square(40, 40, (4, 4), (20, 20)))
+    alone = signatures["localize"](
+        image_bytes=tf.constant([picture]), class_id=tf.constant([1])
+    )
+    answer = signatures["localize"](
+        image_bytes=tf.constant([b"no picture", picture, picture, picture]),
+        class_id=tf.constant([1, 1, 2, -2]),
+    )
+    assert answer["class_id"].numpy().tolist() == [-1, 1, -1, -1]
+    for name, value in answer.items():
+        np.testing.assert_allclose(value[1], alone[name][0], atol=1e-6)
+        if name != "class_id":
+            assert not value.numpy()[[0, 2, 3]].any()
 
 
 def test_nothing_of_adl_is_left(saved_model, signatures):
@@ -110,7 +176,11 @@ def test_what_lies_beside_the_model(saved_model):
     with open(os.path.join(extra, "class_names.txt")) as file:
         assert file.read().split() == ["0", "1"]
     with open(os.path.join(extra, "localization.json")) as file:
-        assert json.load(file)["threshold"] == 0.3
+        assert json.load(file) == {
+            "threshold": 0.3,
+            "protocol": "adl_cvpr19",
+            "input_size": 32,
+        }
 
 
 @pytest.mark.parametrize(
@@ -132,43 +202,3 @@ def test_folder_in_use(trained, tmp_path):
     with pytest.raises(UsageError, match="not empty"):
         export(load_trained(trained), str(tmp_path), ["0", "1"], trained, 0.3)
     assert (tmp_path / "thesis.txt").exists()
-
-
-def test_predict(saved_model, data_dir, tmp_path):
-    from adl_tf.reporting.prediction import find_pictures, predict
-
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    hostile = "<img src=x onerror=alert(1)>.png"
-    picture = square(80, 40, (8, 4), (40, 20))
-    (pictures / hostile).write_bytes(png(picture))
-    (pictures / "broken.jpg").write_bytes(b"not a picture")
-    (pictures / "notes.txt").write_text("not meant")
-    paths = find_pictures([str(pictures), str(data_dir / "test" / "*.png")])
-    assert len(paths) == 11
-    page, failed = predict(saved_model, paths, str(tmp_path / "out"))
-    assert [os.path.basename(r["image"]) for r in failed] == ["broken.jpg"]
-    with open(tmp_path / "out" / "predictions.jsonl") as file:
-        records = [json.loads(line) for line in file]
-    assert [record["image"] for record in records] == paths
-    for record in records:
-        if "error" in record:
-            continue
-        heatmap = np.load(tmp_path / "out" / record["heatmap"])
-        assert heatmap.shape == (32, 32)
-        assert record["class_name"] == str(record["class_id"])
-    with open(page) as file:
-        html = file.read()
-    assert "<img src=x" not in html
-    assert "&lt;img src=x" in html
-    for name in os.listdir(tmp_path / "out" / "drawings"):
-        assert cv2.imread(str(tmp_path / "out" / "drawings" / name)).size
-    drawn = cv2.imread(str(tmp_path / "out" / "drawings" / "00000_picture.jpg"))
-    assert drawn.shape == (40, 80, 3) or drawn.shape == (40, 40, 3)
-
-
-def test_predict_finds_nothing(tmp_path):
-    from adl_tf.reporting.prediction import find_pictures
-
-    with pytest.raises(UsageError, match="there is no such picture"):
-        find_pictures([str(tmp_path / "*.jpg")])

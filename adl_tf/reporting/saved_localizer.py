@@ -1,0 +1,104 @@
+"""An exported model, and what lies beside it."""
+
+import json
+import os
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from adl_tf.errors import DataError, UsageError
+from adl_tf.localization.boxes import cutoffs
+from adl_tf.localization.protocols import protocol_named
+
+
+class SavedLocalizer:
+    """From bytes of pictures to the answers of an exported model.
+
+    Args:
+        saved_model: Folder that `adl_tf.export` wrote.
+        class_id: Class to look for, or `None` for the most probable one.
+        threshold: Float in [0, 1], or `None` for the one of the model.
+
+    Attributes:
+        class_names: List of the names of the classes.
+
+    Raises:
+        DataError: If the folder holds no exported model.
+        UsageError: If there is no such class.
+    """
+
+    def __init__(self, saved_model, class_id=None, threshold=None):
+        if not os.path.isfile(os.path.join(saved_model, "saved_model.pb")):
+            raise DataError(
+                f"{saved_model} holds no SavedModel: make one with "
+                "python -m adl_tf.export"
+            )
+        extra = os.path.join(saved_model, "assets.extra")
+        try:
+            path = os.path.join(extra, "class_names.txt")
+            with open(path, encoding="utf-8") as file:
+                self.class_names = file.read().splitlines()
+            path = os.path.join(extra, "localization.json")
+            with open(path, encoding="utf-8") as file:
+                about = json.load(file)
+            self._protocol = protocol_named(about["protocol"])
+            self._threshold = about["threshold"]
+            # The signature must not outlive the variables of what was loaded.
+            self._loaded = tf.saved_model.load(saved_model)
+            self._localize = self._loaded.signatures["localize_at"]
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise DataError(
+                f"{saved_model} is not a model that this version's "
+                "adl_tf.export wrote: export it again"
+            ) from error
+        if class_id is not None and class_id >= len(self.class_names):
+            raise UsageError(
+                f"--class_id={class_id}: the model knows classes "
+                f"0-{len(self.class_names) - 1}"
+            )
+        self._class_id = -1 if class_id is None else class_id
+        if threshold is not None:
+            self._threshold = threshold
+
+    def __call__(self, pictures):
+        """Localises a batch.
+
+        Args:
+            pictures: List of encoded pictures; what is not bytes counts as a
+                picture that cannot be decoded.
+
+        Returns:
+            List of dictionaries of arrays, one a picture.
+        """
+        count = len(pictures)
+        answers = self._localize(
+            image_bytes=tf.constant(
+                [p if isinstance(p, bytes) else b"" for p in pictures]
+            ),
+            class_id=tf.fill((count,), self._class_id),
+            threshold=tf.fill((count,), float(self._threshold)),
+        )
+        arrays = {name: value.numpy() for name, value in answers.items()}
+        return [
+            {name: array[index] for name, array in arrays.items()}
+            for index in range(count)
+        ]
+
+    def mask(self, heatmap, height, width):
+        """What is above the threshold, at the size of a picture.
+
+        Args:
+            heatmap: float32 array in [0, 1].
+            height: Pixels of the picture.
+            width: Likewise.
+
+        Returns:
+            uint8 array `(height, width)`: 255 above the threshold, else 0.
+        """
+        # The heatmap's own highest level: enlarged, it may be less.
+        levels = self._protocol.to_levels(heatmap)
+        cutoff = cutoffs(levels, [self._threshold])[0]
+        enlarged = np.clip(cv2.resize(heatmap, (width, height)), 0, 1)
+        levels = self._protocol.to_levels(enlarged)
+        return np.where(levels > cutoff, 255, 0).astype(np.uint8)

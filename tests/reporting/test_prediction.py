@@ -1,0 +1,149 @@
+"""`adl_tf.predict`: which pictures, what is written, what is said."""
+
+import io
+import json
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+from adl_tf.errors import DataError, UsageError
+from adl_tf.localization.protocols import PROTOCOLS
+from adl_tf.reporting.pictures import find_pictures
+from adl_tf.reporting.prediction import predict
+from adl_tf.training.decoding import MAX_PIXELS
+from adl_tf.training.export import export
+from adl_tf.training.trained import class_names, load_trained
+
+HOSTILE = "<img src=x onerror=alert(1)>.png"
+
+
+@pytest.fixture(scope="module")
+def saved_model(trained, tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("exported") / "saved")
+    export(load_trained(trained), folder, class_names(trained), trained, 0.3)
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two good pictures, three bad ones, and two files of other endings."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    picture = np.full((40, 80, 3), 120, np.uint8)
+    picture[4:20, 8:40] = (30, 30, 230)
+    png = cv2.imencode(".png", picture)[1].tobytes()
+    (folder / HOSTILE).write_bytes(png)
+    # What a file is decides, not its name.
+    (folder / "a.JPEG").write_bytes(png)
+    (folder / "broken.jpg").write_bytes(b"not a picture")
+    (folder / "empty.jpg").write_bytes(b"")
+    side = (20_000).to_bytes(4, "big")
+    (folder / "huge.png").write_bytes(png[:16] + side + side + png[24:])
+    (folder / "notes.txt").write_text("not meant")
+    (folder / "clip.mp4").write_bytes(b"")
+    return folder
+
+
+def test_files_folders_patterns_and_lists(pictures, monkeypatch):
+    paths, passed_over = find_pictures([str(pictures)])
+    assert [os.path.basename(path) for path in paths] == [
+        HOSTILE,
+        "a.JPEG",
+        "broken.jpg",
+        "empty.jpg",
+        "huge.png",
+    ]
+    assert [os.path.basename(p) for p in passed_over] == [
+        "clip.mp4",
+        "notes.txt",
+    ]
+    notes = str(pictures / "notes.txt")
+    paths, passed_over = find_pictures([str(pictures), notes])
+    assert notes in paths
+    assert len(passed_over) == 1
+    assert len(find_pictures([str(pictures / "*.jpg")])[0]) == 2
+    lines = f"{pictures}/a.JPEG\n\n/nowhere/b.jpg\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    assert find_pictures(["-"])[0] == ["/nowhere/b.jpg", f"{pictures}/a.JPEG"]
+
+
+def test_nothing_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    for pattern in (str(tmp_path / "*.jpg"), str(tmp_path), "-"):
+        with pytest.raises(UsageError, match="there is no such picture"):
+            find_pictures([pattern])
+
+
+def read_records(folder):
+    with open(folder / "predictions.jsonl") as file:
+        return [json.loads(line) for line in file]
+
+
+def test_what_is_written(saved_model, pictures, data_dir, tmp_path):
+    paths, _ = find_pictures([str(pictures), str(data_dir / "test" / "*.png")])
+    # More than a batch, and a last one that is not full.
+    paths = paths * 3 + ["/nowhere/b.jpg"]
+    out = tmp_path / "out"
+    page, failed = predict(saved_model, paths, str(out), masks=True)
+    assert [os.path.basename(r["image"]) for r in failed] == [
+        *["broken.jpg", "empty.jpg", "huge.png"] * 3,
+        "b.jpg",
+    ]
+    errors = {os.path.basename(r["image"]): r["error"] for r in failed}
+    assert "Unknown image file format" in errors["broken.jpg"]
+    assert f"{MAX_PIXELS:,}" in errors["huge.png"]
+    assert errors["b.jpg"] == "No such file or directory"
+    records = read_records(out)
+    assert [record["image"] for record in records] == paths
+    protocol = PROTOCOLS["adl_cvpr19"]
+    for record in records:
+        if "error" in record:
+            assert set(record) == {"image", "error"}
+            continue
+        assert record["class_name"] == str(record["class_id"])
+        heatmap = np.load(out / record["heatmap"])
+        assert heatmap.shape == (32, 32)
+        mask = cv2.imread(str(out / record["mask"]), cv2.IMREAD_UNCHANGED)
+        size = cv2.imread(record["image"]).shape[:2]
+        assert mask.shape == size
+        enlarged = cv2.resize(heatmap, size[::-1])
+        kept = protocol.to_levels(np.clip(enlarged, 0, 1)) > int(0.3 * 255)
+        np.testing.assert_array_equal(mask, np.where(kept, 255, 0))
+    assert records[0]["box"] == records[14]["box"]
+    with open(page) as file:
+        html = file.read()
+    assert "<img src=x" not in html
+    assert "&lt;img src=x" in html
+    drawn = sorted(os.listdir(out / "drawings"))
+    assert len(drawn) == 3 * (len(paths) - len(failed))
+    for name in drawn:
+        assert cv2.imread(str(out / "drawings" / name)).size
+    number = [os.path.basename(path) for path in paths].index(HOSTILE)
+    drawn = cv2.imread(str(out / "drawings" / f"{number:05d}_picture.jpg"))
+    assert drawn.shape == (40, 80, 3)
+
+
+def test_class_and_threshold(saved_model, pictures, tmp_path):
+    paths = [str(pictures / "a.JPEG")]
+    boxes = {}
+    for threshold in (None, 0.1, 0.9):
+        out = tmp_path / str(threshold)
+        predict(saved_model, paths, str(out), class_id=0, threshold=threshold)
+        (record,) = read_records(out)
+        assert record["class_id"] == 0
+        assert not (out / "masks").exists()
+        x0, y0, x1, y1 = record["box"]
+        boxes[threshold] = (x1 - x0) * (y1 - y0)
+    assert boxes[0.1] > boxes[0.9]
+    with pytest.raises(UsageError, match="knows classes 0-1"):
+        predict(saved_model, paths, str(tmp_path / "out"), class_id=2)
+
+
+def test_no_model(tmp_path, saved_model):
+    with pytest.raises(DataError, match="holds no SavedModel"):
+        predict(str(tmp_path), ["a.jpg"], str(tmp_path / "out"))
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(DataError, match="export it again"):
+        predict(str(tmp_path), ["a.jpg"], str(tmp_path / "out"))
