@@ -33,8 +33,8 @@ def grad_cam(model, images, class_ids, layer=None):
         float32 tensor `(batch, h, w)`.
 
     Raises:
-        ValueError: If there is no such class or layer, its output has no height and
-            width, or the model is a subclassed one.
+        ValueError: If there is no such class or layer, its output has no
+            height and width, or the model is a subclassed one.
 
     Example:
 
