@@ -17,7 +17,7 @@ BACKBONES = (
     "inception_v3",
     "small_cnn",
 )
-METHODS = ("cam", "adl")
+METHODS = ("cam", "has", "adl")
 
 
 class _BackboneParser(flags.EnumParser):
@@ -111,6 +111,16 @@ MODEL = (
         "batch",
         ("batch", "sample"),
         "Whether drop mask or importance map is drawn for a step or an image.",
+    ),
+    flags.DEFINE_string(
+        "has_patch_size",
+        "32",
+        "Side in pixels of the patches that Hide-and-Seek hides; or sides "
+        "separated by commas, one drawn for each picture; or mixed: "
+        "0,16,32,44,56.",
+    ),
+    flags.DEFINE_float(
+        "has_hide_rate", 0.5, "Share of the patches that Hide-and-Seek hides."
     ),
 )
 TRAINING = (

@@ -85,6 +85,8 @@ DEFAULTS = {
     "adl_importance_rate": None,
     "adl_gamma": None,
     "adl_selection": "batch",
+    "has_patch_size": "32",
+    "has_hide_rate": 0.5,
     "epochs": 2,
     "batch_size": 8,
     "learning_rate": 0.02,

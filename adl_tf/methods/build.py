@@ -2,9 +2,10 @@
 
 from adl_tf.methods.adl import adl
 from adl_tf.methods.cam import cam
+from adl_tf.methods.has import has
 from adl_tf.models.classifier import build_classifier
 
-METHODS = {"cam": cam, "adl": adl}
+METHODS = {"cam": cam, "has": has, "adl": adl}
 
 
 def build_model(
@@ -23,7 +24,7 @@ def build_model(
             `"resnet50_se"`, `"inception_v3"` or `"small_cnn"`, or
             `"keras:NAME"` for a classifier of `keras.applications`, such as
             `"keras:DenseNet121"`.
-        method: `"cam"` (the plain classifier) or `"adl"`.
+        method: `"cam"` (the plain classifier), `"has"` or `"adl"`.
         num_classes: Number of classes.
         weights: `"imagenet"`, `None` for random ones, or the path of a file:
             one of Keras's formats, Tensorpack's `.npz` (for `vgg_gap` and the
@@ -34,7 +35,8 @@ def build_model(
         backbone_arguments: Dictionary of options of the backbone, such as
             `{"last_stride": 2}` for `mobilenet_v1` and the ResNets.
         **method_arguments: Arguments of the method; for `adl` `positions`,
-            `gamma`, `drop_rate`, `importance_rate`, `selection` and `seed`.
+            `gamma`, `drop_rate`, `importance_rate`, `selection` and `seed`; for
+            `has` `patch_size`, `hide_rate` and `seed`.
 
     Returns:
         Keras model from RGB pictures `(batch, height, width, 3)` in [0, 255]
