@@ -17,7 +17,7 @@ BACKBONES = (
     "inception_v3",
     "small_cnn",
 )
-METHODS = ("cam", "has", "adl")
+METHODS = ("cam", "has", "adl", "cutmix")
 
 
 class _BackboneParser(flags.EnumParser):
@@ -121,6 +121,20 @@ MODEL = (
     ),
     flags.DEFINE_float(
         "has_hide_rate", 0.5, "Share of the patches that Hide-and-Seek hides."
+    ),
+    flags.DEFINE_float(
+        "cutmix_beta",
+        1.0,
+        "Both parameters of the Beta distribution of what CutMix leaves of a "
+        "picture.",
+    ),
+    flags.DEFINE_float(
+        "cutmix_probability", 1.0, "Share of the steps that mix pictures."
+    ),
+    flags.DEFINE_boolean(
+        "cutmix_area_corrected",
+        True,
+        "Whether labels count as the area that is left, not as it was drawn.",
     ),
 )
 TRAINING = (

@@ -15,7 +15,7 @@ def assemble_from_settings(settings, weights):
         weights: `"imagenet"`, `"none"`, `None` or a path.
 
     Returns:
-        As `assemble`: model, backbone and names of new layers.
+        As `assemble`: objective, backbone and names of new layers.
 
     Raises:
         UsageError: If a value is not possible.
@@ -110,6 +110,15 @@ def _has_arguments(settings):
     }
 
 
+def _cutmix_arguments(settings):
+    return {
+        "beta": settings.cutmix_beta,
+        "probability": settings.cutmix_probability,
+        "area_corrected": settings.cutmix_area_corrected,
+        "seed": settings.seed,
+    }
+
+
 def _numbers(flag, text, kind):
     """The numbers of a flag, separated by commas."""
     try:
@@ -121,4 +130,8 @@ def _numbers(flag, text, kind):
         ) from error
 
 
-_ARGUMENTS = {"has": _has_arguments, "adl": _adl_arguments}
+_ARGUMENTS = {
+    "has": _has_arguments,
+    "adl": _adl_arguments,
+    "cutmix": _cutmix_arguments,
+}
