@@ -17,7 +17,7 @@ BACKBONES = (
     "inception_v3",
     "small_cnn",
 )
-METHODS = ("cam", "has", "adl", "cutmix")
+METHODS = ("cam", "has", "acol", "adl", "cutmix")
 
 
 class _BackboneParser(flags.EnumParser):
@@ -121,6 +121,12 @@ MODEL = (
     ),
     flags.DEFINE_float(
         "has_hide_rate", 0.5, "Share of the patches that Hide-and-Seek hides."
+    ),
+    flags.DEFINE_float(
+        "acol_threshold",
+        0.6,
+        "What ACoL's first branch hides from the second: places where its map, "
+        "scaled to [0, 1], reaches this.",
     ),
     flags.DEFINE_float(
         "cutmix_beta",

@@ -87,6 +87,7 @@ DEFAULTS = {
     "adl_selection": "batch",
     "has_patch_size": "32",
     "has_hide_rate": 0.5,
+    "acol_threshold": 0.6,
     "cutmix_beta": 1.0,
     "cutmix_probability": 1.0,
     "cutmix_area_corrected": True,

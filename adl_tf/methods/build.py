@@ -2,6 +2,7 @@
 
 import keras
 
+from adl_tf.methods.acol import acol
 from adl_tf.methods.adl import adl
 from adl_tf.methods.cam import cam
 from adl_tf.methods.cutmix import cutmix
@@ -10,7 +11,13 @@ from adl_tf.methods.objective import Objective
 from adl_tf.models.classifier import build_classifier
 from adl_tf.models.weights import is_own, load_own
 
-METHODS = {"cam": cam, "has": has, "adl": adl, "cutmix": cutmix}
+METHODS = {
+    "cam": cam,
+    "has": has,
+    "acol": acol,
+    "adl": adl,
+    "cutmix": cutmix,
+}
 
 
 def build_model(
@@ -29,7 +36,9 @@ def build_model(
             `"resnet50_se"`, `"inception_v3"` or `"small_cnn"`, or
             `"keras:NAME"` for a classifier of `keras.applications`, such as
             `"keras:DenseNet121"`.
-        method: `"cam"` (the plain classifier), `"has"`, `"adl"` or `"cutmix"`.
+        method: `"cam"` (the plain classifier), `"has"`, `"acol"`, `"adl"`
+            or `"cutmix"`. Those that need the labels for more than a loss of
+            the answers, `"acol"` and `"cutmix"`, train by `adl_tf.train`.
         num_classes: Number of classes.
         weights: `"imagenet"`, `None` for random ones, or the path of a file:
             one of Keras's formats, Tensorpack's `.npz` (for `vgg_gap` and the
@@ -41,7 +50,8 @@ def build_model(
             `{"last_stride": 2}` for `mobilenet_v1` and the ResNets.
         **method_arguments: Arguments of the method; for `adl` `positions`,
             `gamma`, `drop_rate`, `importance_rate`, `selection` and `seed`; for
-            `has` `patch_size`, `hide_rate` and `seed`; for `cutmix` `beta`,
+            `has` `patch_size`, `hide_rate` and `seed`; for `acol` `threshold`;
+            for `cutmix` `beta`,
             `probability`, `area_corrected` and `seed`.
 
     Returns:

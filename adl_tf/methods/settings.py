@@ -132,6 +132,7 @@ def _numbers(flag, text, kind):
 
 _ARGUMENTS = {
     "has": _has_arguments,
+    "acol": lambda settings: {"threshold": settings.acol_threshold},
     "adl": _adl_arguments,
     "cutmix": _cutmix_arguments,
 }
