@@ -17,7 +17,7 @@ BACKBONES = (
     "inception_v3",
     "small_cnn",
 )
-METHODS = ("cam", "has", "acol", "adl", "cutmix")
+METHODS = ("cam", "has", "acol", "spg", "adl", "cutmix")
 
 
 class _BackboneParser(flags.EnumParser):
@@ -127,6 +127,12 @@ MODEL = (
         0.6,
         "What ACoL's first branch hides from the second: places where its map, "
         "scaled to [0, 1], reaches this.",
+    ),
+    flags.DEFINE_string(
+        "spg_thresholds",
+        "0.7,0.05,0.5,0.05,0.7,0.1",
+        "From where SPG takes a pixel for foreground, and up to where for "
+        "background, when its branches B2, B1 and C learn: high,low for each.",
     ),
     flags.DEFINE_float(
         "cutmix_beta",

@@ -88,6 +88,7 @@ DEFAULTS = {
     "has_patch_size": "32",
     "has_hide_rate": 0.5,
     "acol_threshold": 0.6,
+    "spg_thresholds": "0.7,0.05,0.5,0.05,0.7,0.1",
     "cutmix_beta": 1.0,
     "cutmix_probability": 1.0,
     "cutmix_area_corrected": True,

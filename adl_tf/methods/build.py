@@ -8,6 +8,7 @@ from adl_tf.methods.cam import cam
 from adl_tf.methods.cutmix import cutmix
 from adl_tf.methods.has import has
 from adl_tf.methods.objective import Objective
+from adl_tf.methods.spg import spg
 from adl_tf.models.classifier import build_classifier
 from adl_tf.models.weights import is_own, load_own
 
@@ -15,6 +16,7 @@ METHODS = {
     "cam": cam,
     "has": has,
     "acol": acol,
+    "spg": spg,
     "adl": adl,
     "cutmix": cutmix,
 }
@@ -36,9 +38,10 @@ def build_model(
             `"resnet50_se"`, `"inception_v3"` or `"small_cnn"`, or
             `"keras:NAME"` for a classifier of `keras.applications`, such as
             `"keras:DenseNet121"`.
-        method: `"cam"` (the plain classifier), `"has"`, `"acol"`, `"adl"`
-            or `"cutmix"`. Those that need the labels for more than a loss of
-            the answers, `"acol"` and `"cutmix"`, train by `adl_tf.train`.
+        method: `"cam"` (the plain classifier), `"has"`, `"acol"`,
+            `"spg"`, `"adl"` or `"cutmix"`. Those that need the labels for more
+            than a loss of the answers, `"acol"`, `"spg"` and `"cutmix"`, train
+            by `adl_tf.train`.
         num_classes: Number of classes.
         weights: `"imagenet"`, `None` for random ones, or the path of a file:
             one of Keras's formats, Tensorpack's `.npz` (for `vgg_gap` and the
@@ -51,7 +54,7 @@ def build_model(
         **method_arguments: Arguments of the method; for `adl` `positions`,
             `gamma`, `drop_rate`, `importance_rate`, `selection` and `seed`; for
             `has` `patch_size`, `hide_rate` and `seed`; for `acol` `threshold`;
-            for `cutmix` `beta`,
+            for `spg` `thresholds`; for `cutmix` `beta`,
             `probability`, `area_corrected` and `seed`.
 
     Returns:

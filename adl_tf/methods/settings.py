@@ -110,6 +110,13 @@ def _has_arguments(settings):
     }
 
 
+def _spg_arguments(settings):
+    numbers = _numbers("spg_thresholds", settings.spg_thresholds, float)
+    return {
+        "thresholds": [numbers[i : i + 2] for i in range(0, len(numbers), 2)]
+    }
+
+
 def _cutmix_arguments(settings):
     return {
         "beta": settings.cutmix_beta,
@@ -133,6 +140,7 @@ def _numbers(flag, text, kind):
 _ARGUMENTS = {
     "has": _has_arguments,
     "acol": lambda settings: {"threshold": settings.acol_threshold},
+    "spg": _spg_arguments,
     "adl": _adl_arguments,
     "cutmix": _cutmix_arguments,
 }

@@ -86,7 +86,7 @@ def _load_layer(layer, values, origin):
     if values is None:
         raise DataError(
             f"{origin} has no weights for layer '{layer.name}': is it a file "
-            "for another backbone?"
+            "for another backbone or method?"
         )
     wanted = [tuple(weight.shape) for weight in layer.weights]
     found = [tuple(value.shape) for value in values]

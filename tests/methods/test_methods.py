@@ -21,9 +21,9 @@ from adl_tf.training.export import export
 from adl_tf.training.loop import train
 from adl_tf.training.trained import class_names, load_trained
 
-METHODS = ["has", "acol", "cutmix"]
+METHODS = ["has", "acol", "spg", "cutmix"]
 every_method = pytest.mark.parametrize("method", METHODS)
-OPTIONS = {"has": {"has_patch_size": "8"}, "acol": {}, "cutmix": {}}
+OPTIONS = {"has": {"has_patch_size": "8"}, "acol": {}, "spg": {}, "cutmix": {}}
 
 
 @pytest.fixture
@@ -108,6 +108,8 @@ def test_two_replicas_in_half_precision(method_settings, method):
         ("has", "has_patch_size", "-3", "patch_size=-3"),
         ("has", "has_hide_rate", 2.0, "hide_rate=2.0"),
         ("acol", "acol_threshold", 1.5, "threshold=1.5"),
+        ("spg", "spg_thresholds", "0.7,0.05", "three pairs"),
+        ("spg", "spg_thresholds", "0.7,x", "--spg_thresholds=0.7,x"),
         ("cutmix", "cutmix_beta", -1.0, "beta=-1.0"),
     ],
 )

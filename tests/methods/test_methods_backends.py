@@ -14,7 +14,7 @@ REPOSITORY = pathlib.Path(__file__).parents[2]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-@pytest.mark.parametrize("name", ["grad_cam", "has", "acol", "cutmix"])
+@pytest.mark.parametrize("name", ["grad_cam", "has", "acol", "spg", "cutmix"])
 def test_method_on_backend(name, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
