@@ -25,6 +25,8 @@ OF_KERAS = ("DenseNet121", "EfficientNetV2B0", "ResNet50V2")
 def test_training_step_and_class_maps(name, method):
     import tensorflow as tf
 
+    if method == "spg" and name.startswith("keras:"):
+        pytest.skip("no places for its branches are known")
     arguments = {}
     if method == "adl":
         arguments["drop_rate"] = 1.0
@@ -52,5 +54,7 @@ def test_training_step_and_class_maps(name, method):
     assert np.any(first)
     maps = ops.convert_to_numpy(class_maps(model, pictures))
     height, width = backbone.model.output_shape[1:3]
+    if (name, method) == ("vgg_gap", "acol"):
+        height, width = SIZE // 8, SIZE // 8  # ACoL's own pooling
     assert maps.shape == (2, height, width, CLASSES) and height > 1
     assert np.isfinite(maps).all()
