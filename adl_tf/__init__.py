@@ -11,6 +11,7 @@ __version__ = "0.1.0.dev0"
 _PUBLIC = {
     "ADLLayer": "adl_tf.layers.adl",
     "adl_maps": "adl_tf.layers.adl",
+    "HideAndSeek": "adl_tf.layers.hide_and_seek",
     "SqueezeExcite": "adl_tf.layers.squeeze_excite",
     "insert_adl": "adl_tf.methods.adl",
     "build_model": "adl_tf.methods.build",

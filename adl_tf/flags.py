@@ -17,7 +17,7 @@ BACKBONES = (
     "inception_v3",
     "small_cnn",
 )
-METHODS = ("cam", "adl")
+METHODS = ("cam", "has", "acol", "spg", "adl", "cutmix")
 
 
 class _BackboneParser(flags.EnumParser):
@@ -111,6 +111,42 @@ MODEL = (
         "batch",
         ("batch", "sample"),
         "Whether drop mask or importance map is drawn for a step or an image.",
+    ),
+    flags.DEFINE_string(
+        "has_patch_size",
+        "32",
+        "Side in pixels of the patches that Hide-and-Seek hides; or sides "
+        "separated by commas, one drawn for each picture; or mixed: "
+        "0,16,32,44,56.",
+    ),
+    flags.DEFINE_float(
+        "has_hide_rate", 0.5, "Share of the patches that Hide-and-Seek hides."
+    ),
+    flags.DEFINE_float(
+        "acol_threshold",
+        0.6,
+        "What ACoL's first branch hides from the second: places where its map, "
+        "scaled to [0, 1], reaches this.",
+    ),
+    flags.DEFINE_string(
+        "spg_thresholds",
+        "0.7,0.05,0.5,0.05,0.7,0.1",
+        "From where SPG takes a pixel for foreground, and up to where for "
+        "background, when its branches B2, B1 and C learn: high,low for each.",
+    ),
+    flags.DEFINE_float(
+        "cutmix_beta",
+        1.0,
+        "Both parameters of the Beta distribution of what CutMix leaves of a "
+        "picture.",
+    ),
+    flags.DEFINE_float(
+        "cutmix_probability", 1.0, "Share of the steps that mix pictures."
+    ),
+    flags.DEFINE_boolean(
+        "cutmix_area_corrected",
+        True,
+        "Whether labels count as the area that is left, not as it was drawn.",
     ),
 )
 TRAINING = (

@@ -5,6 +5,8 @@ import numbers
 import keras
 from keras import ops
 
+from adl_tf.layers.draws import draw
+
 
 def adl_maps(features, gamma, data_format=None):
     """The three maps of ADL, computed without any parameter.
@@ -162,12 +164,12 @@ class ADLLayer(keras.layers.Layer):
         _, drop_mask, importance_map = adl_maps(
             inputs, self.gamma, self.data_format
         )
-        draw = self._draw(inputs)
+        drawn = self._draw(inputs)
         selected = importance_map
         if self.importance_rate is not None:
-            highlighted = draw < self.drop_rate + self.importance_rate
+            highlighted = drawn < self.drop_rate + self.importance_rate
             selected = ops.where(highlighted, selected, ops.ones_like(selected))
-        selected = ops.where(draw < self.drop_rate, drop_mask, selected)
+        selected = ops.where(drawn < self.drop_rate, drop_mask, selected)
         return inputs * ops.cast(selected, inputs.dtype)
 
     def _draw(self, inputs):
@@ -175,13 +177,7 @@ class ADLLayer(keras.layers.Layer):
         shape = (1, 1, 1, 1)
         if self.selection == "sample":
             shape = (ops.shape(inputs)[0], 1, 1, 1)
-        # The seed state is a copy on every replica, so all would draw alike:
-        # draw for all of them and take one's own.
-        replica, num_replicas = _replica()
-        draws = keras.random.uniform(
-            (num_replicas, *shape), dtype="float32", seed=self.seed_generator
-        )
-        return draws[replica]
+        return draw(keras.random.uniform, shape, self.seed_generator)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -222,17 +218,3 @@ def _check_share(name, value, upper, upper_name=None):
             f"`{name}` must be a number in [0, {upper_name}]. "
             f"Received: {name}={value!r}"
         )
-
-
-def _replica():
-    """This replica's index and how many there are (`tf.distribute`)."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            return (
-                context.replica_id_in_sync_group,
-                context.num_replicas_in_sync,
-            )
-    return 0, 1

@@ -1,10 +1,25 @@
 """Backbone plus method: the one place where models are put together."""
 
+import keras
+
+from adl_tf.methods.acol import acol
 from adl_tf.methods.adl import adl
 from adl_tf.methods.cam import cam
+from adl_tf.methods.cutmix import cutmix
+from adl_tf.methods.has import has
+from adl_tf.methods.objective import Objective
+from adl_tf.methods.spg import spg
 from adl_tf.models.classifier import build_classifier
+from adl_tf.models.weights import is_own, load_own
 
-METHODS = {"cam": cam, "adl": adl}
+METHODS = {
+    "cam": cam,
+    "has": has,
+    "acol": acol,
+    "spg": spg,
+    "adl": adl,
+    "cutmix": cutmix,
+}
 
 
 def build_model(
@@ -23,7 +38,10 @@ def build_model(
             `"resnet50_se"`, `"inception_v3"` or `"small_cnn"`, or
             `"keras:NAME"` for a classifier of `keras.applications`, such as
             `"keras:DenseNet121"`.
-        method: `"cam"` (the plain classifier) or `"adl"`.
+        method: `"cam"` (the plain classifier), `"has"`, `"acol"`,
+            `"spg"`, `"adl"` or `"cutmix"`. Those that need the labels for more
+            than a loss of the answers, `"acol"`, `"spg"` and `"cutmix"`, train
+            by `adl_tf.train`.
         num_classes: Number of classes.
         weights: `"imagenet"`, `None` for random ones, or the path of a file:
             one of Keras's formats, Tensorpack's `.npz` (for `vgg_gap` and the
@@ -34,7 +52,10 @@ def build_model(
         backbone_arguments: Dictionary of options of the backbone, such as
             `{"last_stride": 2}` for `mobilenet_v1` and the ResNets.
         **method_arguments: Arguments of the method; for `adl` `positions`,
-            `gamma`, `drop_rate`, `importance_rate`, `selection` and `seed`.
+            `gamma`, `drop_rate`, `importance_rate`, `selection` and `seed`; for
+            `has` `patch_size`, `hide_rate` and `seed`; for `acol` `threshold`;
+            for `spg` `thresholds`; for `cutmix` `beta`,
+            `probability`, `area_corrected` and `seed`.
 
     Returns:
         Keras model from RGB pictures `(batch, height, width, 3)` in [0, 255]
@@ -49,7 +70,7 @@ def build_model(
     >>> model = build_model("vgg_gap", method="adl", num_classes=200)
     >>> model.compile("sgd", "sparse_categorical_crossentropy")
     """
-    return assemble(
+    objective, _, _ = assemble(
         backbone,
         method,
         num_classes,
@@ -57,7 +78,8 @@ def build_model(
         input_shape,
         backbone_arguments,
         **method_arguments,
-    )[0]
+    )
+    return objective.model
 
 
 def assemble(
@@ -72,19 +94,30 @@ def assemble(
     """As `build_model`, with what training wants to know besides.
 
     Returns:
-        Tuple of the model, its `Backbone`, and the names of the layers that
-        start from random values.
+        Tuple of the method's `Objective`, the `Backbone`, and the names of the
+        layers that start from random values.
     """
     if method not in METHODS:
         raise ValueError(
             f"`method` must be one of {', '.join(METHODS)}. "
             f"Received: method={method!r}"
         )
+    # Files of our own also hold the layers that the method adds.
+    own = is_own(weights)
     model, built, new_layers = build_classifier(
         backbone,
         num_classes,
         weights,
         input_shape,
+        load=not own,
         **(backbone_arguments or {}),
     )
-    return METHODS[method](model, built, **method_arguments), built, new_layers
+    made = METHODS[method](model, built, **method_arguments)
+    if isinstance(made, keras.Model):
+        made = Objective(made, made)
+    if own:
+        load_own(made.model, weights)
+        return made, built, ()
+    present = {layer.name for layer in made.training_model.layers}
+    new_layers = [name for name in new_layers if name in present]
+    return made, built, tuple(dict.fromkeys([*new_layers, *made.new_layers]))

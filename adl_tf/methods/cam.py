@@ -22,12 +22,14 @@ def feature_model(model):
 
     Returns:
         Keras model from pictures to a tuple of logits `(batch, num_classes)`
-        and what was pooled: the features `(batch, height, width, channels)`,
+        and the features that were pooled, `(batch, height, width, channels)`,
         or the class maps `(batch, height, width, num_classes)` of a model
-        that has them.
+        that has a layer for them.
     """
-    pooling = "gap" if class_kernel(model) is not None else "logits"
-    features = model.get_layer(pooling).input
+    if class_kernel(model) is None:
+        features = model.get_layer("class_maps").output
+    else:
+        features = model.get_layer("gap").input
     return keras.Model(model.input, (model.output, features))
 
 
@@ -86,7 +88,8 @@ def class_maps(model, images):
     Returns:
         float32 tensor `(batch, h, w, num_classes)`. Its mean over space is
         the logit of each class, for `inception_v3`, whose maps hold the bias,
-        and without the bias of the classifier for all others.
+        without the bias of the classifier for all others, and not of that
+        kind for ACoL, whose maps are in [0, 1].
 
     Example:
 

@@ -15,7 +15,7 @@ def assemble_from_settings(settings, weights):
         weights: `"imagenet"`, `"none"`, `None` or a path.
 
     Returns:
-        As `assemble`: model, backbone and names of new layers.
+        As `assemble`: objective, backbone and names of new layers.
 
     Raises:
         UsageError: If a value is not possible.
@@ -80,8 +80,11 @@ def _number(name, value):
 
 
 def _method_arguments(settings):
-    if settings.method != "adl":
-        return {}
+    arguments = _ARGUMENTS.get(settings.method)
+    return arguments(settings) if arguments else {}
+
+
+def _adl_arguments(settings):
     positions = settings.adl_positions
     if positions and "," in positions:
         positions = [name.strip() for name in positions.split(",")]
@@ -93,3 +96,51 @@ def _method_arguments(settings):
         "selection": settings.adl_selection,
         "seed": settings.seed,
     }
+
+
+def _has_arguments(settings):
+    patch_size = settings.has_patch_size
+    if patch_size != "mixed":
+        sizes = _numbers("has_patch_size", patch_size, int)
+        patch_size = sizes[0] if len(sizes) == 1 else sizes
+    return {
+        "patch_size": patch_size,
+        "hide_rate": settings.has_hide_rate,
+        "seed": settings.seed,
+    }
+
+
+def _spg_arguments(settings):
+    numbers = _numbers("spg_thresholds", settings.spg_thresholds, float)
+    return {
+        "thresholds": [numbers[i : i + 2] for i in range(0, len(numbers), 2)]
+    }
+
+
+def _cutmix_arguments(settings):
+    return {
+        "beta": settings.cutmix_beta,
+        "probability": settings.cutmix_probability,
+        "area_corrected": settings.cutmix_area_corrected,
+        "seed": settings.seed,
+    }
+
+
+def _numbers(flag, text, kind):
+    """The numbers of a flag, separated by commas."""
+    try:
+        return [kind(number) for number in text.split(",")]
+    except ValueError as error:
+        raise UsageError(
+            f"--{flag}={text} is not a list of "
+            f"{'whole ' if kind is int else ''}numbers separated by commas"
+        ) from error
+
+
+_ARGUMENTS = {
+    "has": _has_arguments,
+    "acol": lambda settings: {"threshold": settings.acol_threshold},
+    "spg": _spg_arguments,
+    "adl": _adl_arguments,
+    "cutmix": _cutmix_arguments,
+}

@@ -33,6 +33,7 @@ def build_classifier(
     num_classes=1000,
     weights="imagenet",
     input_shape=(224, 224, 3),
+    load=True,
     **backbone_arguments,
 ):
     """Builds the plain classifier that every method starts from.
@@ -44,6 +45,8 @@ def build_classifier(
         weights: `"imagenet"`, `None` for random ones, or the path of a file
             (see `load_pretrained`).
         input_shape: Tuple `(height, width, 3)`.
+        load: Whether the weights are loaded; otherwise they only decide the
+            variant of the backbone.
         **backbone_arguments: Further arguments of the backbone.
 
     Returns:
@@ -68,7 +71,7 @@ def build_classifier(
     built = _backbone_function(backbone)(input_shape, **backbone_arguments)
     logits = _HEADS[built.head](built.model.output, num_classes)
     model = keras.Model(built.model.input, logits, name=built.model.name)
-    if weights is None:
+    if weights is None or not load:
         new_layers = tuple(layer.name for layer in model.layers)
     else:
         new_layers = load_pretrained(model, built, weights, num_classes)

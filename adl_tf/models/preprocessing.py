@@ -13,6 +13,8 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 # Mean and standard deviation of ImageNet in RGB, for values in [0, 1].
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
+# The mean colour as networks of ours take pictures: RGB in [0, 255].
+MEAN_COLOUR = tuple(255.0 * each for each in _MEAN)
 
 
 def subtract_mean(images, name="preprocess"):

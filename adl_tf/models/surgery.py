@@ -76,6 +76,47 @@ def insert_after(model, names, make_layer):
     return _clone(model, inserted={name: make_layer(name) for name in chosen})
 
 
+def edit_input(model, edit, share=False):
+    """A model whose input is edited before any of its layers sees it.
+
+    Args:
+        model: A functional Keras model with one input.
+        edit: Function from the Keras tensor of the input to the one that the
+            layers are to see.
+        share: Whether the layers are to be those of `model`, trained with it,
+            rather than new ones with the same weights.
+
+    Returns:
+        A new model.
+    """
+    inputs = keras.Input(model.input_shape[1:], name=model.inputs[0].name)
+    edited = edit(inputs)
+    pairs = []
+
+    def clone_function(layer):
+        if share or not isinstance(layer, keras.Layer):
+            return layer
+        clone = layer.__class__.from_config(layer.get_config())
+        pairs.append((layer, clone))
+        return clone
+
+    def call_function(layer, *args, **kwargs):
+        args, kwargs = keras.tree.map_structure(
+            lambda value: edited if value is inputs else value, (args, kwargs)
+        )
+        return layer(*args, **kwargs)
+
+    edited_model = keras.models.clone_model(
+        model,
+        input_tensors=inputs,
+        clone_function=clone_function,
+        call_function=call_function,
+    )
+    for layer, clone in pairs:
+        set_layer_weights(clone, layer.get_weights())
+    return edited_model
+
+
 def set_layer_weights(layer, values):
     """`layer.set_weights(values)` that also holds for `Normalization`.
 

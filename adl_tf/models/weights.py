@@ -45,8 +45,8 @@ def load_pretrained(model, backbone, weights, num_classes):
                 "--weights, or --weights=none to train from scratch"
             )
         source = _download(backbone)
-    elif str(weights).endswith(".weights.h5"):
-        _load_own(model, weights)
+    elif is_own(weights):
+        load_own(model, weights)
         return ()
     elif (suffix := os.path.splitext(weights)[1]) in FOREIGN:
         _require_file(weights)
@@ -86,7 +86,7 @@ def _load_layer(layer, values, origin):
     if values is None:
         raise DataError(
             f"{origin} has no weights for layer '{layer.name}': is it a file "
-            "for another backbone?"
+            "for another backbone or method?"
         )
     wanted = [tuple(weight.shape) for weight in layer.weights]
     found = [tuple(value.shape) for value in values]
@@ -112,7 +112,25 @@ def _load_classifier(layer, backbone, source, num_classes, origin):
     return True
 
 
-def _load_own(model, path):
+def is_own(weights):
+    """Whether weights are a file that `save_weights` of such a model wrote.
+
+    Args:
+        weights: `"imagenet"`, `None` or a path.
+    """
+    return str(weights).endswith(".weights.h5")
+
+
+def load_own(model, path):
+    """Gives a model the weights of such a file, layer by layer.
+
+    Args:
+        model: Keras model. What the file has for other layers is left alone.
+        path: The `.weights.h5` file.
+
+    Raises:
+        DataError: If the file is missing or unreadable, or does not fit.
+    """
     _require_file(path)
     try:
         # By name: layers that a method put in between can change the order

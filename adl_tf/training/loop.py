@@ -118,12 +118,13 @@ class Trainer:
         checkpoint = None
         if not spans_workers(strategy):
             checkpoint = checkpoints.latest_weights(settings.workdir)
-        self.model, backbone, self.new_layers = assemble_from_settings(
+        self.objective, backbone, self.new_layers = assemble_from_settings(
             settings,
             # A checkpoint brings all weights itself, and says which variant
             # of the backbone they are for.
             weights=checkpoint or settings.weights,
         )
+        self.model = self.objective.training_model
         self.optimizer = keras.optimizers.SGD(
             self.schedule, momentum=0.9, nesterov=True
         )
@@ -131,10 +132,12 @@ class Trainer:
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         variables = self.model.trainable_variables
         self.optimizer.build(variables)
+        names = (*backbone.new_layers, *self.objective.new_layers, "logits")
         head = {
             id(variable)
-            for name in (*backbone.new_layers, "logits")
-            for variable in self.model.get_layer(name).trainable_variables
+            for layer in self.model.layers
+            if layer.name in names
+            for variable in layer.trainable_variables
         }
         self.rates = [
             settings.head_learning_rate_ratio if id(variable) in head else 1.0
@@ -160,9 +163,8 @@ class Trainer:
         images, labels = batch
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            logits = self.model(tf.cast(images, "float32"), training=True)
-            losses = keras.losses.sparse_categorical_crossentropy(
-                labels, logits, from_logits=True
+            losses, logits = self.objective.losses(
+                self.model, tf.cast(images, "float32"), labels
             )
             # Shares of the whole step's loss: gradients are summed over the
             # replicas.

@@ -26,7 +26,7 @@ def load_trained(settings):
             f"python -m adl_tf.train --flagfile={settings.workdir}/flags.cfg "
             f"--workdir={settings.workdir}"
         )
-    return assemble_from_settings(settings, weights=path)[0]
+    return assemble_from_settings(settings, weights=path)[0].model
 
 
 def class_names(settings):

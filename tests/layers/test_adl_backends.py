@@ -14,7 +14,7 @@ REPOSITORY = pathlib.Path(__file__).parents[2]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-@pytest.mark.parametrize("layer", ["adl", "squeeze_excite"])
+@pytest.mark.parametrize("layer", ["adl", "hide_and_seek", "squeeze_excite"])
 def test_layer_on_backend(layer, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")

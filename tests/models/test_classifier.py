@@ -200,10 +200,10 @@ def test_small_cnn():
 
 @pytest.mark.parametrize("backbone", ["vgg_gap", "mobilenet_v1", "small_cnn"])
 def test_adl_goes_to_the_default_positions(backbone):
-    model, built, _ = assemble(backbone, "adl", 5, None, SMALL)
+    made, built, _ = assemble(backbone, "adl", 5, None, SMALL)
     inserted = {
         layer.name: layer.gamma
-        for layer in model.layers
+        for layer in made.model.layers
         if layer.name.endswith("_adl")
     }
     gamma = 0.95 if backbone == "mobilenet_v1" else 0.8

@@ -238,7 +238,8 @@ def test_impossible_option(backbone, option, value):
 @pytest.mark.parametrize("method", ["cam", "adl"])
 @pytest.mark.parametrize("backbone", ["resnet50", "resnet50_se"])
 def test_training_step_and_map(backbone, method):
-    model, built, _ = assemble(backbone, method, 5, None, SMALL)
+    made, built, _ = assemble(backbone, method, 5, None, SMALL)
+    model = made.model
     inserted = {
         layer.name: layer.gamma
         for layer in model.layers

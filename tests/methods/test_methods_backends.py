@@ -1,4 +1,4 @@
-"""The tests of `grad_cam` on the other Keras backends."""
+"""The tests of the methods on the other Keras backends."""
 
 import importlib.util
 import os
@@ -14,7 +14,8 @@ REPOSITORY = pathlib.Path(__file__).parents[2]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_grad_cam_on_backend(backend):
+@pytest.mark.parametrize("name", ["grad_cam", "has", "acol", "spg", "cutmix"])
+def test_method_on_backend(name, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     # Keras chooses its backend once a process.
@@ -25,7 +26,9 @@ def test_grad_cam_on_backend(backend):
             "pytest",
             "-p",
             "no:cacheprovider",
-            str(REPOSITORY / "tests/methods/test_grad_cam.py"),
+            "-m",
+            "not slow",
+            str(REPOSITORY / f"tests/methods/test_{name}.py"),
         ],
         cwd=REPOSITORY,
         env={**os.environ, "KERAS_BACKEND": backend},
@@ -34,4 +37,4 @@ def test_grad_cam_on_backend(backend):
         text=True,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert re.search(r"\b[1-9]\d+ passed", finished.stdout)
+    assert re.search(r"\b[1-9]\d* passed", finished.stdout)

@@ -1,0 +1,42 @@
+"""Random numbers that differ between the replicas of `tf.distribute`."""
+
+import keras
+
+
+def draw(sampler, shape, seed_generator, **arguments):
+    """Random numbers of this replica.
+
+    The seed state is a copy on every replica, so all would draw alike: each
+    draws the numbers of all replicas and takes its own.
+
+    Args:
+        sampler: Function of `keras.random`, such as `keras.random.uniform`.
+        shape: Tuple, the shape of the answer.
+        seed_generator: `keras.random.SeedGenerator`.
+        **arguments: Further arguments of `sampler`.
+
+    Returns:
+        float32 tensor of shape `shape`.
+    """
+    replica, num_replicas = _replica()
+    draws = sampler(
+        (num_replicas, *shape),
+        dtype="float32",
+        seed=seed_generator,
+        **arguments,
+    )
+    return draws[replica]
+
+
+def _replica():
+    """This replica's index and how many there are (`tf.distribute`)."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            return (
+                context.replica_id_in_sync_group,
+                context.num_replicas_in_sync,
+            )
+    return 0, 1

@@ -1,0 +1,250 @@
+"""ACoL: a second classifier that sees what the first one does not need.
+
+(Zhang et al., CVPR 2018; spec B.5, C.2.)
+"""
+
+import numbers
+
+import keras
+from keras import ops
+
+from adl_tf.methods.objective import Objective, cross_entropy
+from adl_tf.models.surgery import edit_layers, insert_after
+
+# Where the branches start, in place of the head of the backbone; the end of
+# the backbone for all others.
+_TRUNKS = {"vgg_gap": "block5_conv3", "inception_v3": "Mixed_6e"}
+_FILTERS = 1024
+
+
+def acol(model, backbone, threshold=0.6):
+    """Gives a classifier two branches, of which one finds what the other hides.
+
+    Each branch is two 3x3 convolutions with 1024 filters and a 1x1 convolution
+    to the maps of the classes, whose mean over space are logits. The second
+    sees the features without the places where the map of the class, in the
+    first, is strongest. `vgg_gap` gets ACoL's pooling, and with it 28x28 maps
+    for 224x224 pictures whatever its `map_stride`; `inception_v3` branches
+    after `Mixed_6e`, and all others after their last features.
+
+    Logits are those of the first branch. Class maps are the larger of both
+    branches' at each place, scaled to [0, 1] for each class. In training the
+    true class is erased; at inference the one that the first branch answers,
+    which is the same wherever the answer is right.
+
+    Args:
+        model: Keras model made of `backbone`.
+        backbone: Its `Backbone`.
+        threshold: Float in [0, 1]: how strong a map scaled to [0, 1] has to
+            be for its place to be erased. 0.6 in the authors' scripts.
+
+    Returns:
+        `Objective`, whose loss is the sum of both branches' cross entropies.
+
+    Raises:
+        ValueError: If `threshold` is not possible.
+
+    Reference:
+
+    - [Zhang et al., 2018](https://arxiv.org/abs/1804.06962)
+    """
+    name = backbone.model.name
+    if name in _TRUNKS:
+        trunk = model.get_layer(_TRUNKS[name]).output
+    else:
+        trunk = model.get_layer("gap").input
+    trunk = keras.Model(model.input, trunk)
+    if name == "vgg_gap":
+        trunk = _with_pooling_of_acol(trunk)
+    features = trunk.output
+    num_classes = model.output_shape[-1]
+    branches = {each: _branch(each, num_classes) for each in "ab"}
+    erase = EraseStrongest(threshold, name="acol_erase")
+
+    maps_a = _apply(branches["a"], features)
+    maps_b = _apply(branches["b"], erase(features, maps_a))
+    fused = FusedMaps(name="class_maps")(maps_a, maps_b)
+    # The maps are here for the graph to hold them; they are not used.
+    logits = FirstMean(dtype="float32", name="logits")(maps_a, fused)
+    inference = keras.Model(trunk.input, logits, name=name)
+
+    label = keras.Input((), dtype="int32", name="label")
+    maps_b = _apply(branches["b"], erase(features, maps_a, label))
+    training_model = keras.Model(
+        (trunk.input, label),
+        tuple(
+            keras.layers.GlobalAveragePooling2D(
+                dtype="float32", name=f"acol_{each}_logits"
+            )(maps)
+            for each, maps in (("a", maps_a), ("b", maps_b))
+        ),
+        name=name,
+    )
+    return Objective(
+        inference,
+        training_model,
+        erasing_losses,
+        tuple(layer.name for each in branches.values() for layer in each),
+    )
+
+
+def erasing_losses(model, images, labels):
+    """The losses of `Objective`; see `plain_losses`.
+
+    Args:
+        model: Keras model that `acol` made for training.
+        images: float32 tensor `(batch, height, width, 3)`.
+        labels: Integer tensor `(batch,)`.
+
+    Returns:
+        Tuple of losses `(batch,)` and the first branch's logits `(batch,
+        num_classes)`.
+    """
+    logits_a, logits_b = model((images, labels), training=True)
+    losses = cross_entropy(labels, logits_a) + cross_entropy(labels, logits_b)
+    return losses, logits_a
+
+
+def scaled(maps):
+    """Maps scaled to [0, 1], each by itself; all 0 if it is constant.
+
+    Args:
+        maps: Tensor `(batch, height, width, channels)`.
+
+    Returns:
+        float32 tensor of the same shape.
+    """
+    maps = ops.cast(maps, "float32")
+    lowest = ops.min(maps, axis=(1, 2), keepdims=True)
+    spread = ops.max(maps, axis=(1, 2), keepdims=True) - lowest
+    return (maps - lowest) / ops.where(spread > 0, spread, 1.0)
+
+
+@keras.saving.register_keras_serializable(package="adl_tf")
+class EraseStrongest(keras.layers.Layer):
+    """Sets features to 0 where the map of a class is strong.
+
+    No gradient flows through what decides where.
+
+    Args:
+        threshold: As of `acol`.
+        **kwargs: `name`, `dtype` and the like, of `keras.layers.Layer`.
+
+    Call arguments:
+        features: Tensor `(batch, height, width, channels)`.
+        maps: Maps of the classes, `(batch, height, width, num_classes)`.
+        labels: Classes, integer tensor `(batch,)`, or `None` for those with
+            the largest mean.
+
+    Output shape:
+        That of `features`.
+
+    Raises:
+        ValueError: If `threshold` is not possible.
+    """
+
+    def __init__(self, threshold=0.6, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(threshold, numbers.Real) or not 0 <= threshold <= 1:
+            raise ValueError(
+                "`threshold` must be a number in [0, 1]. "
+                f"Received: threshold={threshold!r}"
+            )
+        self.threshold = threshold
+        self.built = True
+
+    def call(self, features, maps, labels=None):
+        maps = ops.cast(ops.stop_gradient(maps), "float32")
+        if labels is None:
+            labels = ops.argmax(ops.mean(maps, axis=(1, 2)), axis=-1)
+        labels = ops.reshape(ops.cast(labels, "int32"), (-1, 1, 1, 1))
+        attention = scaled(ops.take_along_axis(maps, labels, axis=-1))
+        kept = ops.cast(attention < self.threshold, features.dtype)
+        return features * kept
+
+    def compute_output_shape(self, features_shape, *_, **__):
+        return features_shape
+
+    def get_config(self):
+        return {**super().get_config(), "threshold": self.threshold}
+
+
+@keras.saving.register_keras_serializable(package="adl_tf")
+class FusedMaps(keras.layers.Layer):
+    """The larger of two maps at each place, each scaled to [0, 1]."""
+
+    def call(self, first, second):
+        return ops.maximum(scaled(first), scaled(second))
+
+    def compute_output_shape(self, first_shape, *_, **__):
+        return first_shape
+
+
+@keras.saving.register_keras_serializable(package="adl_tf")
+class FirstMean(keras.layers.Layer):
+    """The mean over space of the first of its inputs."""
+
+    def call(self, first, *_):
+        return ops.mean(ops.cast(first, self.compute_dtype), axis=(1, 2))
+
+    def compute_output_shape(self, first_shape, *_, **__):
+        return (first_shape[0], first_shape[-1])
+
+
+def _branch(name, num_classes):
+    """The three convolutions of a branch."""
+    return [
+        *(
+            keras.layers.Conv2D(
+                _FILTERS,
+                3,
+                padding="same",
+                activation="relu",
+                kernel_initializer="he_normal",
+                name=f"acol_{name}_conv{number}",
+            )
+            for number in (1, 2)
+        ),
+        keras.layers.Conv2D(
+            num_classes,
+            1,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            name=f"acol_{name}_maps",
+        ),
+    ]
+
+
+def _apply(layers, features):
+    for layer in layers:
+        features = layer(features)
+    return features
+
+
+def _with_pooling_of_acol(trunk):
+    """VGG16 with overlapping pools, of which the last two keep the size."""
+    # PyTorch's padding: on both sides, where Keras pads one. Zeros do, since
+    # no feature after ReLU is below.
+    trunk = insert_after(
+        trunk,
+        [f"block{number}_conv{2 if number < 3 else 3}" for number in (1, 2, 3)],
+        lambda name: keras.layers.ZeroPadding2D(1, name=f"{name}_pad"),
+    )
+    changes = {
+        f"block{number}_pool": {"pool_size": (3, 3)} for number in (1, 2, 3)
+    }
+    if "block4_pool" in [layer.name for layer in trunk.layers]:
+        changes["block4_pool"] = {
+            "pool_size": (3, 3),
+            "strides": (1, 1),
+            "padding": "same",
+        }
+    trunk = edit_layers(trunk, changes)
+    features = keras.layers.MaxPooling2D(
+        3, strides=1, padding="same", name="block5_pool"
+    )(trunk.output)
+    # PyTorch counts the zeros of the border in a mean, and Keras does not.
+    features = keras.layers.ZeroPadding2D(1, name="acol_pad")(features)
+    features = keras.layers.AveragePooling2D(3, strides=1, name="acol_pool")(
+        features
+    )
+    return keras.Model(trunk.input, features)

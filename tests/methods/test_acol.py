@@ -1,0 +1,220 @@
+"""ACoL against its definition, computed by hand (spec B.5, C.2)."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from adl_tf.methods.acol import EraseStrongest, FusedMaps, erasing_losses
+from adl_tf.methods.build import assemble
+from adl_tf.methods.cam import class_maps
+from adl_tf.models.classifier import build_classifier
+
+SIZE = 32
+
+
+def numpy_of(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def scaled(values):
+    return (values - values.min()) / (values.max() - values.min())
+
+
+@pytest.fixture(scope="module")
+def small():
+    keras.utils.set_random_seed(0)
+    made, _, _ = assemble("small_cnn", "acol", 3, None, (SIZE, SIZE, 3))
+    return made
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    random = np.random.default_rng(0)
+    return random.uniform(0, 255, (4, SIZE, SIZE, 3)).astype("float32")
+
+
+def test_what_is_erased():
+    random = np.random.default_rng(1)
+    features = random.uniform(1, 2, (3, 5, 4, 2)).astype("float32")
+    maps = random.normal(size=(3, 5, 4, 6)).astype("float32")
+    labels = np.array([5, 0, 2], "int32")
+    found = numpy_of(EraseStrongest(0.6)(features, maps, labels))
+    for index, label in enumerate(labels):
+        strong = scaled(maps[index, :, :, label]) >= 0.6
+        assert 0 < strong.sum() < strong.size
+        np.testing.assert_array_equal(
+            found[index], np.where(strong[..., None], 0, features[index])
+        )
+
+
+def test_the_threshold_itself_is_erased():
+    """A quarter of [0, 4] is exact in floats."""
+    maps = np.arange(5, dtype="float32").reshape(1, 1, 5, 1)
+    found = EraseStrongest(0.25)(np.ones_like(maps), maps, np.array([0]))
+    assert numpy_of(found).ravel().tolist() == [1, 0, 0, 0, 0]
+
+
+def test_constant_maps_erase_nothing():
+    maps = np.full((1, 2, 2, 1), 3.0, "float32")
+    found = EraseStrongest(0.5)(np.ones_like(maps), maps, np.array([0]))
+    assert numpy_of(found).min() == 1
+
+
+def test_without_labels_the_answer_is_erased():
+    random = np.random.default_rng(2)
+    maps = random.normal(size=(3, 4, 4, 6)).astype("float32")
+    answers = maps.mean(axis=(1, 2)).argmax(axis=-1)
+    features = np.ones((3, 4, 4, 2), "float32")
+    layer = EraseStrongest(0.6)
+    np.testing.assert_array_equal(
+        numpy_of(layer(features, maps)),
+        numpy_of(layer(features, maps, answers)),
+    )
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="needs TensorFlow"
+)
+def test_no_gradient_through_the_mask():
+    import tensorflow as tf
+
+    features = tf.random.normal((2, 4, 4, 3))
+    maps = tf.random.normal((2, 4, 4, 2))
+    with tf.GradientTape() as tape:
+        tape.watch([features, maps])
+        erased = EraseStrongest(0.6)(features, maps, np.array([0, 1]))
+        total = tf.reduce_sum(erased)
+    by_features, by_maps = tape.gradient(total, [features, maps])
+    assert by_maps is None
+    np.testing.assert_array_equal(by_features, (erased != 0).numpy() * 1.0)
+
+
+def test_fused_maps():
+    random = np.random.default_rng(3)
+    first, second = random.normal(size=(2, 2, 4, 5, 3)).astype("float32")
+    found = numpy_of(FusedMaps()(first, second))
+    for image in range(2):
+        for number in range(3):
+            place = (image, slice(None), slice(None), number)
+            np.testing.assert_allclose(
+                found[place],
+                np.maximum(scaled(first[place]), scaled(second[place])),
+                atol=1e-6,
+            )
+
+
+def branch(model, name, features):
+    for part in ("conv1", "conv2", "maps"):
+        features = model.get_layer(f"acol_{name}_{part}")(features)
+    return numpy_of(features)
+
+
+def test_logits_and_maps_of_the_model(small, pictures):
+    """Put together by hand from its convolutions."""
+    model = small.model
+    features = numpy_of(
+        keras.Model(model.input, model.get_layer("conv4_relu").output)(
+            pictures, training=False
+        )
+    )
+    first = branch(model, "a", features)
+    logits = first.mean(axis=(1, 2))
+    np.testing.assert_allclose(
+        numpy_of(model(pictures, training=False)), logits, rtol=1e-4, atol=1e-6
+    )
+    kept = np.stack(
+        [
+            scaled(each[..., answer]) < 0.6
+            for each, answer in zip(first, logits.argmax(axis=-1))
+        ]
+    )
+    second = branch(model, "b", features * kept[..., None])
+    found = numpy_of(class_maps(model, pictures))
+    for image in range(len(pictures)):
+        for number in range(3):
+            place = (image, slice(None), slice(None), number)
+            np.testing.assert_allclose(
+                found[place],
+                np.maximum(scaled(first[place]), scaled(second[place])),
+                atol=1e-3,
+            )
+
+
+def test_loss(small, pictures):
+    labels = np.array([0, 1, 2, 1], "int32")
+    found, logits = erasing_losses(small.training_model, pictures, labels)
+    model = small.training_model
+    features = numpy_of(
+        keras.Model(model.input[0], model.get_layer("conv4_relu").output)(
+            pictures, training=True
+        )
+    )
+    first = branch(model, "a", features)
+    kept = np.stack(
+        [scaled(each[..., label]) < 0.6 for each, label in zip(first, labels)]
+    )
+    second = branch(model, "b", features * kept[..., None])
+    expected = np.zeros(4)
+    for maps in (first, second):
+        exponentials = np.exp(maps.mean(axis=(1, 2)))
+        shares = exponentials / exponentials.sum(axis=-1, keepdims=True)
+        expected -= np.log(shares[np.arange(4), labels])
+    np.testing.assert_allclose(numpy_of(found), expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        numpy_of(logits), first.mean(axis=(1, 2)), rtol=1e-3, atol=1e-6
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("num_classes", "parameters"), [(1000, 45_080_336), (200, 43_440_336)]
+)
+def test_parameters_and_map_of_vgg(num_classes, parameters):
+    made, _, new_layers = assemble(
+        "vgg_gap", "acol", num_classes, None, (224, 224, 3)
+    )
+    assert made.model.count_params() == parameters
+    assert made.training_model.count_params() == parameters
+    maps = made.model.get_layer("class_maps").output
+    assert maps.shape == (None, 28, 28, num_classes)
+    assert "conv6" not in new_layers and "acol_b_maps" in new_layers
+
+
+def test_pooling_of_vgg_equals_pytorch():
+    """Sizes, padding, and zeros that count in the mean of the border."""
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    plain, backbone, _ = build_classifier("vgg_gap", 2, None, (SIZE, SIZE, 3))
+    from adl_tf.methods.acol import acol
+
+    model = acol(plain, backbone).model
+    picture = np.random.default_rng(4).uniform(0, 255, (1, SIZE, SIZE, 3))
+    values = torch.tensor(
+        numpy_of(
+            keras.Model(model.input, model.get_layer("preprocess").output)(
+                picture, training=False
+            )
+        ).transpose(0, 3, 1, 2)
+    )
+    for block, (count, stride) in enumerate(
+        [(2, 2), (2, 2), (3, 2), (3, 1), (3, 1)], start=1
+    ):
+        for number in range(1, count + 1):
+            layer = plain.get_layer(f"block{block}_conv{number}")
+            kernel, bias = (torch.tensor(w) for w in layer.get_weights())
+            values = functional.relu(
+                functional.conv2d(
+                    values, kernel.permute(3, 2, 0, 1), bias, padding=1
+                )
+            )
+        values = functional.max_pool2d(values, 3, stride, padding=1)
+    values = functional.avg_pool2d(values, 3, 1, padding=1)
+    found = keras.Model(model.input, model.get_layer("acol_pool").output)(
+        picture, training=False
+    )
+    expected = values.numpy().transpose(0, 2, 3, 1)
+    assert expected.shape == (1, 4, 4, 512) and expected.std() > 1e-3
+    np.testing.assert_allclose(
+        numpy_of(found), expected, rtol=1e-3, atol=1e-4 * expected.max()
+    )

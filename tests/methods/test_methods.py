@@ -1,0 +1,131 @@
+"""Every method: trained, evaluated and exported by the common code alone."""
+
+import csv
+import os
+
+import keras
+import numpy as np
+import pytest
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("training needs TensorFlow", allow_module_level=True)
+import tensorflow as tf
+
+from adl_tf.datasets.load import load_examples
+from adl_tf.errors import UsageError
+from adl_tf.evaluation.network import evaluate, keras_network, saved_network
+from adl_tf.evaluation.scoring import Scoring
+from adl_tf.localization.protocols import PROTOCOLS
+from adl_tf.training import checkpoints
+from adl_tf.training.export import export
+from adl_tf.training.loop import train
+from adl_tf.training.trained import class_names, load_trained
+
+METHODS = ["has", "acol", "spg", "cutmix"]
+every_method = pytest.mark.parametrize("method", METHODS)
+OPTIONS = {"has": {"has_patch_size": "8"}, "acol": {}, "spg": {}, "cutmix": {}}
+
+
+@pytest.fixture
+def method_settings(settings):
+    return lambda method, **changes: settings(
+        method=method, **{**OPTIONS[method], **changes}
+    )
+
+
+def losses_of(run):
+    with open(os.path.join(run.workdir, "history.csv")) as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+@every_method
+def test_the_whole_way(method_settings, method, data_dir, tmp_path):
+    run = method_settings(method)
+    train(run)
+    assert len(losses_of(run)) == 2 and np.isfinite(losses_of(run)).all()
+    examples = load_examples("metadata", str(data_dir), "test")
+    folder = str(tmp_path / "saved")
+    export(load_trained(run), folder, class_names(run), run, 0.5)
+
+    def scores(network):
+        scoring = Scoring(
+            examples, PROTOCOLS["adl_cvpr19"], run.input_size, run.resize_size
+        )
+        return scoring.result(evaluate(network, scoring, 4))[0]
+
+    trained, exported = (
+        scores(network)
+        for network in (keras_network(load_trained(run)), saved_network(folder))
+    )
+    assert trained["num_images"] == 9
+    assert trained["top1_clas"] == exported["top1_clas"]
+
+
+@pytest.mark.slow
+@every_method
+def test_goes_on_as_if_never_stopped(
+    method_settings, method, tmp_path, monkeypatch
+):
+    """Random states and the weights that training alone has, too."""
+    whole, broken = (
+        method_settings(method, workdir=str(tmp_path / name))
+        for name in ("whole", "broken")
+    )
+    train(whole)
+    save = checkpoints.save
+
+    def save_and_stop(workdir, step, *arguments):
+        save(workdir, step, *arguments)
+        if step == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(broken)
+    monkeypatch.undo()
+    train(broken)
+    np.testing.assert_allclose(losses_of(broken), losses_of(whole), rtol=1e-5)
+
+
+@pytest.mark.slow
+@every_method
+def test_two_replicas_in_half_precision(method_settings, method):
+    run = method_settings(
+        method, strategy="mirrored", mixed_precision="bfloat16", epochs=1
+    )
+    try:
+        train(run)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert np.isfinite(losses_of(run)).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "flag", "value", "message"),
+    [
+        ("has", "has_patch_size", "big", "--has_patch_size=big"),
+        ("has", "has_patch_size", "-3", "patch_size=-3"),
+        ("has", "has_hide_rate", 2.0, "hide_rate=2.0"),
+        ("acol", "acol_threshold", 1.5, "threshold=1.5"),
+        ("spg", "spg_thresholds", "0.7,0.05", "three pairs"),
+        ("spg", "spg_thresholds", "0.7,x", "--spg_thresholds=0.7,x"),
+        ("cutmix", "cutmix_beta", -1.0, "beta=-1.0"),
+    ],
+)
+def test_values_that_are_not_possible(settings, method, flag, value, message):
+    run = settings(method=method, epochs=1, **{flag: value})
+    with pytest.raises(UsageError, match=message):
+        train(run)
+
+
+def test_nothing_of_training_is_exported(method_settings, tmp_path):
+    run = method_settings("has", epochs=0, num_classes=2)
+    train(run)
+    model = load_trained(run)
+    assert "hide_and_seek" in [layer.name for layer in model.layers]
+    folder = str(tmp_path / "saved")
+    export(model, folder, ["a", "b"], run, 0.5)
+    graph = tf.saved_model.load(folder).signatures["images"].graph
+    names = [operation.name for operation in graph.get_operations()]
+    assert not [name for name in names if "random" in name.lower()]
