@@ -47,6 +47,7 @@ def grad_cam(model, images, class_ids, layer=None):
 
     - [Selvaraju et al., 2017](https://arxiv.org/abs/1610.02391)
     """
+    parts = split(model, layer)
     class_ids = np.asarray(class_ids)
     num_classes = model.output_shape[-1]
     if class_ids.dtype.kind not in "iu" or not np.all(
@@ -56,7 +57,7 @@ def grad_cam(model, images, class_ids, layer=None):
             f"`class_ids` must be integers from 0 to {num_classes - 1}, one an "
             f"image. Received: class_ids={class_ids.tolist()}"
         )
-    return logits_and_grad_cam(*split(model, layer), images, class_ids)[1]
+    return logits_and_grad_cam(*parts, images, class_ids)[1]
 
 
 def logits_and_grad_cam(to_features, to_logits, images, class_ids):

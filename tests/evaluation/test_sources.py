@@ -112,8 +112,8 @@ def test_a_threshold_is_not_chosen_on_what_it_is_judged_on(
             f"--output_dir={tmp_path}",
             "--val_split=test",
         )
-    # A folder of one split is taken for any split but the training one.
-    with pytest.raises(UsageError, match="share 9 images"):
+    # A folder of one split would be taken for both.
+    with pytest.raises(UsageError, match="is one split"):
         run(
             f"--heatmaps={tmp_path}",
             f"--metadata={data_dir}/metadata/test",

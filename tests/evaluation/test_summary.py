@@ -103,8 +103,8 @@ def test_masks_alone(metrics):
     without_boxes(metrics)
     assert summary(metrics).splitlines() == [
         HEADER,
-        "        Top-1              Top-5",
-        "Clas    70.0 (65.0-75.0)   90.0 (85.0-95.0)",
+        "       Top-1              Top-5",
+        "Clas   70.0 (65.0-75.0)   90.0 (85.0-95.0)",
         "PxAP 44.4",
     ]
     without_answers(metrics)
