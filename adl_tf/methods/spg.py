@@ -138,7 +138,7 @@ def targets(source, high, low):
         float32 tensor of the same shape, without gradient: 1 for foreground, 0
         for background, 255 for pixels that are ignored.
     """
-    source = ops.stop_gradient(source)
+    source = ops.stop_gradient(ops.convert_to_tensor(source))
     foreground = source > high
     count = ops.sum(
         ops.cast(foreground, "int32"), axis=(1, 2, 3), keepdims=True
@@ -164,6 +164,7 @@ def mask_losses(logits, target):
     Returns:
         Tensor `(batch,)` whose mean is the average.
     """
+    logits, target = map(ops.convert_to_tensor, (logits, target))
     counted = ops.cast(target != _IGNORED, "float32")
     wanted = counted * target
     losses = counted * (

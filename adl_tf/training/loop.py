@@ -227,7 +227,9 @@ def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
     settings, per_epoch = trainer.settings, trainer.steps_per_epoch
     is_chief = history is not None
     batches = iter(_distributed_batches(trainer, examples, step, is_chief))
-    preview = make_preview(settings, trainer.model) if is_chief else None
+    preview = (
+        make_preview(settings, trainer.objective.model) if is_chief else None
+    )
     loss, right = epoch_so_far
     seconds = history.seconds if is_chief else 0.0
     while step < settings.epochs * per_epoch:
