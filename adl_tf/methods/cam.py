@@ -42,7 +42,16 @@ def class_kernel(model):
     Returns:
         Weights `(channels, num_classes)` of its Dense layer, or `None` for a
         model whose last features are the maps of the classes themselves.
+
+    Raises:
+        ValueError: If the model has no classifier of that kind.
     """
+    if not any(layer.name == "logits" for layer in model.layers):
+        raise ValueError(
+            "Class activation maps need a model that `build_model` made; "
+            "`adl_tf.grad_cam` takes any Keras classifier. "
+            f"Received: model={model!r}"
+        )
     return getattr(model.get_layer("logits"), "kernel", None)
 
 

@@ -154,8 +154,8 @@ def targets(source, high, low):
 def mask_losses(logits, target):
     """Binary cross entropy of masks, over the pixels that are not ignored.
 
-    As in the published code it is averaged over the pixels of all pictures of
-    the batch: one where more is ignored counts less.
+    Our reading, where the sources do not say: it is averaged over the pixels of
+    all pictures of the batch, so that one where more is ignored counts less.
 
     Args:
         logits: float32 tensor `(batch, height, width, 1)`.

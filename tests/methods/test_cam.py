@@ -140,3 +140,11 @@ def test_graph_of_inference_is_the_plain_models(models):
     assert not traces & inference.keys()
     # Those are what ADL is made of.
     assert traces <= operations(adl, training=True).keys()
+
+
+def test_other_models_are_sent_to_grad_cam():
+    inputs = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2)(pooled))
+    with pytest.raises(ValueError, match="adl_tf.grad_cam"):
+        class_maps(model, np.zeros((1, 8, 8, 3)))
