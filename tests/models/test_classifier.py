@@ -425,7 +425,7 @@ def test_no_imagenet_weights_for_small_cnn():
     ("arguments", "received", "valid"),
     [
         ({"backbone": "vgg"}, "vgg", ["vgg_gap", "mobilenet_v1", "small_cnn"]),
-        ({"method": "has"}, "has", ["cam", "adl"]),
+        ({"method": "acl"}, "acl", ["cam", "adl"]),
         (
             {"backbone_arguments": {"last_stride": 2}},
             "last_stride",
