@@ -12,22 +12,25 @@ experiments/results/NAME/.
 
 import json
 import os
-import shutil
 
 import numpy as np
 from absl import flags
 
 from adl_tf import command
-from adl_tf.errors import DataError, UsageError
+from adl_tf.errors import UsageError
+from experiments.measured import (
+    METRICS,
+    RESULTS,
+    difference,
+    keep,
+    machine,
+    read_run,
+)
 
 flags.DEFINE_string("name", None, "Name of the result.")
 flags.DEFINE_list("baseline", None, "Work directories, one a seed.")
 flags.DEFINE_list("method", None, "Work directories, one a seed.")
 flags.DEFINE_string("data", "", "What the pictures are, for the heading.")
-
-METRICS = ("Top-1 Clas", "GT-known Loc", "Top-1 Loc")
-RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
-BOOTSTRAPS = 10_000
 
 
 def main(values):
@@ -36,7 +39,7 @@ def main(values):
             raise UsageError(f"--{flag} is needed")
     groups = {"baseline": values.baseline, "method": values.method}
     runs = {
-        group: [_read(workdir) for workdir in workdirs]
+        group: [read_run(workdir) for workdir in workdirs]
         for group, workdirs in groups.items()
     }
     result = {
@@ -46,7 +49,7 @@ def main(values):
         "environment": runs["method"][0]["environment"],
         "difference": difference(
             *(
-                np.mean([run["answers"] for run in runs[group]], axis=0)
+                np.mean([run["right"] for run in runs[group]], axis=0)
                 for group in groups
             )
         ),
@@ -57,18 +60,8 @@ def main(values):
             "runs": [run["row"] for run in runs[group]],
         }
     for workdir in (*values.baseline, *values.method):
-        folder = os.path.join(
-            RESULTS, values.name, os.path.basename(os.path.normpath(workdir))
-        )
-        os.makedirs(folder, exist_ok=True)
-        for name in (
-            "metrics.json",
-            "flags.cfg",
-            "history.csv",
-            "timing.csv",
-        ):
-            shutil.copy(os.path.join(workdir, name), folder)
-        _hide_paths(os.path.join(folder, "flags.cfg"))
+        name = os.path.basename(os.path.normpath(workdir))
+        keep(workdir, os.path.join(RESULTS, values.name, name))
     path = os.path.join(RESULTS, values.name)
     with open(path + ".json", "w", encoding="utf-8") as file:
         json.dump(result, file, indent=1)
@@ -77,41 +70,6 @@ def main(values):
     with open(path + ".md", "w", encoding="utf-8") as file:
         file.write(text)
     print(text)
-
-
-def difference(baseline, method, seed=0):
-    """Paired bootstrap over the test pictures.
-
-    Args:
-        baseline: Float array `(metrics, images)`: share of the runs that were
-            right on each picture.
-        method: The same of the method.
-        seed: Seed of the resampling.
-
-    Returns:
-        Dictionary from metric to the mean difference in points and its 95 %
-        interval.
-    """
-    change = 100 * (method - baseline)
-    random = np.random.default_rng(seed)
-    count = change.shape[1]
-    means = np.stack(
-        [
-            change[:, random.integers(0, count, count)].mean(axis=1)
-            for _ in range(BOOTSTRAPS)
-        ]
-    )
-    low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    return {
-        name: {
-            "mean": round(float(change[index].mean()), 2),
-            "interval": [
-                round(float(low[index]), 2),
-                round(float(high[index]), 2),
-            ],
-        }
-        for index, name in enumerate(METRICS)
-    }
 
 
 def as_markdown(name, result):
@@ -124,7 +82,6 @@ def as_markdown(name, result):
     Returns:
         Text.
     """
-    machine = result["environment"]
     lines = [
         f"# {name}",
         "",
@@ -162,69 +119,12 @@ def as_markdown(name, result):
     lines += [
         f"| difference | 95 % interval | {cells} | | |",
         "",
-        f"Python {machine['python']}, TensorFlow {machine['tensorflow']}, "
-        f"Keras {machine['keras']}, {machine['processor']} with "
-        f"{machine['cores']} cores, revision {machine['revision']}, "
-        f"{machine['started'][:10]}. The interval is of a paired bootstrap "
-        "over the test pictures; it does not cover what other seeds would do. "
-        "Minutes were taken while other work ran beside.",
+        f"{machine(result['environment'])}. The interval is of a paired "
+        "bootstrap over the test pictures; it does not cover what other seeds "
+        "would do. Minutes were taken while other work ran beside.",
         "",
     ]
     return "\n".join(lines)
-
-
-def _read(workdir):
-    def path(name):
-        found = os.path.join(workdir, name)
-        if not os.path.isfile(found):
-            raise DataError(f"no {found}: train and evaluate first")
-        return found
-
-    with open(path("metrics.json"), encoding="utf-8") as file:
-        metrics = json.load(file)
-    with open(path("per_image.jsonl"), encoding="utf-8") as file:
-        records = [json.loads(line) for line in file]
-    with open(path("environment.json"), encoding="utf-8") as file:
-        environment = json.load(file)
-    with open(path("flags.cfg"), encoding="utf-8") as file:
-        run_flags = dict(line.strip()[2:].partition("=")[::2] for line in file)
-    with open(path("timing.csv"), encoding="utf-8") as file:
-        last = file.read().split()[-1]
-    right = np.array([r["predicted"] == r["label"] for r in records])
-    hit = np.array([r["iou"] >= 0.5 for r in records])
-    best = metrics["best_tau"]
-    scores = (metrics["top1_clas"], best["gt_known_loc"], best["top1_loc"])
-    return {
-        "metrics": metrics,
-        "environment": environment,
-        "flags": {
-            name: value
-            for name, value in run_flags.items()
-            if name not in ("seed", "data_dir", "weights")
-        },
-        "answers": np.stack([right, hit, right & hit]).astype(float),
-        "row": {
-            "seed": int(run_flags["seed"]),
-            "method": run_flags["method"],
-            **dict(zip(METRICS, scores)),
-            "tau": best["tau"],
-            "minutes": float(last.split(",")[-1]) / 60,
-        },
-    }
-
-
-def _hide_paths(flagfile):
-    """Folders of the machine that measured are nobody's business."""
-    with open(flagfile, encoding="utf-8") as file:
-        lines = file.readlines()
-    with open(flagfile, "w", encoding="utf-8") as file:
-        for line in lines:
-            if line.startswith("--data_dir="):
-                continue
-            if line.startswith("--weights=/"):
-                name = os.path.basename(line.strip())
-                line = f"--weights={name}\n"
-            file.write(line)
 
 
 if __name__ == "__main__":

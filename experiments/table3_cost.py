@@ -20,6 +20,7 @@ from adl_tf.methods.cam import feature_model
 from adl_tf.models.classifier import BACKBONES
 from adl_tf.training.loop import Trainer
 from adl_tf.training.workdir import environment
+from experiments.measured import machine
 
 NUM_CLASSES = 1000
 # Backbone, method, and the paper's parameters in MiB, parameter overhead and
@@ -294,7 +295,6 @@ def as_markdown(result):
                 else "",
             ]
         lines.append(f"| {' | '.join(cells)} |")
-    machine = result["environment"]
     lines += [
         "",
         f"Steps: median of {result['rounds']}, the methods of a backbone "
@@ -307,10 +307,7 @@ def as_markdown(result):
         "",
         *(f"- {note}" for note in result["notes"]),
         "",
-        f"Python {machine['python']}, TensorFlow {machine['tensorflow']}, "
-        f"Keras {machine['keras']}, {machine['processor']} with "
-        f"{machine['cores']} cores ({', '.join(machine['devices'])}), revision "
-        f"{machine['revision']}, {machine['started'][:10]}.",
+        f"{machine(result['environment'])}.",
         "",
     ]
     return "\n".join(lines)

@@ -1,10 +1,21 @@
-"""Measures a table of the paper and writes it beside the paper's figures.
+"""Runs a table of the paper and writes it beside the paper's figures.
 
+    python -m experiments.tables --table=1 --data=cub25 \\
+        --data_dir=CUB_200_2011 --list
     python -m experiments.tables --table=3-cost
 
-Writes experiments/results/table3_cost.md and .json: parameters, multiply-
-accumulates and the time of a step, of every method that is there, against CAM
-on its backbone. Takes some minutes on a CPU; no weights are read.
+Trains and scores every row that has no result yet, one work directory a row and
+seed in --runs_dir, and goes on where it was interrupted. Each row is a
+flagfile in experiments/rows, each data set one in experiments/data, and both
+say what they reproduce. Writes experiments/results/table1_cub25.md and .json,
+with what the paper says and whether it was found, and notes at the head of each
+flagfile what was reached.
+
+--table=3-cost measures what methods cost rather than reach: parameters,
+multiply-accumulates and the time of a step. No weights are read for it.
+
+Keras downloads the ImageNet weights of most rows into ~/.keras/models, and
+takes those that are there.
 """
 
 import os
@@ -12,31 +23,187 @@ import os
 from absl import flags as absl_flags
 
 from adl_tf import command, flags
+from adl_tf.errors import AdlTfError, UsageError
+from experiments.paper import paper_table
+from experiments.table_runs import DATA, FOLDER, TableRun
 
-TABLES = ("3-cost",)
-RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
+TABLES = ("1", "2", "3", "3-cost")
 
-absl_flags.DEFINE_enum("table", "3-cost", TABLES, "The table.")
+absl_flags.DEFINE_enum("table", "1", TABLES, "The table.")
+absl_flags.DEFINE_enum("data", "cub25", DATA, "Flagfile of the data set.")
+absl_flags.DEFINE_list(
+    "rows", None, "Names of the rows to run [all whose weights are there]."
+)
+absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of the runs of a row.")
+absl_flags.DEFINE_string("runs_dir", "runs", "Folder of the work directories.")
+absl_flags.DEFINE_boolean(
+    "list", False, "Show the rows, their state and the time they take; no more."
+)
+absl_flags.DEFINE_string(
+    "results_dir", os.path.join(FOLDER, "results"), "Where to write the table."
+)
 absl_flags.DEFINE_integer(
-    "rounds", 7, "Timed steps of each method, of which the median is taken.", 1
+    "rounds",
+    7,
+    "With --table=3-cost: timed steps of each method, of which the median is "
+    "taken.",
+    1,
 )
 # A step of VGG16 with more takes minutes on a CPU.
 absl_flags.FLAGS.set_default("batch_size", 4)
 
 
 def main(values):
+    if values.table == "3-cost":
+        _write_costs(values)
+        return
+    table = paper_table(int(values.table), values.data)
+    runs = _runs(values, table)
+    if values.list:
+        print(_as_list(runs))
+        return
+    if values.data != "synthetic" and not values.data_dir:
+        raise UsageError(f"--data={values.data} needs --data_dir")
+    failed, lacking = [], []
+    for run in (run for row_runs in runs.values() for run in row_runs):
+        # Also a row that was not chosen is written if it is done.
+        if run.read() or run.name not in (values.rows or runs):
+            continue
+        if run.missing:
+            lacking.append(run.missing)
+        elif run.do(_passed_on(values)):
+            _write(values, table, runs)
+        else:
+            failed.append(run.workdir)
+    print(f"\n{_write(values, table, runs)}")
+    for path in dict.fromkeys(lacking):
+        print(f"left out: rows that need {path}")
+    if failed:
+        raise AdlTfError(
+            f"{len(failed)} runs failed, for the reasons above: "
+            f"{', '.join(failed)}; the same command tries them again"
+        )
+
+
+def _runs(values, table):
+    """Dictionary from names of rows to the runs of all seeds."""
+    names = [row.name for row in table.rows]
+    for name in values.rows or ():
+        if name not in names:
+            raise UsageError(
+                f"--rows: table {values.table} of {values.data} has no row "
+                f"'{name}', but {', '.join(names)}"
+            )
+    try:
+        seeds = [int(seed) for seed in values.seeds]
+    except ValueError as error:
+        raise UsageError(
+            f"--seeds={','.join(values.seeds)}: whole numbers separated by "
+            "commas expected"
+        ) from error
+    return {
+        name: [
+            TableRun(
+                name,
+                values.data,
+                seed,
+                os.path.join(values.runs_dir, values.data, f"{name}_s{seed}"),
+            )
+            for seed in seeds
+        ]
+        for name in names
+    }
+
+
+def _as_list(runs):
+    everything = [run for row_runs in runs.values() for run in row_runs]
+    width = max(len(run.name) for run in everything)
+    lines, total = [], 0.0
+    for name, row_runs in runs.items():
+        seconds = sum(
+            run.seconds_left(everything)
+            for run in row_runs
+            if not run.is_trained
+        )
+        total += seconds
+        # One word for seeds that are at the same point.
+        seeds = {}
+        for run in row_runs:
+            seeds.setdefault(run.state(), []).append(str(run.seed))
+        states = ", ".join(
+            f"{state} (seed {' '.join(numbers)})"
+            for state, numbers in seeds.items()
+        )
+        left = f", about {_duration(seconds)}" if seconds else ""
+        lines.append(f"{name:{width}}  {states}{left}")
+    lines.append(f"in all about {_duration(total)} on 2 CPU cores")
+    return "\n".join(lines)
+
+
+def _duration(seconds):
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = round(minutes / 60)
+    return f"{hours} h" if hours < 72 else f"{round(hours / 24)} days"
+
+
+def _passed_on(values):
+    names = ("data_dir", "strategy")
+    return [
+        f"--{name}={values[name].value}"
+        for name in names
+        if not values[name].using_default_value
+    ]
+
+
+def _write(values, table, runs):
+    from experiments import table_results
+
+    result = table_results.collect(table, runs)
+    with open(
+        os.path.join(FOLDER, "data", f"{values.data}.cfg"), encoding="utf-8"
+    ) as file:
+        heading = [line[2:].strip() for line in file if line.startswith("# ")]
+    result = {"data": " ".join(heading), "note": table.note, **result}
+    name = f"table{values.table}_{values.data}"
+    text = table_results.write_results(name, result, runs, values.results_dir)
+    # A table that is put elsewhere is not the repository's.
+    if values["results_dir"].using_default_value:
+        table_results.note_in_flagfiles(
+            result, values.data, os.path.join(FOLDER, "rows")
+        )
+    return text
+
+
+def _write_costs(values):
     from adl_tf.training.memory import keep_freed_memory
 
     keep_freed_memory()
     command.load_tensorflow()
     from experiments.table3_cost import write_table
 
-    print(write_table(flags.settings(values), values.rounds, RESULTS))
+    print(
+        write_table(flags.settings(values), values.rounds, values.results_dir)
+    )
 
 
 if __name__ == "__main__":
     command.run(
         main,
         "experiments.tables",
-        ("table", "rounds", "batch_size", "input_size"),
+        (
+            "table",
+            "data",
+            "data_dir",
+            "rows",
+            "seeds",
+            "list",
+            "runs_dir",
+            "results_dir",
+            "strategy",
+            "rounds",
+            "batch_size",
+            "input_size",
+        ),
     )

@@ -11,7 +11,7 @@ import pytest
 
 @pytest.mark.slow
 def test_quickstart(tmp_path):
-    root = pathlib.Path(__file__).parents[1]
+    root = pathlib.Path(__file__).parents[2]
     result = subprocess.run(
         [sys.executable, "-m", "experiments.quickstart", "--epochs=1"],
         cwd=tmp_path,

@@ -1,0 +1,59 @@
+"""Pictures side by side with a line of text above each column."""
+
+import cv2
+import numpy as np
+
+SIDE = 224
+GAP = 8
+_LINE = 28
+
+
+def grid(rows, titles, captions):
+    """Puts pictures into rows and columns on white.
+
+    Args:
+        rows: List of lists of uint8 RGB arrays `(SIDE, SIDE, 3)`, or `None`
+            for an empty place.
+        titles: List of text, one a column.
+        captions: List of text, one a row, written below it.
+
+    Returns:
+        uint8 RGB array.
+    """
+    columns = len(titles)
+    step = SIDE + GAP
+    picture = np.full(
+        (
+            _LINE + len(rows) * (step + _LINE) + GAP,
+            GAP + columns * step,
+            3,
+        ),
+        255,
+        np.uint8,
+    )
+    for column, title in enumerate(titles):
+        _write(picture, title, GAP + column * step, _LINE - 8)
+    for number, (row, caption) in enumerate(zip(rows, captions)):
+        top = _LINE + number * (step + _LINE)
+        for column, each in enumerate(row):
+            if each is None:
+                continue
+            left = GAP + column * step
+            picture[top : top + SIDE, left : left + SIDE] = cv2.resize(
+                each, (SIDE, SIDE), interpolation=cv2.INTER_AREA
+            )
+        _write(picture, caption, GAP, top + SIDE + _LINE - 10)
+    return picture
+
+
+def _write(picture, text, left, bottom):
+    cv2.putText(
+        picture,
+        text,
+        (left, bottom),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.5,
+        (40, 40, 40),
+        1,
+        cv2.LINE_AA,
+    )

@@ -1,0 +1,139 @@
+"""Figures 3 and 4: heatmaps and boxes of two runs on the same pictures."""
+
+import os
+
+import cv2
+import numpy as np
+
+from adl_tf.errors import DataError, UsageError
+from adl_tf.evaluation.archive import read_archives
+from adl_tf.localization.boxes import box_iou
+from adl_tf.reporting import drawing
+from experiments.figure_grid import grid
+
+EVALUATION = "adl_cvpr19-test"
+TITLES = ("picture and boxes", "heatmap", "overlap")
+
+
+def draw_boxes(baseline, workdir, count, losses):
+    """Pictures on which two runs differ most, of those both classify right.
+
+    Args:
+        baseline: Work directory without ADL.
+        workdir: Work directory with ADL.
+        count: Number of pictures, each of another class as far as they go.
+        losses: Whether those where the overlap of ADL's box with the true one
+            is less, rather than more.
+
+    Returns:
+        uint8 RGB array.
+
+    Raises:
+        DataError: If a run was not evaluated, or has no pictures left.
+        UsageError: If they were evaluated on different pictures.
+    """
+    runs = [_read(folder) for folder in (baseline, workdir)]
+    first, other = runs
+    if not np.array_equal(first["image_ids"], other["image_ids"]):
+        raise UsageError(
+            f"{baseline} and {workdir} were evaluated on different pictures"
+        )
+    found = [[_at_fixed(run, place) for run in runs] for place in _all(first)]
+    change = np.array([ours["iou"] - theirs["iou"] for theirs, ours in found])
+    right = np.all([run["predicted"] == run["labels"] for run in runs], axis=0)
+    order = np.argsort(change if losses else -change, kind="stable")
+    chosen, classes = [], set()
+    for place in order[right[order]]:
+        if first["labels"][place] not in classes:
+            chosen.append(place)
+            classes.add(first["labels"][place])
+    if not chosen:
+        raise DataError("no picture is classified right by both runs")
+    rows, captions = [], []
+    for place in chosen[:count]:
+        rows.append(
+            [
+                panel
+                for run, answer in zip(runs, found[place])
+                for panel in _panels(run, place, answer)
+            ]
+        )
+        name = first["class_names"][first["labels"][place]].replace("_", " ")
+        theirs, ours = (answer["iou"] for answer in found[place])
+        captions.append(
+            f"{name}: intersection over union {theirs:.2f} without ADL, "
+            f"{ours:.2f} with ADL"
+        )
+    titles = [
+        f"{title}, {which} ADL"
+        for which in ("without", "with")
+        for title in TITLES
+    ]
+    return grid(rows, titles, captions)
+
+
+def _read(folder):
+    metrics, arrays = read_archives(folder).get(EVALUATION, (None, None))
+    if arrays is None or "predicted" not in arrays:
+        raise DataError(
+            f"{folder} was not evaluated: python -m adl_tf.evaluate "
+            f"--workdir={folder}"
+        )
+    fixed = metrics["fixed_tau"]["tau"]
+    arrays["fixed"] = int(np.argmin(np.abs(arrays["thresholds"] - fixed)))
+    return arrays
+
+
+def _all(run):
+    return range(len(run["image_ids"]))
+
+
+def _at_fixed(run, place):
+    """Box at the fixed threshold, true boxes, and how well they agree."""
+    begin, end = np.searchsorted(run["boxes"][:, 0], [place, place + 1])
+    rows = run["boxes"][begin:end]
+    ends = np.cumsum(run["ground_truth_counts"])
+    truths = run["ground_truth"][
+        ends[place] - run["ground_truth_counts"][place] : ends[place]
+    ]
+    number = np.searchsorted(rows[:, 1], run["fixed"], side="right") - 1
+    box = rows[number, 2:] if len(rows) else np.zeros(4, np.int32)
+    iou = float(box_iou(box[None], truths).max()) if len(truths) else 0.0
+    return {"box": box, "truths": truths, "iou": iou}
+
+
+def _panels(run, place, answer):
+    """The three pictures of the paper: boxes, heatmap, and both."""
+    picture = _as_input(str(run["paths"][place]), run["sizes"])
+    heatmap = run["heatmaps"][place] / 255
+    blank = np.full_like(picture, 255)
+    panels = [
+        picture,
+        drawing.overlay_heatmap(blank, heatmap, opacity=1.0),
+        drawing.overlay_heatmap(picture, heatmap),
+    ]
+    for number in (0, 2):
+        for truth in answer["truths"]:
+            panels[number] = drawing.draw_box(
+                panels[number], truth, drawing.GROUND_TRUTH
+            )
+        panels[number] = drawing.draw_box(
+            panels[number], answer["box"], drawing.ESTIMATE
+        )
+    return panels
+
+
+def _as_input(path, sizes):
+    """The picture as the network saw it: warped, and the centre of that."""
+    if not os.path.isfile(path):
+        raise DataError(f"picture {path} is missing; evaluate again")
+    input_size, resize_size = (int(size) for size in sizes)
+    picture = cv2.imread(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if picture is None:
+        raise DataError(f"picture {path} cannot be read")
+    picture = cv2.resize(
+        picture, (resize_size, resize_size), interpolation=cv2.INTER_AREA
+    )
+    begin = (resize_size - input_size) // 2
+    end = begin + input_size
+    return picture[begin:end, begin:end, ::-1]

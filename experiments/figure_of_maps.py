@@ -1,0 +1,98 @@
+"""Figure 2: self-attention map and drop mask of each layer."""
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+from adl_tf.datasets import pipeline
+from adl_tf.datasets.load import load_examples
+from adl_tf.errors import UsageError
+from adl_tf.layers.adl import ADLLayer, adl_maps
+from adl_tf.methods.settings import assemble_from_settings
+from adl_tf.reporting.drawing import overlay_heatmap
+from adl_tf.training.checkpoints import latest_weights
+from experiments.figure_grid import grid
+
+
+def draw_maps(settings, layers, count):
+    """Maps of test pictures, as at inference.
+
+    Args:
+        settings: Namespace of flags as in the work directory's flags.cfg.
+        layers: Names of layers, or `None` for those that ADL follows.
+        count: Number of pictures, spread evenly over the test set.
+
+    Returns:
+        uint8 RGB array.
+
+    Raises:
+        UsageError: If there is no such layer, or no ADL in the run.
+    """
+    objective, _, _ = assemble_from_settings(
+        settings, weights=latest_weights(settings.workdir) or "none"
+    )
+    model = objective.training_model
+    adl_layers = {
+        layer.name.removesuffix("_adl"): layer.gamma
+        for layer in model.layers
+        if isinstance(layer, ADLLayer)
+    }
+    names = layers or list(adl_layers)
+    if not names:
+        raise UsageError(
+            f"--workdir={settings.workdir} has no ADL: name --layers"
+        )
+    # Where ADL is not, the same threshold as where it is.
+    usual = max(adl_layers.values(), default=0.8)
+    try:
+        outputs = [model.get_layer(name).output for name in names]
+    except ValueError as error:
+        raise UsageError(
+            f"--layers={','.join(names)}: {error}".replace("\n", " ")
+        ) from error
+    features = keras.Model(model.input, outputs)
+    examples = load_examples(
+        settings.dataset, settings.data_dir, "test", settings.classes
+    )
+    places = np.linspace(0, len(examples) - 1, count + 2)[1:-1].astype(int)
+    chosen = examples.take(np.unique(places))
+    images, _ = next(
+        iter(
+            pipeline.test_batches(
+                chosen,
+                batch_size=len(chosen),
+                resize_size=settings.resize_size,
+                input_size=settings.input_size,
+            )
+        )
+    )
+    answers = features(tf.cast(images, "float32"), training=False)
+    maps = [
+        [each.numpy() for each in adl_maps(answer, adl_layers.get(name, usual))]
+        for name, answer in zip(names, answers if len(names) > 1 else [answers])
+    ]
+    rows, captions = [], []
+    for number, image in enumerate(images.numpy()):
+        attention = [
+            overlay_heatmap(image, _scaled(m[0][number])) for m in maps
+        ]
+        masks = [_hidden(image, m[1][number]) for m in maps]
+        rows += [[image, *attention], [None, *masks]]
+        label = chosen.class_names[chosen.labels[number]].replace("_", " ")
+        captions += [f"{label}: self-attention", "drop mask"]
+    return grid(rows, ["picture", *names], captions)
+
+
+def _scaled(attention):
+    """A map in [0, 1], as heatmaps are."""
+    attention = attention[..., 0] - attention.min()
+    return attention / max(attention.max(), 1e-12)
+
+
+def _hidden(image, mask):
+    """The picture without what the mask drops."""
+    mask = cv2.resize(
+        mask[..., 0], image.shape[1::-1], interpolation=cv2.INTER_NEAREST
+    )
+    return (image * mask[..., None]).astype(np.uint8)

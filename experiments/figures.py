@@ -1,0 +1,79 @@
+"""Draws the paper's Figures 2 to 4 from work directories, as PNG.
+
+    python -m experiments.figures --figure=2 --workdir=runs/cub25/vgg_gap_adl_s0
+    python -m experiments.figures --figure=3 \\
+        --workdir=runs/cub25/vgg_gap_adl_s0 \\
+        --baseline=runs/cub25/vgg_gap_cam_s0
+
+Figure 2: self-attention map and drop mask (over the picture) of each layer that
+ADL follows, or of --layers. Figure 3: pictures with the true box (red) and the
+estimated one (green), heatmap, and both, without ADL and with it, at the
+threshold 0.2; those where ADL gains most. Figure 4: the same where it loses
+most. Both work directories have to be evaluated on the same pictures.
+"""
+
+import os
+
+from absl import flags as absl_flags
+
+from adl_tf import command, flags
+from adl_tf.errors import UsageError
+
+absl_flags.DEFINE_enum("figure", "3", ("2", "3", "4"), "The figure.")
+absl_flags.DEFINE_string(
+    "baseline", None, "With --figure=3 or 4: work directory without ADL."
+)
+absl_flags.DEFINE_list(
+    "layers", None, "With --figure=2: names of the layers [where ADL is]."
+)
+absl_flags.DEFINE_integer("pictures", 4, "Number of pictures.", 1)
+absl_flags.DEFINE_string(
+    "output", None, "PNG file to write [figure<N>.png in the work directory]."
+)
+
+
+def main(values):
+    if not values.workdir:
+        raise UsageError("--workdir is needed: a run with ADL")
+    output = values.output or os.path.join(
+        values.workdir, f"figure{values.figure}.png"
+    )
+    if values.figure == "2":
+        command.load_tensorflow()
+        from experiments.figure_of_maps import draw_maps
+
+        picture = draw_maps(
+            flags.settings(values), values.layers, values.pictures
+        )
+    else:
+        if not values.baseline:
+            raise UsageError(f"--figure={values.figure} needs --baseline")
+        from experiments.figure_of_boxes import draw_boxes
+
+        picture = draw_boxes(
+            values.baseline,
+            values.workdir,
+            values.pictures,
+            losses=values.figure == "4",
+        )
+    from adl_tf.reporting.drawing import write_picture
+
+    write_picture(output, picture)
+    print(f"written: {output}")
+
+
+if __name__ == "__main__":
+    command.run(
+        main,
+        "experiments.figures",
+        (
+            "figure",
+            "workdir",
+            "baseline",
+            "layers",
+            "pictures",
+            "output",
+            "data_dir",
+        ),
+        from_workdir=True,
+    )

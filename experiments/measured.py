@@ -1,0 +1,147 @@
+"""What a trained and evaluated run measured, and what is kept of it."""
+
+import csv
+import json
+import os
+import shutil
+
+import numpy as np
+
+from adl_tf.errors import DataError
+
+RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
+METRICS = ("Top-1 Clas", "GT-known Loc", "Top-1 Loc")
+KEPT = ("metrics.json", "flags.cfg", "history.csv", "timing.csv")
+BOOTSTRAPS = 10_000
+
+
+def read_run(workdir):
+    """Reads a work directory.
+
+    Args:
+        workdir: Folder that adl_tf.train and adl_tf.evaluate wrote.
+
+    Returns:
+        Dictionary: `metrics` and `environment` (of the JSON files), `flags`
+        (without seed and paths), `right` (float array `(metrics, images)` of
+        what was right on each picture, at the best threshold) and `row`
+        (`seed`, `method`, the metrics by name, `tau`, `minutes`).
+
+    Raises:
+        DataError: If the run was not trained and evaluated.
+    """
+
+    def path(name):
+        found = os.path.join(workdir, name)
+        if not os.path.isfile(found):
+            raise DataError(f"no {found}: train and evaluate first")
+        return found
+
+    with open(path("metrics.json"), encoding="utf-8") as file:
+        metrics = json.load(file)
+    with open(path("per_image.jsonl"), encoding="utf-8") as file:
+        records = [json.loads(line) for line in file]
+    with open(path("environment.json"), encoding="utf-8") as file:
+        environment = json.load(file)
+    with open(path("flags.cfg"), encoding="utf-8") as file:
+        run_flags = dict(line.strip()[2:].partition("=")[::2] for line in file)
+    with open(path("timing.csv"), newline="", encoding="utf-8") as file:
+        seconds = float(list(csv.DictReader(file))[-1]["seconds"])
+    classified = np.array([r["predicted"] == r["label"] for r in records])
+    hit = np.array([r["iou"] >= 0.5 for r in records])
+    best = metrics["best_tau"]
+    scores = (metrics["top1_clas"], best["gt_known_loc"], best["top1_loc"])
+    return {
+        "metrics": metrics,
+        "environment": environment,
+        "flags": {
+            name: value
+            for name, value in run_flags.items()
+            if name not in ("seed", "data_dir", "weights")
+        },
+        "right": np.stack([classified, hit, classified & hit]).astype(float),
+        "row": {
+            "seed": int(run_flags["seed"]),
+            "method": run_flags["method"],
+            **dict(zip(METRICS, scores)),
+            "tau": best["tau"],
+            "minutes": seconds / 60,
+        },
+    }
+
+
+def keep(workdir, folder):
+    """Copies the small files of a run to where results are kept.
+
+    Args:
+        workdir: Work directory.
+        folder: Folder to copy to; it is made.
+    """
+    os.makedirs(folder, exist_ok=True)
+    for name in KEPT:
+        shutil.copy(os.path.join(workdir, name), folder)
+    # Folders of the machine that measured are nobody's business.
+    flagfile = os.path.join(folder, "flags.cfg")
+    with open(flagfile, encoding="utf-8") as file:
+        lines = file.readlines()
+    with open(flagfile, "w", encoding="utf-8") as file:
+        for line in lines:
+            if line.startswith("--data_dir="):
+                continue
+            if line.startswith("--weights=/"):
+                name = os.path.basename(line.strip())
+                line = f"--weights={name}\n"
+            file.write(line)
+
+
+def difference(baseline, method, seed=0):
+    """Paired bootstrap over the test pictures.
+
+    Args:
+        baseline: Float array `(metrics, images)`: share of the runs that were
+            right on each picture.
+        method: The same of the method.
+        seed: Seed of the resampling.
+
+    Returns:
+        Dictionary from metric to the mean difference in points and its 95 %
+        interval.
+    """
+    change = 100 * (method - baseline)
+    random = np.random.default_rng(seed)
+    count = change.shape[1]
+    means = np.stack(
+        [
+            change[:, random.integers(0, count, count)].mean(axis=1)
+            for _ in range(BOOTSTRAPS)
+        ]
+    )
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    return {
+        name: {
+            "mean": round(float(change[index].mean()), 2),
+            "interval": [
+                round(float(low[index]), 2),
+                round(float(high[index]), 2),
+            ],
+        }
+        for index, name in enumerate(METRICS)
+    }
+
+
+def machine(environment):
+    """Versions and machine of a run in a line.
+
+    Args:
+        environment: Dictionary of environment.json.
+
+    Returns:
+        Text.
+    """
+    return (
+        f"Python {environment['python']}, TensorFlow "
+        f"{environment['tensorflow']}, Keras {environment['keras']}, "
+        f"{environment['processor']} with {environment['cores']} cores "
+        f"({', '.join(environment['devices'])}), revision "
+        f"{environment['revision']}, {environment['started'][:10]}"
+    )

@@ -1,0 +1,188 @@
+"""Tables from work directories: states, means, verdicts, files."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from experiments.measured import read_run
+from experiments.table_results import verdict
+from experiments.table_runs import TableRun
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def tables(*flags):
+    return subprocess.run(
+        [sys.executable, "-m", "experiments.tables", *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def runs_dir(tmp_path, finished_run):
+    """CAM with two seeds, ADL with one, on ten pictures."""
+    folder = tmp_path / "runs" / "synthetic"
+    right = [True] * 8 + [False] * 2
+    low = [0.6] * 2 + [0.4] * 8
+    high = [0.6] * 7 + [0.4] * 3
+    finished_run(folder / "small_cnn_cam_s0", right, low)
+    finished_run(folder / "small_cnn_cam_s1", right, [0.6] * 3 + [0.1] * 7, 1)
+    finished_run(folder / "small_cnn_adl_s0", right, high, method="adl")
+    return folder.parent
+
+
+def test_list_says_what_is_done_and_how_long_the_rest_takes(runs_dir):
+    result = tables(
+        "--table=2",
+        "--data=synthetic",
+        f"--runs_dir={runs_dir}",
+        "--seeds=0,1",
+        "--list",
+    )
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == "small_cnn_cam done (seed 0 1)".split()
+    # A finished run took 12 minutes, and there are one and two more.
+    assert "done (seed 0), not begun (seed 1), about 12 min" in lines[1]
+    assert "not begun (seed 0 1), about 24 min" in lines[2]
+    assert lines[-1] == "in all about 84 min on 2 CPU cores"
+
+
+def test_table_of_finished_runs(runs_dir, tmp_path):
+    results = tmp_path / "results"
+    before = (ROOT / "experiments/rows/small_cnn_cam.cfg").read_text()
+    result = tables(
+        "--table=2",
+        "--data=synthetic",
+        f"--runs_dir={runs_dir}",
+        f"--results_dir={results}",
+        "--rows=small_cnn_cam",
+        "--seeds=0,1",
+    )
+    assert result.returncode == 0, result.stderr
+    text = (results / "table2_synthetic.md").read_text()
+    assert text in result.stdout
+    rows = [line for line in text.splitlines() if "small_cnn" in line]
+    # GT-known Loc of 20 and 30 percent.
+    deviation = np.std([20, 30], ddof=1)
+    assert f"25.0 ± {deviation:.1f} (51.09)" in rows[0]
+    assert "80.0 ± 0.0 (67.55)" in rows[0]
+    assert rows[0].rstrip(" |").endswith("| 2 | 12 | 12.0")
+    assert "70.0 (57.99)" in rows[1]
+    assert "not run" in rows[2]
+    written = json.loads((results / "table2_synthetic.json").read_text())
+    assert written["claims"][0]["verdict"] == "held"
+    assert written["claims"][1]["verdict"] == "not run"
+    kept = results / "synthetic" / "small_cnn_cam_s1" / "flags.cfg"
+    assert "--weights=b.h5" in kept.read_text()
+    assert "/somewhere" not in kept.read_text()
+    after = (ROOT / "experiments/rows/small_cnn_cam.cfg").read_text()
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "expected"),
+    [
+        # Right on all of 40 pictures against none, in both seeds.
+        ([1.0, 1.0], [0.0, 0.0], "held"),
+        ([0.0, 0.0], [1.0, 1.0], "not held"),
+        # The mean is clear, and the seeds disagree.
+        ([1.0, 0.0], [0.0, 0.1], "within noise"),
+        ([], [1.0], "not run"),
+    ],
+)
+def test_verdict(above, below, expected):
+    def runs(shares):
+        return [
+            {
+                "row": {"seed": seed, "Top-1 Loc": 100 * share},
+                "right": np.tile(np.arange(40) < 40 * share, (3, 1)).astype(
+                    float
+                ),
+            }
+            for seed, share in enumerate(shares)
+        ]
+
+    answer = verdict("Top-1 Loc", runs(above), runs(below))
+    assert answer["verdict"] == expected
+    if expected != "not run":
+        change = 100 * (np.mean(above) - np.mean(below))
+        assert answer["difference"] == pytest.approx(change, abs=1e-6)
+        low, high = answer["interval"]
+        assert low <= change <= high
+
+
+def test_small_differences_are_noise():
+    right = np.zeros((3, 50))
+    better = right.copy()
+    better[:, 0] = 1
+    one, other = (
+        [{"row": {"seed": 0, "Top-1 Loc": 100 * r[2].mean()}, "right": r}]
+        for r in (better, right)
+    )
+    assert verdict("Top-1 Loc", one, other)["verdict"] == "within noise"
+
+
+def test_a_run_is_trained_to_its_end_and_scored(
+    tmp_path, finished_run, monkeypatch
+):
+    calls = []
+
+    def call(command):
+        calls.append(command[2:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", call)
+    workdir = tmp_path / "run"
+    run = TableRun("small_cnn_cam", "synthetic", 3, str(workdir))
+    assert run.state() == "not begun"
+    assert run.do(["--data_dir=birds"])
+    (train, *train_flags), (evaluate, *evaluate_flags) = calls
+    assert (train, evaluate) == ("adl_tf.train", "adl_tf.evaluate")
+    assert [os.path.basename(flag) for flag in train_flags[:2]] == [
+        "small_cnn_cam.cfg",
+        "synthetic.cfg",
+    ]
+    assert {"--seed=3", "--data_dir=birds"} < set(train_flags)
+    assert evaluate_flags == [f"--workdir={workdir}", "--protocol=adl_cvpr19"]
+    finished_run(workdir, [True], [1.0], epochs=5)
+    assert run.state() == "epoch 5 of 12"
+    assert run.read() is None
+
+
+def test_other_protocols_are_not_taken_for_the_papers(tmp_path, finished_run):
+    workdir = tmp_path / "run"
+    finished_run(workdir, [True, False], [1.0, 0.2])
+    run = TableRun("small_cnn_cam", "synthetic", 0, str(workdir))
+    assert run.state() == "done"
+    found = read_run(str(workdir))
+    assert found["right"].tolist() == [[1, 0], [1, 0], [1, 0]]
+    path = workdir / "metrics.json"
+    path.write_text(path.read_text().replace("adl_cvpr19", "wsoleval_cvpr20"))
+    assert run.state() == "to score"
+
+
+def test_one_line_for_what_is_wrong(tmp_path):
+    for flags, expected in (
+        (("--rows=vgg_gap_cam", "--data=synthetic"), "has no row"),
+        (("--seeds=x",), "whole numbers"),
+        (("--data=cub25",), "needs --data_dir"),
+    ):
+        result = tables(f"--runs_dir={tmp_path}", *flags)
+        assert result.returncode == 2
+        assert expected in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_rows_say_which_weight_file_they_need(tmp_path):
+    result = tables(
+        "--table=3", "--data=cub", "--list", f"--runs_dir={tmp_path}"
+    )
+    assert "needs ImageNet-ResNet50-SE.npz (seed 0 1 2)" in result.stdout
