@@ -22,7 +22,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["adl_tf", "adl_tf.*"]),
-    package_data={"adl_tf.reporting": ["*.html", "*.css", "*.js"]},
+    package_data={
+        "adl_tf.reporting": ["*.html", "*.css", "*.js"],
+        "adl_tf.datasets.builders": ["*/*.md", "*/*.bib", "*/*.tsv"],
+    },
     install_requires=[
         "absl-py>=2.1",
         "h5py>=3.11",
@@ -31,6 +34,7 @@ setup(
         "numba>=0.60",
         "numpy>=1.26",
         "opencv-python>=4.10",
+        "pillow>=10",
         "tensorboard>=2.18",
         "tensorflow>=2.18",
         "tensorflow-datasets>=4.9.7",
@@ -39,7 +43,6 @@ setup(
     extras_require={
         "test": [
             "hypothesis>=6.100",
-            "pillow>=10",
             "pytest>=8",
             "ruff>=0.9",
             "selenium>=4.20",
