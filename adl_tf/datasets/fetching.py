@@ -160,9 +160,13 @@ def _download(remote, partial, expected):
         try:
             total = _transfer(remote, partial, start, expected)
         except urllib.error.HTTPError as error:
-            # Asked for what follows the last byte.
+            # Asked for what follows the last byte, or for more than there is.
             if error.code == 416 and start:
-                return
+                there = error.headers.get("Content-Range", "")
+                if there.endswith(f"/{start}"):
+                    return
+                os.remove(partial)
+                continue
             raise DataError(
                 f"{remote.url} answers {error.code} {error.reason}"
                 f"{_or_by_hand(remote)}"
@@ -176,8 +180,9 @@ def _download(remote, partial, expected):
             return
         if size <= start:
             raise DataError(
-                f"{remote.url} broke off after {size:,} bytes ({reason}); the "
-                "same command goes on from there" + _or_by_hand(remote)
+                f"{remote.url} cannot be downloaded ({reason}); {size:,} bytes "
+                "are here, and the same command goes on from there"
+                f"{_or_by_hand(remote)}"
             )
 
 

@@ -52,16 +52,16 @@ def run(prepare, name):
         os.path.join(here, "download"),
         "Folder for the data set; archives go to archives/ in it.",
     )
-    flags.DEFINE_list("splits", list(SPLITS), "Splits to prepare.")
+    flags.DEFINE_list("splits", None, "Splits to prepare [train,val,test].")
 
     def main(values):
-        unknown = [each for each in values.splits if each not in SPLITS]
-        if unknown or not values.splits:
+        wanted = SPLITS if values.splits is None else values.splits
+        if not wanted or set(wanted) - set(SPLITS):
             raise UsageError(
-                f"--splits={','.join(values.splits)}: some of "
-                f"{', '.join(SPLITS)} expected"
+                f"--splits={','.join(wanted)}: some of {', '.join(SPLITS)} "
+                "expected"
             )
-        splits = [each for each in SPLITS if each in values.splits]
+        splits = [each for each in SPLITS if each in wanted]
         prepare(os.path.expanduser(values.data_dir), splits)
 
     command.run(main, f"data.{name}.prepare", ("data_dir", "splits"))
@@ -100,7 +100,7 @@ def complete(splits, read, expected, bring):
         for name, number, wanted in _cells(found, expected[split]):
             print(_ROW.format(split, name, f"{number:,}", f"{wanted:,}"))
     if problems:
-        raise DataError("; ".join(problems))
+        raise DataError("; ".join(dict.fromkeys(problems)))
 
 
 def count(examples):

@@ -78,11 +78,12 @@ def _tar_members(path, file=None, folder=""):
 
 def _place(name, inner, archive):
     """The path below the target, or `None` for what is not to be taken."""
-    name = name.replace("\\", "/")
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if name.startswith("/") or ".." in parts or os.path.splitdrive(name)[0]:
+    slashes = name.replace("\\", "/")
+    parts = [part for part in slashes.split("/") if part not in ("", ".")]
+    absolute = slashes.startswith("/") or os.path.splitdrive(slashes)[0]
+    if absolute or ".." in parts:
         raise DataError(
-            f"{archive} holds '{name}', which leads out of the folder; it is "
+            f"{archive} holds {name}, which leads out of the folder; it is "
             "not the published archive: remove it"
         )
     if inner:
