@@ -29,6 +29,8 @@ setup(
     install_requires=[
         "absl-py>=2.1",
         "h5py>=3.11",
+        # TFDS 4.9.10 imports it, but does not ask for it.
+        "importlib-resources>=6",
         "jinja2>=3.1",
         "keras>=3.8",
         "numba>=0.60",
@@ -42,6 +44,7 @@ setup(
     ],
     extras_require={
         "test": [
+            "dill>=0.3",
             "hypothesis>=6.100",
             "pytest>=8",
             "ruff>=0.9",

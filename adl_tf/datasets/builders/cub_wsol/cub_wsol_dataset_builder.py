@@ -22,7 +22,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _info(self):
         return self.dataset_info_from_configs(
-            features=wsol_features(tfds.features.ClassLabel(num_classes=200)),
+            features=wsol_features(tfds.features.ClassLabel()),
             supervised_keys=("image", "label"),
             homepage="https://data.caltech.edu/records/65de6-vp158",
         )

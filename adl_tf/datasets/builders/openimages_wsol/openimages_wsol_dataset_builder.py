@@ -22,9 +22,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _info(self):
         return self.dataset_info_from_configs(
-            features=wsol_features(
-                tfds.features.ClassLabel(num_classes=100), masks=True
-            ),
+            features=wsol_features(tfds.features.ClassLabel(), masks=True),
             supervised_keys=("image", "label"),
             homepage="https://storage.googleapis.com/openimages/web/index.html",
         )
