@@ -5,6 +5,7 @@ what is missing, and looks again. So the same command goes on after anything.
 """
 
 import dataclasses
+import importlib
 import os
 import sys
 
@@ -40,7 +41,7 @@ class Counts:
 
 
 def run(prepare, name):
-    """Starts a command with `--data_dir` and `--splits`; does not return.
+    """Starts a command; does not return.
 
     Args:
         prepare: Function of the folder and the list of splits.
@@ -53,6 +54,12 @@ def run(prepare, name):
         "Folder for the data set; archives go to archives/ in it.",
     )
     flags.DEFINE_list("splits", None, "Splits to prepare [train,val,test].")
+    flags.DEFINE_string(
+        "tfds_dir",
+        None,
+        "Folder of TFDS to write the data set to, too, as shards; give it as "
+        f"--data_dir to --dataset=tfds:{name}_wsol then.",
+    )
 
     def main(values):
         wanted = SPLITS if values.splits is None else values.splits
@@ -62,9 +69,41 @@ def run(prepare, name):
                 "expected"
             )
         splits = [each for each in SPLITS if each in wanted]
-        prepare(os.path.expanduser(values.data_dir), splits)
+        data_dir = os.path.expanduser(values.data_dir)
+        prepare(data_dir, splits)
+        if values.tfds_dir:
+            build(f"{name}_wsol", data_dir, os.path.expanduser(values.tfds_dir))
 
-    command.run(main, f"data.{name}.prepare", ("data_dir", "splits"))
+    command.run(
+        main, f"data.{name}.prepare", ("data_dir", "splits", "tfds_dir")
+    )
+
+
+def build(name, data_dir, tfds_dir):
+    """Writes a data set as TFDS has it, as `tfds build` does.
+
+    Args:
+        name: Name of one of our builders.
+        data_dir: Folder that is complete.
+        tfds_dir: Folder of TFDS. A data set that is there already stays.
+
+    Returns:
+        The builder.
+    """
+    command.load_tensorflow()
+    import tensorflow_datasets as tfds
+
+    package = f"adl_tf.datasets.builders.{name}.{name}_dataset_builder"
+    builder = importlib.import_module(package).Builder(data_dir=tfds_dir)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=data_dir)
+    )
+    counts = ", ".join(
+        f"{split} {builder.info.splits[split].num_examples:,}"
+        for split in builder.info.splits
+    )
+    print(f"{builder.data_path}: {counts}")
+    return builder
 
 
 def complete(splits, read, expected, bring):
