@@ -255,9 +255,9 @@ def test_tfds_loads_it_without_our_code(built, tmp_path):
 
 @pytest.mark.slow
 def test_the_command_of_tfds(tmp_path):
-    pytest.importorskip(
-        "apache_beam", reason="the command tfds imports apache_beam"
-    )
+    for needed in ("apache_beam", "mlcroissant"):
+        reason = f"the command tfds imports {needed}, which is not installed"
+        pytest.importorskip(needed, reason=reason)
     draw_cub(tmp_path / "manual")
     folder = pathlib.Path(builder_class("cub_wsol").code_path).parent
     subprocess.run(
