@@ -15,12 +15,14 @@ class Publisher:
             answer each of the next connections breaks off.
         with_ranges: Whether it can answer from the middle of a file.
         pages: Paths that answer with a page.
+        moved: Dictionary from paths to those that they lead to.
         requests: Pairs of the path and the first byte asked for.
     """
 
     def __init__(self, port):
         self.url = f"http://127.0.0.1:{port}"
-        self.files, self.breaks, self.pages = {}, {}, set()
+        self.files, self.breaks, self.moved = {}, {}, {}
+        self.pages = set()
         self.with_ranges = True
         self.requests = []
 
@@ -32,6 +34,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         publisher = self.server.publisher
         path = self.path
+        if path in publisher.moved:
+            self.send_response(302)
+            self.send_header("Location", publisher.moved[path])
+            return self.end_headers()
         asked = self.headers.get("Range", "bytes=0-")
         start = int(asked.removeprefix("bytes=").removesuffix("-"))
         publisher.requests.append((path, start))

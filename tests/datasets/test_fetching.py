@@ -19,8 +19,10 @@ SUM = Checksum(len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 
 @pytest.fixture
 def remote(publisher):
+    # As large files are: the address given leads to another.
+    publisher.moved["/latest/birds.tar"] = "/birds.tar"
     publisher.files["/birds.tar"] = CONTENT
-    return RemoteFile("birds.tar", f"{publisher.url}/birds.tar")
+    return RemoteFile("birds.tar", f"{publisher.url}/latest/birds.tar")
 
 
 @pytest.fixture
