@@ -27,7 +27,6 @@ METADATA_URL = (
     "879728cf8d30c557684754c66be859414caad749/metadata"
 )
 
-
 _ROW = "{:<6}{:<9}{:>10}{:>10}"
 
 
@@ -72,23 +71,28 @@ def run(prepare, name):
         data_dir = os.path.expanduser(values.data_dir)
         prepare(data_dir, splits)
         if values.tfds_dir:
-            build(f"{name}_wsol", data_dir, os.path.expanduser(values.tfds_dir))
+            tfds_dir = os.path.expanduser(values.tfds_dir)
+            build(f"{name}_wsol", data_dir, tfds_dir, splits)
 
     command.run(
         main, f"data.{name}.prepare", ("data_dir", "splits", "tfds_dir")
     )
 
 
-def build(name, data_dir, tfds_dir):
+def build(name, data_dir, tfds_dir, splits):
     """Writes a data set as TFDS has it, as `tfds build` does.
 
     Args:
         name: Name of one of our builders.
         data_dir: Folder that is complete.
         tfds_dir: Folder of TFDS. A data set that is there already stays.
+        splits: List of the splits that it must have.
 
     Returns:
         The builder.
+
+    Raises:
+        DataError: If what is there already has fewer splits.
     """
     command.load_tensorflow()
     import tensorflow_datasets as tfds
@@ -98,10 +102,14 @@ def build(name, data_dir, tfds_dir):
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(manual_dir=data_dir)
     )
-    counts = ", ".join(
-        f"{split} {builder.info.splits[split].num_examples:,}"
-        for split in builder.info.splits
-    )
+    found = builder.info.splits
+    missing = sorted(set(splits) - set(found))
+    if missing:
+        raise DataError(
+            f"{builder.data_path} is there already, without "
+            f"{', '.join(missing)}: remove it, and start again"
+        )
+    counts = ", ".join(f"{each} {found[each].num_examples:,}" for each in found)
     print(f"{builder.data_path}: {counts}")
     return builder
 

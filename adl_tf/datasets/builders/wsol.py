@@ -90,31 +90,25 @@ def wsol_examples(examples, masks=False):
     Yields:
         Tuples of the name of a picture and a dictionary of its features.
     """
+    sizes = examples.sizes
+    if sizes is None:
+        sizes = picture_sizes(examples.paths)
     for index, image_id in enumerate(examples.image_ids):
-        path = examples.paths[index]
-        if examples.sizes is None:
-            (size,) = picture_sizes([path])
-        else:
-            size = examples.sizes[index]
         features = {
-            "image": path,
+            "image": examples.paths[index],
             "file_name": image_id,
             "label": int(examples.labels[index]),
-            "size": np.asarray(size, np.int32),
+            "size": sizes[index].astype(np.int32),
             "objects": [
-                {"bbox": relative_box(box, size), "pixels": box}
+                {"bbox": relative_box(box, sizes[index]), "pixels": box}
                 for box in examples.boxes[index]
             ],
         }
         if masks:
-            features["segmentation_mask"] = merged_masks(
-                examples.masks[index] if examples.masks else ()
-            )
-            features["ignore_mask"] = merged_masks(
-                filter(None, examples.ignored[index : index + 1])
-                if examples.ignored
-                else ()
-            )
+            paths = examples.masks[index] if examples.masks else ()
+            ignored = examples.ignored[index] if examples.ignored else ""
+            features["segmentation_mask"] = merged_masks(paths)
+            features["ignore_mask"] = merged_masks([ignored] if ignored else ())
         yield image_id, features
 
 

@@ -144,7 +144,8 @@ def built(tmp_path):
 
     def call(name):
         DRAWN[name](tmp_path / "manual")
-        return build(name, str(tmp_path / "manual"), str(tmp_path / "tfds"))
+        manual, folder = str(tmp_path / "manual"), str(tmp_path / "tfds")
+        return build(name, manual, folder, ["train", "val", "test"])
 
     return call
 
@@ -225,7 +226,18 @@ def test_masks_of_different_sizes_are_stretched(tmp_path):
 
 def test_a_folder_that_prepare_did_not_make(tmp_path):
     with pytest.raises(DataError, match="give the folder that data/<name>"):
-        build("ilsvrc_wsol", str(tmp_path), str(tmp_path / "tfds"))
+        build("ilsvrc_wsol", str(tmp_path), str(tmp_path / "tfds"), ["val"])
+
+
+def test_a_split_that_came_later(tmp_path):
+    later = tmp_path / "later"
+    draw_ilsvrc(tmp_path / "manual")
+    (tmp_path / "manual" / "metadata" / "train").rename(later)
+    manual, folder = str(tmp_path / "manual"), str(tmp_path / "tfds")
+    build("ilsvrc_wsol", manual, folder, ["val", "test"])
+    later.rename(tmp_path / "manual" / "metadata" / "train")
+    with pytest.raises(DataError, match="already, without train: remove it"):
+        build("ilsvrc_wsol", manual, folder, ["train"])
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -273,7 +285,9 @@ def test_the_command_of_tfds(tmp_path):
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_first_classes_of_cub(test_data, tmp_path):
-    builder = build("cub_wsol", str(test_data), str(tmp_path))
+    builder = build(
+        "cub_wsol", str(test_data), str(tmp_path), ["train", "test"]
+    )
     splits = builder.info.splits
     assert splits["train"].num_examples == 750
     assert splits["test"].num_examples == 652
