@@ -4,6 +4,7 @@ Ours because archives of several gigabytes need it: neither the download
 manager of TFDS nor pooch continues a transfer that broke off.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import http.client
@@ -86,9 +87,10 @@ def fetch(remote, folder, published, record):
         try:
             found = _check(partial, expected, "it was removed: start again")
         except DataError:
-            os.remove(partial)
+            _discard(partial)
             raise
         os.replace(partial, path)
+        _discard(partial)
     if expected is None:
         print(
             f"{remote.name}: no checksum is published; its SHA-256 "
@@ -165,7 +167,7 @@ def _download(remote, partial, expected):
                 there = error.headers.get("Content-Range", "")
                 if there.endswith(f"/{start}"):
                     return
-                os.remove(partial)
+                _discard(partial)
                 continue
             raise DataError(
                 f"{remote.url} answers {error.code} {error.reason}"
@@ -189,8 +191,13 @@ def _download(remote, partial, expected):
 def _transfer(remote, partial, start, expected):
     """Appends what one answer holds; returns the size of the whole file."""
     headers = {"User-Agent": "adl-tf"}
+    version = partial + ".version"
     if start:
         headers["Range"] = f"bytes={start}-"
+        if os.path.isfile(version):
+            with open(version, encoding="utf-8") as file:
+                known = file.read()
+            headers |= {"If-Range": known} if known else {}
     request = urllib.request.Request(remote.url, headers=headers)
     with urllib.request.urlopen(request, timeout=60) as response:
         if response.headers.get_content_type() == "text/html":
@@ -211,11 +218,27 @@ def _transfer(remote, partial, start, expected):
             open(partial, "ab" if start else "wb") as file,
             _bar(remote.name, total, start) as bar,
         ):
+            if not start:
+                _keep_version(version, response.headers)
             while chunk := response.read(CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
             # An answer of unknown length that ends in order is whole.
             return file.tell() if total is None else total
+
+
+def _keep_version(path, headers):
+    """Notes what a server calls its file, to go on with no other."""
+    version = headers.get("ETag", "")
+    if not version or version.startswith("W/"):
+        version = headers.get("Last-Modified", "")
+    write_whole(path, version)
+
+
+def _discard(partial):
+    for path in (partial, partial + ".version"):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
 
 
 def _or_by_hand(remote):

@@ -1,5 +1,6 @@
 """A web server on this machine, with the faults of those far away."""
 
+import hashlib
 import http.server
 import threading
 
@@ -44,13 +45,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         content = publisher.files.get(path)
         if content is None:
             return self.send_error(404)
-        if not publisher.with_ranges:
+        version = f'"{hashlib.md5(content).hexdigest()}"'
+        wanted = self.headers.get("If-Range", version)
+        if not publisher.with_ranges or wanted != version:
             start = 0
         if start and start >= len(content):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(content)}")
             return self.end_headers()
         self.send_response(206 if start else 200)
+        self.send_header("ETag", version)
         self.send_header("Content-Length", str(len(content) - start))
         kind = "text/html" if path in publisher.pages else "application/x-tar"
         self.send_header("Content-Type", kind)

@@ -64,13 +64,24 @@ def test_goes_on_within_a_call_and_in_the_next(get, publisher, tmp_path):
     message = refusal(get)
     assert "1,000,000 bytes are here" in message
     assert "same command" in message
-    assert names(tmp_path) == ["birds.tar.partial"]
+    assert (tmp_path / "archives" / "birds.tar.partial").exists()
     # As long as every attempt brings something, the call goes on.
     publisher.breaks["/birds.tar"] = [500_000, 700_000]
     with open(get(), "rb") as file:
         assert file.read() == CONTENT
     starts = [start for _, start in publisher.requests]
     assert starts == [0, 1_000_000, 1_000_000, 1_500_000, 2_200_000]
+    assert names(tmp_path) == ["birds.tar"]
+
+
+def test_a_file_that_changed_meanwhile_is_not_mixed(get, publisher, tmp_path):
+    # Nothing else would tell: no checksum is published.
+    publisher.breaks["/birds.tar"] = [1_000_000, 0]
+    refusal(get, published=None)
+    assert names(tmp_path) == ["birds.tar.partial", "birds.tar.partial.version"]
+    publisher.files["/birds.tar"] = CONTENT[::-1]
+    with open(get(published=None), "rb") as file:
+        assert file.read() == CONTENT[::-1]
     assert names(tmp_path) == ["birds.tar"]
 
 
