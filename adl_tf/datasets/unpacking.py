@@ -63,8 +63,7 @@ def _zip_members(path):
 
 
 def _tar_members(path, file=None, folder=""):
-    # A damaged header ends the archive early rather than being skipped.
-    with tarfile.open(path, fileobj=file, errorlevel=1) as archive:
+    with tarfile.open(path, fileobj=file) as archive:
         for member in archive:
             if not member.isfile():
                 continue

@@ -68,10 +68,10 @@ def prepare(data_dir, splits):
 
 def check_masks(examples):
     """Raises `DataError` if a mask is missing."""
-    for masks, ignored in zip(examples.masks or (), examples.ignored or ()):
-        for path in filter(None, (*masks, ignored)):
-            if not os.path.isfile(path):
-                raise DataError(f"mask {path} is missing")
+    paths = [path for masks in examples.masks or () for path in masks]
+    for path in paths + list(filter(None, examples.ignored or ())):
+        if not os.path.isfile(path):
+            raise DataError(f"mask {path} is missing")
 
 
 if __name__ == "__main__":

@@ -280,9 +280,10 @@ def test_openimages(publish, publisher, tmp_path):
     assert val.sizes.tolist() == [[20, 10]]
     assert len(val.masks[0]) == 2
     # A mask that is lost is brought back.
-    os.remove(val.masks[0][1])
-    command.prepare(str(tmp_path), ["val"])
-    assert os.path.isfile(val.masks[0][1])
+    for path in (val.masks[0][1], val.ignored[0]):
+        os.remove(path)
+        command.prepare(str(tmp_path), ["val"])
+        assert os.path.isfile(path)
 
 
 def test_sizes_come_from_the_files(tmp_path):
