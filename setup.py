@@ -22,15 +22,21 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["adl_tf", "adl_tf.*"]),
-    package_data={"adl_tf.reporting": ["*.html", "*.css", "*.js"]},
+    package_data={
+        "adl_tf.reporting": ["*.html", "*.css", "*.js"],
+        "adl_tf.datasets.builders": ["*/*.md", "*/*.bib", "*/*.tsv"],
+    },
     install_requires=[
         "absl-py>=2.1",
         "h5py>=3.11",
+        # TFDS 4.9.10 imports it, but does not ask for it.
+        "importlib-resources>=6",
         "jinja2>=3.1",
         "keras>=3.8",
         "numba>=0.60",
         "numpy>=1.26",
         "opencv-python>=4.10",
+        "pillow>=10",
         "tensorboard>=2.18",
         "tensorflow>=2.18",
         "tensorflow-datasets>=4.9.7",
@@ -38,8 +44,8 @@ setup(
     ],
     extras_require={
         "test": [
+            "dill>=0.3",
             "hypothesis>=6.100",
-            "pillow>=10",
             "pytest>=8",
             "ruff>=0.9",
             "selenium>=4.20",
