@@ -41,6 +41,7 @@ setup(
             "hypothesis>=6.100",
             "pillow>=10",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff>=0.9",
             "selenium>=4.20",
         ],
