@@ -99,6 +99,7 @@ def assert_same_logits(model, expected, tolerance):
     np.testing.assert_allclose(logits, expected, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_pytorch_network_agrees(tmp_path, networks):
     backbone, network, _ = networks
     path = tmp_path / "network.pth"
@@ -109,6 +110,7 @@ def test_pytorch_network_agrees(tmp_path, networks):
     assert_same_logits(model, expected, 1e-4)
 
 
+@pytest.mark.slow
 def test_tensorpack_network_agrees(tmp_path, networks):
     backbone, _, network = networks
     path = tmp_path / "network.npz"
@@ -174,6 +176,7 @@ def randomize(model):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "suffix"), [("resnet50", "npz"), ("resnet50_se", "pth")]
 )
