@@ -28,7 +28,7 @@ def undisturbed(shared_settings):
 @pytest.fixture
 def copied(undisturbed, settings):
     """Such a run of the test's own."""
-    run = settings()
+    run = settings(num_classes=undisturbed.num_classes)
     shutil.copytree(undisturbed.workdir, run.workdir)
     return run
 
