@@ -47,6 +47,7 @@ setup(
             "dill>=0.3",
             "hypothesis>=6.100",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff>=0.9",
             "selenium>=4.20",
         ],

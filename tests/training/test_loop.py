@@ -23,18 +23,18 @@ def history_of(run):
         return list(csv.DictReader(file))
 
 
-def test_work_directory(settings):
-    run = settings()
-    train(run)
+def test_work_directory(undisturbed):
     for name in ("flags.cfg", "environment.json", "class_names.txt", "logs"):
-        assert os.path.exists(os.path.join(run.workdir, name))
-    assert os.listdir(os.path.join(run.workdir, "logs"))
-    assert [row["step"] for row in history_of(run)] == ["3", "6"]
-    assert sorted(os.listdir(os.path.join(run.workdir, "checkpoints"))) == [
+        assert os.path.exists(os.path.join(undisturbed.workdir, name))
+    assert os.listdir(os.path.join(undisturbed.workdir, "logs"))
+    assert [row["step"] for row in history_of(undisturbed)] == ["3", "6"]
+    assert sorted(
+        os.listdir(os.path.join(undisturbed.workdir, "checkpoints"))
+    ) == [
         "00000003",
         "00000006",
     ]
-    with open(os.path.join(run.workdir, "flags.cfg")) as file:
+    with open(os.path.join(undisturbed.workdir, "flags.cfg")) as file:
         lines = file.read().splitlines()
     assert "--num_classes=2" in lines
     assert "--batch_size=8" in lines
@@ -46,10 +46,8 @@ def test_learns(trained):
     assert float(rows[-1]["accuracy"]) > 90
 
 
-def test_goes_on_from_checkpoint(settings, tmp_path, monkeypatch):
-    whole = settings(workdir=str(tmp_path / "whole"))
-    train(whole)
-    broken = settings(workdir=str(tmp_path / "broken"))
+def test_goes_on_from_checkpoint(settings, undisturbed, monkeypatch):
+    broken = settings()
     save = checkpoints.save
 
     def save_and_stop(workdir, step, *arguments):
@@ -61,8 +59,8 @@ def test_goes_on_from_checkpoint(settings, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train(broken)
     monkeypatch.undo()
-    train(settings(workdir=broken.workdir))
-    for first, second in zip(weights_of(whole), weights_of(broken)):
+    train(settings())
+    for first, second in zip(weights_of(undisturbed), weights_of(broken)):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
