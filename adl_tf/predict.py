@@ -47,14 +47,13 @@ def main(values):
     command.load_tensorflow()
     from adl_tf.reporting.pictures import find_pictures
     from adl_tf.reporting.prediction import predict
+    from adl_tf.reporting.saved_localizer import SavedLocalizer
 
     paths, passed_over = find_pictures(values.images)
     page, failed = predict(
-        values.saved_model,
+        SavedLocalizer(values.saved_model, values.class_id, values.threshold),
         paths,
         values.output_dir,
-        class_id=values.class_id,
-        threshold=values.threshold,
         masks=values.masks,
         title=values.title,
     )
