@@ -26,7 +26,7 @@ def test_quickstart(tmp_path):
         for line in result.stdout.strip().splitlines()[-2:]
     )
     assert 'id="threshold"' in report.read_text()
-    assert page.read_text().count("<figure>") == 30
+    assert page.read_text().count("<figure>") == 20
     run = tmp_path / "runs" / "quickstart"
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["num_images"] == 500

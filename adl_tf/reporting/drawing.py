@@ -22,7 +22,8 @@ def overlay_heatmap(picture, heatmap, opacity=0.5):
     height, width = picture.shape[:2]
     levels = (np.clip(heatmap, 0, 1) * 255).astype(np.uint8)
     levels = cv2.resize(levels, (width, height))
-    colours = cv2.applyColorMap(levels, cv2.COLORMAP_JET)[..., ::-1]
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_JET)
+    colours = cv2.cvtColor(colours, cv2.COLOR_BGR2RGB)
     # Grey, so that every colour is the heatmap's.
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
@@ -82,6 +83,7 @@ def write_picture(path, picture):
     Raises:
         OSError: If that fails.
     """
-    colours_reversed = picture[..., ::-1] if picture.ndim == 3 else picture
-    if not cv2.imwrite(path, colours_reversed):
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    if not cv2.imwrite(path, picture):
         raise OSError(f"cannot write {path}")

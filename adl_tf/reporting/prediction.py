@@ -149,9 +149,9 @@ def _draw(output_dir, name, picture, heatmap, box):
     for kind, drawn in (
         ("picture", picture),
         ("heatmap", drawing.overlay_heatmap(picture, heatmap)),
-        ("box", drawing.draw_box(picture, box, drawing.ESTIMATE)),
     ):
         path = os.path.join(output_dir, "drawings", f"{name}_{kind}.jpg")
+        drawn = drawing.draw_box(drawn, box, drawing.ESTIMATE)
         drawing.write_picture(path, drawn)
 
 

@@ -110,7 +110,7 @@ def test_what_is_written(saved_model, pictures, data_dir, tmp_path):
     assert "<img src=x" not in html
     assert "&lt;img src=x" in html
     drawn = sorted(os.listdir(out / "drawings"))
-    assert len(drawn) == 3 * (len(paths) - len(failed))
+    assert len(drawn) == 2 * (len(paths) - len(failed))
     for name in drawn:
         assert cv2.imread(str(out / "drawings" / name)).size
     number = [os.path.basename(path) for path in paths].index(HOSTILE)
