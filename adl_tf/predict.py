@@ -44,6 +44,9 @@ def main(values):
     for name in ("saved_model", "images", "output_dir"):
         if not values[name].value:
             raise UsageError(f"--{name} is needed")
+    from adl_tf.training.memory import keep_freed_memory
+
+    keep_freed_memory()
     command.load_tensorflow()
     from adl_tf.reporting.pictures import find_pictures
     from adl_tf.reporting.prediction import predict

@@ -35,6 +35,10 @@ SIDE = 224
 def main(values):
     if not values.images:
         raise UsageError("--images is needed")
+    if values.predicted:
+        from adl_tf.training.memory import keep_freed_memory
+
+        keep_freed_memory()  # as adl_tf.predict does
     command.load_tensorflow()
     from adl_tf.reporting.pictures import find_pictures
 
@@ -113,7 +117,7 @@ def _time_predict(saved, paths, folder, rounds):
         {
             "SavedModel": bare,
             "predict": lambda: predict(
-                localizer, paths, os.path.join(folder, "answers")
+                localizer, paths, tempfile.mkdtemp(dir=folder)
             ),
         },
         rounds,
