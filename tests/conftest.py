@@ -136,3 +136,14 @@ def trained(shared_settings):
     run = shared_settings(epochs=12)
     train(run)
     return run
+
+
+@pytest.fixture(scope="session")
+def saved_model(trained, tmp_path_factory):
+    """Folder of its SavedModel, threshold 0.3."""
+    from adl_tf.training.export import export
+    from adl_tf.training.trained import class_names, load_trained
+
+    folder = str(tmp_path_factory.mktemp("exported") / "saved")
+    export(load_trained(trained), folder, class_names(trained), trained, 0.3)
+    return folder

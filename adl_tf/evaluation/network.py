@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -180,7 +181,10 @@ def saved_network(path):
 
 
 def _lite_answer(path):
-    interpreter = tf.lite.Interpreter(path, num_threads=os.cpu_count())
+    with warnings.catch_warnings():
+        # Of the package that is to follow it, which is not installed.
+        warnings.simplefilter("ignore", UserWarning)
+        interpreter = tf.lite.Interpreter(path, num_threads=os.cpu_count())
     localize = interpreter.get_signature_runner("localize")
 
     def answer(images, class_ids):

@@ -102,9 +102,9 @@ class Localizer(tf.Module):
         if threshold is None:
             threshold = tf.fill(tf.shape(found), self.threshold)
         class_maps = class_activation_maps(features, kernel, found)
+        # Of maps of zeros, heatmaps are zeros and boxes are empty.
+        class_maps = tf.where(known[:, None, None], class_maps, 0.0)
         heatmaps = in_graph.to_heatmaps(class_maps, self.input_size)
-        # Before the boxes, which then are empty.
-        heatmaps = tf.where(known[:, None, None], heatmaps, 0.0)
         boxes = in_graph.boxes_above(
             heatmaps,
             threshold,

@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -12,14 +10,7 @@ from adl_tf.errors import UsageError
 from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.training.export import _evaluated_threshold, export
-from adl_tf.training.trained import class_names, load_trained
-
-
-@pytest.fixture(scope="module")
-def saved_model(trained, tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("exported") / "saved")
-    export(load_trained(trained), folder, class_names(trained), trained, 0.3)
-    return folder
+from adl_tf.training.trained import load_trained
 
 
 @pytest.fixture(scope="module")
@@ -82,28 +73,6 @@ def test_decoded_pictures_answer_the_same(signatures):
     decoded = signatures["images"](images=tf.constant(picture[None]))
     for name, value in encoded.items():
         np.testing.assert_allclose(value, decoded[name], atol=1e-5)
-
-
-@pytest.mark.slow
-def test_client_that_knows_tensorflow_alone(saved_model, signatures, tmp_path):
-    picture = png(square(120, 60, (60, 15), (108, 45)))
-    np.save(tmp_path / "pictures.npy", np.array([picture, picture]))
-    subprocess.run(
-        [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"]
-        + ["run", "--dir", saved_model, "--tag_set", "serve"]
-        + ["--signature_def", "serving_default", "--outdir", "answers"]
-        + ["--inputs", "image_bytes=pictures.npy"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": ""},
-        check=True,
-        capture_output=True,
-    )
-    expected = signatures["serving_default"](
-        image_bytes=tf.constant([picture] * 2)
-    )
-    for name, value in expected.items():
-        found = np.load(tmp_path / "answers" / f"{name}.npy")
-        np.testing.assert_allclose(found, value, atol=1e-5)
 
 
 def test_class_to_look_for(signatures):
