@@ -95,10 +95,10 @@ def boxes_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
         exclusive, zeros where nothing is kept.
     """
     nowhere = np.zeros(256, bool)
-    outer = components.outer_boxes(
+    largest, is_open, *_ = components.contour_boxes(
         levels, nowhere, np.min(cutoff_levels, initial=255), by_rectangle
     )
-    return _largest(levels, cutoff_levels, by_rectangle, *outer[:2])
+    return _largest(levels, cutoff_levels, by_rectangle, largest, is_open)
 
 
 def contours_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
@@ -116,11 +116,9 @@ def contours_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
     """
     wanted = np.zeros(256, bool)
     wanted[cutoff_levels] = True
-    largest, is_open, holes, *outer = components.outer_boxes(
+    largest, is_open, boxes, belong = components.contour_boxes(
         levels, wanted, np.min(cutoff_levels, initial=255), by_rectangle
     )
-    inner = components.hole_boxes(levels, wanted & holes)
-    boxes, belong = (np.concatenate(each) for each in zip(outer, inner))
     order = np.argsort(belong, kind="stable")
     return (
         _largest(levels, cutoff_levels, by_rectangle, largest, is_open),
