@@ -66,9 +66,12 @@ def evaluate(network, scoring, batch_size):
         resize_size=scoring.resize_size,
     )
 
-    def score(index, class_map, file_size):
-        heatmap = protocol.heatmap(class_map, scoring.input_size)
-        scoring.add(index, heatmap, file_size)
+    workers = os.cpu_count()
+
+    def score(share):
+        for index, class_map, file_size in share:
+            heatmap = protocol.heatmap(class_map, scoring.input_size)
+            scoring.add(index, heatmap, file_size)
 
     probabilities, waiting, first = [], [], 0
     bar = tqdm(total=len(examples), desc="scoring", leave=False, disable=None)
@@ -76,7 +79,7 @@ def evaluate(network, scoring, batch_size):
     # sees the next.
     with (
         pipeline.bad_picture_named(examples),
-        ThreadPoolExecutor() as pool,
+        ThreadPoolExecutor(workers) as pool,
         bar,
     ):
         for images, file_sizes in batches:
@@ -85,9 +88,10 @@ def evaluate(network, scoring, batch_size):
             probabilities.append(answers.numpy())
             for future in waiting:
                 future.result()
+            found = list(zip(numbers, maps.numpy(), file_sizes.numpy()))
             waiting = [
-                pool.submit(score, *each)
-                for each in zip(numbers, maps.numpy(), file_sizes.numpy())
+                pool.submit(score, found[worker::workers])
+                for worker in range(workers)
             ]
             first = numbers.stop
             bar.update(len(numbers))

@@ -115,7 +115,9 @@ def _earlier_neighbours(levels, shift):
     """
     height, width = levels.shape
     framed = np.zeros((height + 2, 1 << shift), np.uint8)
-    framed[1:-1, 1 : width + 1] = levels
+    for y in range(height):
+        for x in range(width):
+            framed[y + 1, x + 1] = levels[y, x]
     bits = np.empty(framed.shape, np.uint8)
     for y in range(height):
         above, row, below = framed[y], framed[y + 1], framed[y + 2]
@@ -395,7 +397,8 @@ def _around_components(
             number += 1
         cutoff = level - 1
         if begin[level] == begin[level + 1]:
-            largest[cutoff] = largest[level]
+            for side in range(4):
+                largest[cutoff, side] = largest[level, side]
             is_open[cutoff] = is_open[level]
             holes[cutoff] = holes[level]
         else:

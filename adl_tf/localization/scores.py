@@ -2,7 +2,6 @@
 
 import dataclasses
 import threading
-import zlib
 
 import numpy as np
 
@@ -27,6 +26,21 @@ class Answer:
     box: list
     ground_truth: list
     iou: float
+
+
+def pack_boxes(boxes):
+    """Rows for the boxes of an image: one where the box changes.
+
+    Args:
+        boxes: int array `(thresholds, 4)`.
+
+    Returns:
+        int16 array `(rows, 5)`: number of the first threshold with this box,
+        x0, y0, x1, y1. Neighbouring thresholds mostly agree.
+    """
+    changes = np.any(boxes[1:] != boxes[:-1], axis=1)
+    first = np.concatenate(([0], 1 + np.flatnonzero(changes)))
+    return np.column_stack([first, boxes[first]]).astype(np.int16)
 
 
 class Scores:
@@ -78,8 +92,7 @@ class Scores:
         self._hits[index] = np.packbits(overlaps >= protocol.min_iou)
         for row, delta in zip(self._hits_of_any, DELTAS):
             row[index] = np.packbits(overlaps_of_any >= delta)
-        # Neighbouring thresholds mostly agree: a tenth of the size.
-        self._boxes[index] = zlib.compress(boxes.astype(np.int16).tobytes(), 1)
+        self._boxes[index] = pack_boxes(boxes)
         self._ground_truth[index] = ground_truth
 
     def add_missing(self, index, ground_truth):
@@ -133,11 +146,11 @@ class Scores:
         Returns:
             `Answer`, or `None` if the image has no heatmap or no ground truth.
         """
-        boxes = self.boxes(index)
-        if boxes is None:
+        rows = self.boxes(index)
+        if rows is None:
             return None
         column = int(np.argmin(np.abs(self.thresholds - threshold)))
-        box = boxes[column]
+        box = rows[np.searchsorted(rows[:, 0], column, side="right") - 1, 1:]
         ground_truth = self._ground_truth[index]
         return Answer(
             box=box.tolist(),
@@ -146,19 +159,16 @@ class Scores:
         )
 
     def boxes(self, index):
-        """Box of an image at every threshold.
+        """Boxes of an image, one for each threshold where it changes.
 
         Args:
             index: Place of the image.
 
         Returns:
-            int array `(thresholds, 4)`, or `None` if the image has no heatmap
+            What `pack_boxes` returned, or `None` if the image has no heatmap
             or no ground truth.
         """
-        if self._boxes[index] is None:
-            return None
-        boxes = np.frombuffer(zlib.decompress(self._boxes[index]), np.int16)
-        return boxes.reshape(-1, 4).astype(int)
+        return self._boxes[index]
 
     def ground_truth(self, index):
         """Boxes that those of an image are compared with.
