@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
@@ -104,7 +105,8 @@ def keras_network(model, heatmap="cam"):
     """A trained model, for `evaluate`.
 
     Args:
-        model: Keras model of `build_model`.
+        model: Keras model of `build_model`. Its weights are taken as they are
+            now.
         heatmap: `"cam"` or `"grad_cam"`.
 
     Returns:
@@ -115,9 +117,18 @@ def keras_network(model, heatmap="cam"):
     else:
         localize = _logits_and_cam(model)
 
+    weights = [
+        (variable, keras.ops.convert_to_numpy(variable))
+        for variable in model.variables
+    ]
+
     @tf.function(reduce_retracing=True)
     def answer(images, class_ids):
-        logits, maps = localize(tf.cast(images, "float32"), class_ids)
+        # With constant weights TensorFlow folds those of normalization into
+        # the convolutions: an eighth of MobileNetV1's time on a CPU.
+        constants = [(each, tf.constant(value)) for each, value in weights]
+        with keras.StatelessScope(state_mapping=constants):
+            logits, maps = localize(tf.cast(images, "float32"), class_ids)
         return tf.nn.softmax(logits), maps
 
     return Network(answer, model.output_shape[-1], model.input_shape[1])

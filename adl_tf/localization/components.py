@@ -180,14 +180,15 @@ def _neighbours(shift):
 
 
 @_compiled
-def _forest(limit):
-    """Room for labels: their parents, what they count, their boxes.
+def _forest(labels, limit):
+    """Labels by place; and of each label its parent, counts and box.
 
     A component is known by its root, a label that is its own parent. It
     counts twice its area and four times its Euler number. Boxes are columns
     and rows of the frame, their ends included.
     """
     return (
+        labels,
         np.empty(limit, np.uint32),
         np.empty((limit, 2), np.int32),
         np.empty((limit, 4), np.uint32),
@@ -203,18 +204,7 @@ def _root(parents, label):
 
 
 @_compiled
-def _grow(
-    places,
-    bits,
-    touching,
-    neighbours,
-    shift,
-    labels,
-    parents,
-    counts,
-    boxes,
-    count,
-):
+def _grow(places, bits, touching, neighbours, shift, forest, count):
     """Adds pixels to the components around them, one after the other.
 
     Components that meet become the one with the lowest label, so that the
@@ -227,15 +217,13 @@ def _grow(
             neighbour in each group that the pixel touches.
         neighbours: What `_neighbours` returned.
         shift: What `_shift` returned.
-        labels: uint32 array, by place; changed, as are the next three.
-        parents: Of `_forest`.
-        counts: Of `_forest`.
-        boxes: Of `_forest`.
+        forest: What `_forest` returned; changed in place.
         count: Number of labels.
 
     Returns:
         The number of labels, of which those from `count` on are new.
     """
+    labels, parents, counts, boxes = forest
     column = np.uint32((1 << shift) - 1)
     for place in places:
         around = bits[place]
@@ -283,12 +271,19 @@ def _widen(boxes, label, box):
 
 
 @_compiled
-def _keep_roots(live, number, parents):
-    """Removes labels that have been merged; returns how many are left."""
+def _keep_roots(live, number, before, count, parents):
+    """Adds labels that are new, removes those that have been merged.
+
+    Returns:
+        The number of labels that are left in `live`.
+    """
+    for label in range(before, count):
+        live[number] = label
+        number += 1
     kept = 0
-    for index in range(number):
-        if parents[live[index]] == live[index]:
-            live[kept] = live[index]
+    for label in live[:number]:
+        if parents[label] == label:
+            live[kept] = label
             kept += 1
     return kept
 
@@ -368,8 +363,8 @@ def _around_components(
     neighbours = _neighbours(shift)
     # Components do not touch: they are a quarter as many as pixels, or less.
     limit = ((shape[0] + 1) // 2) * ((shape[1] + 1) // 2)
-    labels = np.empty(bits.size, np.uint32)
-    parents, counts, extents = _forest(limit)
+    forest = _forest(np.empty(bits.size, np.uint32), limit)
+    _, parents, counts, extents = forest
     live = np.empty(limit, np.uint32)
     number, count = 0, np.uint32(0)
     largest = np.zeros((256, 4), np.int32)
@@ -379,30 +374,19 @@ def _around_components(
     cutoffs = np.empty(256, np.int32)
     total = 0
     for level in range(255, lowest, -1):
-        before = count
-        count = _grow(
-            places[begin[level] : begin[level + 1]],
-            bits,
-            _TOUCHING,
-            neighbours,
-            shift,
-            labels,
-            parents,
-            counts,
-            extents,
-            count,
-        )
-        for label in range(before, count):
-            live[number] = label
-            number += 1
         cutoff = level - 1
-        if begin[level] == begin[level + 1]:
+        pixels = places[begin[level] : begin[level + 1]]
+        if not len(pixels):
             for side in range(4):
                 largest[cutoff, side] = largest[level, side]
             is_open[cutoff] = is_open[level]
             holes[cutoff] = holes[level]
         else:
-            number = _keep_roots(live, number, parents)
+            before = count
+            count = _grow(
+                pixels, bits, _TOUCHING, neighbours, shift, forest, count
+            )
+            number = _keep_roots(live, number, before, count, parents)
             best, is_open[cutoff] = _decide(
                 live[:number], counts, extents, by_rectangle
             )
@@ -432,8 +416,8 @@ def _around_holes(shape, bits, places, begin, wanted):
     # Holes share no edges: half as many as pixels, or less.
     limit = shape[0] * shape[1] // 2 + 2
     # The frame is outside, label 0, and so is what shares an edge with it.
-    labels = np.zeros(bits.size, np.uint32)
-    parents, counts, extents = _forest(limit)
+    forest = _forest(np.zeros(bits.size, np.uint32), limit)
+    _, parents, _, extents = forest
     parents[0] = 0
     live = np.empty(limit, np.uint32)
     number, count = 0, np.uint32(1)
@@ -445,22 +429,9 @@ def _around_holes(shape, bits, places, begin, wanted):
     bits = ~bits
     for cutoff in range(np.flatnonzero(wanted)[-1] + 1):
         before = count
-        count = _grow(
-            places[begin[cutoff + 1] : begin[cutoff]],
-            bits,
-            _SHARING,
-            neighbours,
-            shift,
-            labels,
-            parents,
-            counts,
-            extents,
-            count,
-        )
-        for label in range(before, count):
-            live[number] = label
-            number += 1
-        number = _keep_roots(live, number, parents)
+        pixels = places[begin[cutoff + 1] : begin[cutoff]]
+        count = _grow(pixels, bits, _SHARING, neighbours, shift, forest, count)
+        number = _keep_roots(live, number, before, count, parents)
         if wanted[cutoff]:
             boxes, cutoffs = _with_room(boxes, cutoffs, total + number)
             for label in live[:number]:
