@@ -4,6 +4,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from adl_tf.localization.metrics import chunks, nearest
+from adl_tf.localization.pixels import BINS, PixelHistograms
 from adl_tf.localization.scores import DELTAS
 
 LEVEL = 95
@@ -50,17 +51,29 @@ def confidence_intervals(metrics, scores, correct, correct_top5):
         largest, *of_any = (curve.max(axis=1) for curve in samples["curves"])
         intervals["max_box_acc"] = _interval(largest)
         intervals["max_box_acc_v2"] = _interval(np.mean(of_any, axis=0))
+    if scores.has_masks:
+        # No object at all, by chance: nothing is right.
+        intervals["pxap"] = _interval(
+            [
+                PixelHistograms(*each).average_precision() or 0.0
+                for each in samples["pixels"]
+            ]
+        )
     return intervals
 
 
 def _resampled(scores, columns, answers):
-    """Percentages in each resample: of single accuracies, and of curves."""
+    """Percentages in each resample: of single accuracies, and of curves.
+
+    And the counts of pixels, as `Scores.pixels` has them.
+    """
     generator = np.random.default_rng(0)
     count = len(scores)
     width = len(answers) + len(columns) * (1 + len(answers))
     single = np.zeros((RESAMPLES, width))
     distinct = _distinct(scores)
     curves = np.zeros((1 + len(DELTAS), RESAMPLES, len(distinct)))
+    pixels = np.zeros((RESAMPLES, 2, BINS))
     # How often each image was drawn, for some resamples at a time: all of
     # them would not fit into memory with ImageNet.
     for begin in range(0, RESAMPLES, _AT_A_TIME):
@@ -78,13 +91,21 @@ def _resampled(scores, columns, answers):
                 outcomes = [*outcomes, hit, *(hit & each for each in right)]
             if outcomes:
                 single[rows] += weights @ np.stack(outcomes, axis=1)
+            if scores.has_masks:
+                pixels[rows] += np.tensordot(
+                    weights.astype(float), scores.pixels(images), 1
+                )
             if scores.has_boxes:
                 every = [hits, *scores.hits_of_any(images)]
                 for total, each in zip(curves, every):
                     total[rows] += weights @ each[:, distinct].astype(
                         np.float32
                     )
-    return {"single": 100 * single / count, "curves": 100 * curves / count}
+    return {
+        "single": 100 * single / count,
+        "curves": 100 * curves / count,
+        "pixels": pixels,
+    }
 
 
 def _distinct(scores):

@@ -1,13 +1,12 @@
 """What is kept of every scored image: enough for all metrics, not more."""
 
 import dataclasses
-import threading
 
 import numpy as np
 
 from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.heatmaps import centre_heatmap
-from adl_tf.localization.pixels import PixelHistograms
+from adl_tf.localization.pixels import BINS, PixelHistograms
 
 # Overlaps of MaxBoxAccV2 (spec E.2.7).
 DELTAS = (0.3, 0.5, 0.7)
@@ -63,8 +62,7 @@ class Scores:
         self._hits_of_any = np.zeros((len(DELTAS), count, packed), np.uint8)
         self._boxes = [None] * count
         self._ground_truth = [None] * count
-        self.pixels = PixelHistograms()
-        self._lock = threading.Lock()
+        self._pixels = {}
 
     def __len__(self):
         return len(self._boxes)
@@ -81,9 +79,10 @@ class Scores:
             ignored: Bool array of pixels that do not count, or `None`.
         """
         if mask is not None:
-            added = PixelHistograms.of(heatmap, mask, ignored)
-            with self._lock:
-                self.pixels.add(added)
+            found = PixelHistograms.of(heatmap, mask, ignored)
+            self._pixels[index] = np.array(
+                [found.on_object, found.off_object], np.int32
+            )
         if not len(ground_truth):
             return
         protocol = self.protocol
@@ -109,6 +108,24 @@ class Scores:
     def has_boxes(self):
         """Whether there is something to compare boxes with."""
         return any(each is not None for each in self._ground_truth)
+
+    @property
+    def has_masks(self):
+        """Whether there are pixels to compare heatmaps with."""
+        return bool(self._pixels)
+
+    def pixels(self, images=slice(None)):
+        """How often each score was given to pixels on and off the objects.
+
+        Args:
+            images: Slice of images.
+
+        Returns:
+            int32 array `(images, 2, bins)`: on, off; zeros without a mask.
+        """
+        none = np.zeros((2, BINS), np.int32)
+        places = range(len(self))[images]
+        return np.stack([self._pixels.get(place, none) for place in places])
 
     def hits(self, images=slice(None)):
         """Where the box of the largest contour is right.
