@@ -40,6 +40,7 @@ setup(
         "tensorboard>=2.18",
         "tensorflow>=2.18",
         "tensorflow-datasets>=4.9.7",
+        "threadpoolctl>=3.1",
         "tqdm>=4.66",
     ],
     extras_require={

@@ -124,7 +124,7 @@ def main(values):
 
         if not is_chief(values.strategy):
             return
-    _write(output_dir, *results)
+    write(output_dir, *results)
 
 
 def _score_network(values):
@@ -289,7 +289,15 @@ def _protocol(values):
         raise UsageError(f"--protocol_options: {error}") from error
 
 
-def _write(output_dir, metrics, records, arrays):
+def write(output_dir, metrics, records, arrays):
+    """Writes the files of an evaluation and prints its summary.
+
+    Args:
+        output_dir: Folder to write into.
+        metrics: Dictionary of metrics.json.
+        records: List of dictionaries, the lines of per_image.jsonl.
+        arrays: Dictionary of arrays, from `Scoring.arrays`.
+    """
     from adl_tf.evaluation.archive import metrics_text, write_archive
 
     os.makedirs(output_dir, exist_ok=True)

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 
 from adl_tf.errors import DataError
-from adl_tf.evaluation.archive import pack_boxes
 from adl_tf.localization.bootstrap import confidence_intervals
 from adl_tf.localization.metrics import localization_metrics
 from adl_tf.localization.scores import Scores
@@ -103,14 +102,12 @@ class Scoring:
             path = os.path.join(self._save_heatmaps, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             np.save(path, heatmap.astype(np.float32))
-        self._thumbnails[index] = np.round(
-            255
-            * cv2.resize(
-                np.clip(heatmap, 0, 1).astype(np.float32),
-                (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
-                interpolation=cv2.INTER_AREA,
-            )
+        thumbnail = cv2.resize(
+            heatmap.astype(np.float32, copy=False),
+            (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
+            interpolation=cv2.INTER_AREA,
         )
+        self._thumbnails[index] = np.round(255 * np.clip(thumbnail, 0, 1))
         expected = self._expected(index, file_size)
         self._scores.add(index, heatmap, expected, *self._masks(index))
 
@@ -172,7 +169,7 @@ class Scoring:
         for index in range(len(examples)):
             boxes = scores.boxes(index)
             if boxes is not None:
-                rows.append(pack_boxes(index, boxes))
+                rows.append(np.insert(boxes.astype(np.int32), 0, index, axis=1))
             truths.append(scores.ground_truth(index))
             counts.append(len(truths[-1]))
         arrays = {
@@ -220,7 +217,7 @@ class Scoring:
         return {
             **record,
             "box": answer and answer.box,
-            "ground_truth": answer and answer.ground_truth,
+            "ground_truth": self._scores.ground_truth(index).tolist() or None,
             "iou": answer and round(answer.iou, 6),
             "tau": threshold,
         }

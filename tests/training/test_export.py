@@ -153,15 +153,35 @@ def test_what_lies_beside_the_model(saved_model):
 
 
 @pytest.mark.parametrize(
-    ("best_tau", "expected"),
+    ("best_tau", "val_tau", "expected"),
     [
-        ({"tau": 0.35}, (0.35, "adl_cvpr19")),
+        (
+            {"tau": 0.35},
+            None,
+            (
+                0.35,
+                "wsoleval_cvpr20",
+                "the best on test, under wsoleval_cvpr20",
+            ),
+        ),
+        # Not chosen on what it is judged on.
+        (
+            {"tau": 0.35},
+            {"tau": 0.25},
+            (0.25, "wsoleval_cvpr20", "chosen on val, under wsoleval_cvpr20"),
+        ),
         # Scored on masks alone, which have no boxes.
-        (None, (0.2, None)),
+        (None, None, (0.2, "adl_cvpr19", None)),
     ],
 )
-def test_threshold_of_an_evaluation(tmp_path, best_tau, expected):
-    metrics = {"protocol": "adl_cvpr19", "best_tau": best_tau}
+def test_threshold_of_an_evaluation(tmp_path, best_tau, val_tau, expected):
+    metrics = {
+        "protocol": "wsoleval_cvpr20",
+        "split": "test",
+        "val_split": val_tau and "val",
+        "best_tau": best_tau,
+        "val_tau": val_tau,
+    }
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     assert _evaluated_threshold(str(tmp_path)) == expected
 
