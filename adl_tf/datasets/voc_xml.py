@@ -56,6 +56,8 @@ def read_voc(path, source=""):
         raise DataError(
             f"no file {path}; {source}" if source else f"no file {path}"
         ) from None
+    except (OSError, ValueError) as error:  # ValueError: of a name
+        raise DataError(f"{path} cannot be read: {error}") from None
     parser = expat.ParserCreate()
     reader = _Reader(path, parser)
     try:

@@ -230,7 +230,9 @@ def test_a_missing_folder_says_what_is_expected(tmp_path, read, expected):
 
 def test_a_missing_picture(root):
     (root / NAMES[2]).unlink()
-    assert str(root / NAMES[2]) in refusal(root)
+    assert f"{root / NAMES[2]} is missing; a data folder" in refusal(root)
+    (root / NAMES[1]).unlink()
+    assert f"{root / NAMES[1]} is missing, and 1 more;" in refusal(root)
 
 
 def test_ilsvrc_has_1000_classes(root, folder):
