@@ -71,33 +71,25 @@ def _official(root, split):
     synsets, class_names = _classes(root)
     numbers = {synset: number for number, synset in enumerate(synsets)}
     names = _names(root, folder, pictures)
-    if folder == "train":
-        annotated = set(_listed(annotations, ".xml", nested=True))
+    unannotated = set()
+    if folder == "train":  # where half of the pictures have none
+        unannotated = {*names} - {*_listed(annotations, ".xml", nested=True)}
     labels = np.zeros(len(names), np.int32)
     sizes = np.ones((len(names), 2), int)
     boxes = [np.zeros((0, 4), np.float32)] * len(names)
     for index, name in enumerate(
         tqdm(names, desc="reading annotations", leave=False, disable=None)
     ):
+        synset = os.path.dirname(name)  # of a training picture
         path = os.path.join(annotations, f"{name}.xml")
-        if folder == "train":
-            synset = os.path.dirname(name)
-            if name not in annotated:
-                labels[index] = _number(numbers, synset, pictures)
-                continue
-        annotation = read_voc(path, SOURCE)
-        if folder == "val":
-            synset = _only(annotation.names, path)
-        labels[index] = _number(numbers, synset, path)
-        sizes[index] = annotation.size
-        # Some training files name other classes' objects; and some write a
-        # word for the class, as Scottish_deerhound.
-        kept = [
-            box
-            for name_of, box in zip(annotation.names, annotation.boxes)
-            if name_of == synset or name_of not in numbers
-        ]
-        boxes[index] = np.array(kept, np.float32).reshape(-1, 4)
+        if name not in unannotated:
+            annotation = read_voc(path, SOURCE)
+            synset = synset or _only(annotation.names, path)
+            boxes[index] = _boxes_of(annotation, synset, numbers)
+            sizes[index] = annotation.size
+        if synset not in numbers:
+            raise DataError(f"{path}: '{synset}' is none of the classes")
+        labels[index] = numbers[synset]
     examples = Examples(
         image_ids=[f"{folder}/{name}{PICTURE}" for name in names],
         paths=[os.path.join(pictures, name + PICTURE) for name in names],
@@ -171,15 +163,23 @@ def _listed(folder, ending, nested):
     )
 
 
-def _number(numbers, synset, path):
-    if synset not in numbers:
-        raise DataError(f"{path}: '{synset}' is none of the classes")
-    return numbers[synset]
-
-
 def _only(names, path):
     """The class that all objects of a picture are of."""
     if len(set(names)) != 1:
         found = ", ".join(sorted(set(names))) or "none"
         raise DataError(f"{path}: objects of one class expected, not {found}")
     return names[0]
+
+
+def _boxes_of(annotation, synset, numbers):
+    """The boxes of a class: float32 array `(n, 4)`.
+
+    Some training files name other classes' objects; and some write a word for
+    the class, as Scottish_deerhound.
+    """
+    boxes = [
+        box
+        for name, box in zip(annotation.names, annotation.boxes)
+        if name == synset or name not in numbers
+    ]
+    return np.array(boxes, np.float32).reshape(-1, 4)
