@@ -106,9 +106,8 @@ def as_text(splits):
         for kind in ODD:
             found = [names[place] for place in split.odd_boxes[kind]]
             lines += _listed(f"{split.name}, {kind}", found)
-        if split.to_be_scored:
-            found = [names[place] for place in split.without_box]
-            lines += _listed(f"{split.name}, no box", found)
+        found = [names[place] for place in split.without_box]
+        lines += _listed(f"{split.name}, without a box", found)
         examples = split.examples
         without = set(range(examples.num_classes)) - set(examples.labels)
         lines += _listed(

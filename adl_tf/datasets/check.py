@@ -59,21 +59,16 @@ class CheckedSplit:
         ]
 
     @property
-    def to_be_scored(self):
-        """Whether there are boxes, or masks, to compare answers with."""
-        return any(len(each) for each in self.examples.boxes) or bool(
-            self.examples.masks
-        )
-
-    @property
     def without_box(self):
-        """Places of the pictures that have neither box nor mask."""
-        masks = self.examples.masks or [()] * len(self.examples)
-        return [
-            place
-            for place, boxes in enumerate(self.examples.boxes)
-            if not len(boxes) and not masks[place]
-        ]
+        """Places of the pictures that answers cannot be compared with.
+
+        They have no box where others have, or no mask where others have
+        masks; none, if the split has neither and is not for scoring.
+        """
+        needed = self.examples.boxes
+        if not any(len(each) for each in needed):
+            needed = self.examples.masks or ()
+        return [place for place, each in enumerate(needed) if not len(each)]
 
     @functools.cached_property
     def odd_boxes(self):
@@ -190,7 +185,7 @@ def counts(splits, shared):
     def a_class(split):
         examples = split.examples
         each = np.bincount(examples.labels, minlength=examples.num_classes)
-        return f"{min(each)}-{max(each)}"
+        return f"{min(each, default=0)}-{max(each, default=0)}"
 
     def repeated(split, across):
         number = splits.index(split)
@@ -207,7 +202,7 @@ def counts(splits, shared):
         "classes": lambda split: split.examples.num_classes,
         "pictures a class": a_class,
         "boxes": lambda split: sum(map(len, split.examples.boxes)),
-        "pictures without a box": lambda split: len(split.without_box),
+        "without a box": lambda split: len(split.without_box),
         **{
             f"with {kind}": lambda split, kind=kind: len(split.odd_boxes[kind])
             for kind in ODD
@@ -249,7 +244,7 @@ def problems(splits):
                 "be read"
             )
         # Training needs no boxes.
-        if split.name != "train" and split.to_be_scored and split.without_box:
+        if split.without_box and not split.name.startswith("train"):
             found.append(
                 f"{_counted(split.without_box, 'picture')} of {split.name} "
                 "without a box, which evaluation needs"
