@@ -104,7 +104,7 @@ def test_unknown_value_lists_the_valid_ones(flag, valid):
         ("predict", ["--images=x.jpg"], ["--saved_model is needed"]),
         ("report", [], ["--workdir is needed"]),
         ("datasets", [], ["--check or --show=FILE.html is needed"]),
-        ("datasets", ["--check", "--splits=a,a"], ["--splits needs names"]),
+        ("datasets", ["--check", "--splits=a,a"], ["a,a names a split twice"]),
         ("report", ["--workdir=/nowhere"], ["/nowhere is not a folder"]),
     ],
 )

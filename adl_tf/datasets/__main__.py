@@ -19,7 +19,9 @@ from adl_tf import command, flags
 from adl_tf.errors import DataError, UsageError
 
 absl_flags.DEFINE_list(
-    "splits", ["train", "test"], "Splits to look at, with commas between."
+    "splits",
+    None,
+    "Splits to look at, each once, with commas between [train,test].",
 )
 absl_flags.DEFINE_bool("check", False, "Decode every picture.")
 absl_flags.DEFINE_string("show", None, "HTML file to write.")
@@ -31,8 +33,9 @@ MAX_NAMED = 10
 def main(values):
     if not values.check and not values.show:
         raise UsageError("--check or --show=FILE.html is needed")
-    if len(set(values.splits)) < len(values.splits) or not values.splits:
-        raise UsageError("--splits needs names of splits, each once")
+    splits = values.splits or ["train", "test"]
+    if len(set(splits)) < len(splits):
+        raise UsageError(f"--splits={','.join(splits)} names a split twice")
     settings = flags.settings(values)
     if values.check:
         command.load_tensorflow()
@@ -43,7 +46,7 @@ def main(values):
         split: load_examples(
             settings.dataset, settings.data_dir, split, settings.classes
         )
-        for split in values.splits
+        for split in splits
     }
     checked = _check(examples) if values.check else None
     if checked:
