@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adl_tf.datasets import pipeline
 from adl_tf.datasets.check import check_split, counts, duplicates, problems
 from adl_tf.datasets.load import load_examples
-from adl_tf.datasets.pipeline import undecodable
 from adl_tf.errors import DataError
 from adl_tf.training.loop import train
 
@@ -151,10 +151,23 @@ def test_training_names_a_damaged_picture_in_one_line(damaged, settings):
     assert "\n" not in message
 
 
+def test_evaluation_names_a_damaged_picture_in_one_line(damaged):
+    examples = load_examples("metadata", str(damaged), "train")
+    batches = pipeline.test_batches(
+        examples, batch_size=4, resize_size=32, input_size=32
+    )
+    with pytest.raises(DataError) as caught:
+        with pipeline.bad_picture_named(examples):
+            list(batches)
+    message = str(caught.value)
+    assert message.startswith(f"picture {damaged}/train/truncated.jpg cannot")
+    assert "\n" not in message
+
+
 def test_pipelines_decode_what_passes(damaged):
     (split,) = checked(damaged, "train")
     good = [n for n, picture in enumerate(split.pictures) if picture.size]
-    assert undecodable(split.examples.take(good)) is None
+    assert pipeline.undecodable(split.examples.take(good)) is None
 
 
 def test_odd_boxes_and_pictures_of_another_split(damaged):
