@@ -5,6 +5,7 @@ integers, and overlaps of integers come out the same in every language.
 """
 
 import base64
+import contextlib
 import os
 
 import cv2
@@ -183,10 +184,12 @@ def read_picture(path):
     """
     if not os.path.isfile(path) or not os.path.getsize(path):
         return None
-    return cv2.imdecode(
-        np.fromfile(path, np.uint8),
-        cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
-    )
+    with contextlib.suppress(OSError, cv2.error):  # of a huge one, too
+        return cv2.imdecode(
+            np.fromfile(path, np.uint8),
+            cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+        )
+    return None
 
 
 def data_uri(picture):
