@@ -8,7 +8,7 @@ import types
 
 from absl import flags
 
-DATASETS = ("synthetic_birds", "cub", "ilsvrc", "metadata")
+DATASETS = ("synthetic_birds", "cub", "ilsvrc", "coco", "metadata")
 BACKBONES = (
     "vgg_gap",
     "mobilenet_v1",

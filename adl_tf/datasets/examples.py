@@ -98,9 +98,13 @@ class Examples:
         Args:
             source: Where the data set comes from, for the message.
         """
-        for path in self.paths:
-            if not os.path.isfile(path):
-                raise DataError(f"picture {path} is missing; {source}")
+        missing = [path for path in self.paths if not os.path.isfile(path)]
+        if missing:
+            more = len(missing) - 1
+            raise DataError(
+                f"picture {missing[0]} is missing"
+                f"{f', and {more} more' if more else ''}; {source}"
+            )
 
 
 def parse_classes(text, num_classes):

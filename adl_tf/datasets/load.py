@@ -2,11 +2,13 @@
 
 import os
 
+from adl_tf.datasets.coco import coco
 from adl_tf.datasets.cub import cub
-from adl_tf.datasets.metadata import ilsvrc, metadata
+from adl_tf.datasets.ilsvrc import ilsvrc
+from adl_tf.datasets.metadata import metadata
 from adl_tf.errors import UsageError
 
-DATASETS = ("synthetic_birds", "cub", "ilsvrc", "metadata")
+DATASETS = ("synthetic_birds", "cub", "ilsvrc", "coco", "metadata")
 
 
 def load_examples(dataset, data_dir, split, classes=None):
@@ -32,7 +34,12 @@ def load_examples(dataset, data_dir, split, classes=None):
 
         examples = synthetic_birds(data_dir or _cache(dataset), split)
     else:
-        readers = {"cub": cub, "ilsvrc": ilsvrc, "metadata": metadata}
+        readers = {
+            "cub": cub,
+            "ilsvrc": ilsvrc,
+            "coco": coco,
+            "metadata": metadata,
+        }
         if dataset not in readers:
             raise UsageError(
                 f"--dataset={dataset}: it must be one of {', '.join(DATASETS)}"

@@ -5,6 +5,7 @@ integers, and overlaps of integers come out the same in every language.
 """
 
 import base64
+import contextlib
 import os
 
 import cv2
@@ -75,7 +76,7 @@ def _evaluation(name, archives, pictures, classes, unreadable):
         return None
     _, arrays = shown[0]
     thresholds = arrays["thresholds"]
-    chosen = _spread(len(arrays["image_ids"]), MAX_PICTURES)
+    chosen = spread(len(arrays["image_ids"]), MAX_PICTURES)
     ids = arrays["image_ids"][chosen].tolist()
     numbers = []
     for place in chosen:
@@ -163,17 +164,43 @@ def encode_picture(path):
     Returns:
         Text, or `None` if there is no such picture.
     """
-    if not os.path.isfile(path) or not os.path.getsize(path):
-        return None
-    picture = cv2.imdecode(
-        np.fromfile(path, np.uint8),
-        # As the pipeline reads them: without turning.
-        cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
-    )
+    picture = read_picture(path)
     if picture is None:
         return None
     side = min(PICTURE_SIDE, max(picture.shape[:2]))
     picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    return data_uri(picture)
+
+
+def read_picture(path):
+    """Reads a picture as the pipeline does: without turning.
+
+    Args:
+        path: Of a picture in any format that OpenCV reads.
+
+    Returns:
+        uint8 array `(height, width, 3)`, BGR, or `None` if there is no such
+        picture.
+    """
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return None
+    with contextlib.suppress(OSError, cv2.error):  # of a huge one, too
+        return cv2.imdecode(
+            np.fromfile(path, np.uint8),
+            cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+        )
+    return None
+
+
+def data_uri(picture):
+    """A picture as text that a page can hold.
+
+    Args:
+        picture: uint8 array `(height, width, 3)`, BGR.
+
+    Returns:
+        Text.
+    """
     _, encoded = cv2.imencode(
         ".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
     )
@@ -208,7 +235,16 @@ def _class_name(arrays, label):
     return str(names[label]) if label < len(names) else str(label)
 
 
-def _spread(count, limit):
+def spread(count, limit):
+    """Places that are spread over a list evenly.
+
+    Args:
+        count: Length of the list.
+        limit: The most places.
+
+    Returns:
+        int array, ascending.
+    """
     if count <= limit:
         return np.arange(count)
     return np.unique(np.linspace(0, count - 1, limit).round().astype(int))
