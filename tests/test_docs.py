@@ -1,0 +1,270 @@
+"""What the pages tell users to type: commands, files, links and Python."""
+
+import ast
+import functools
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("data/**/README.md"),
+    ]
+    if path.exists()
+)
+every_page = pytest.mark.parametrize("page", PAGES)
+# Flags of other programs that the pages name.
+FOREIGN_FLAGS = {"signal", "requeue"}
+# Blocks that read what a whole training leaves are compiled and no more.
+NEEDS_A_TRAINED_MODEL = ("saved_model.load(", "lite.Interpreter(")
+
+
+def text_of(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page, language):
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", text_of(page), re.M | re.S)
+    return [text for name, text in fenced if name == language]
+
+
+def inline_code(page):
+    """Code between single backticks, its line ends as spaces."""
+    prose = re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S)
+    return [" ".join(c.split()) for c in re.findall(r"`([^`]+)`", prose)]
+
+
+def commands(page):
+    """Lists of words after `python -m`, from shell blocks and from prose."""
+    found = []
+    shell = [
+        text.replace("\\\n", " ").replace("\n", " ; ")
+        for text in blocks(page, "sh")
+    ]
+    for text in [*shell, *inline_code(page)]:
+        if "python -m " not in text:
+            continue
+        reader = shlex.shlex(text, posix=True, punctuation_chars=True)
+        reader.whitespace_split = True
+        words = []
+        for word in [*reader, ";"]:
+            if not set(word) <= set("();<>|&"):
+                words.append(word)
+                continue
+            if words[1:2] == ["-m"] and words[0].endswith("python"):
+                found.append(words[2:])
+            words = []
+    return found
+
+
+# Parses a list of command lines of one module, and says what is wrong.
+PARSER = """
+import importlib, json, sys
+module, lines = sys.argv[1], json.load(sys.stdin)
+importlib.import_module(module)
+from absl import flags
+problems = []
+for line in lines:
+    flags.FLAGS.unparse_flags()
+    try:
+        rest = flags.FLAGS([module, *line])[1:]
+    except flags.Error as error:
+        rest = [str(error)]
+    problems += [f"{' '.join(line)}: {each}" for each in rest]
+print(json.dumps([problems, sorted(flags.FLAGS)]))
+"""
+
+
+@functools.cache
+def parsed(module, lines=()):
+    """Problems with command lines of a module, and the names of its flags."""
+    if importlib.util.find_spec(module).submodule_search_locations:
+        module += ".__main__"
+    result = subprocess.run(
+        [sys.executable, "-c", PARSER, module],
+        input=json.dumps(lines),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_commands_parse():
+    """Flags exist, values are possible, and flagfiles are there."""
+    lines = {}
+    for page in PAGES:
+        for module, *arguments in commands(page):
+            assert importlib.util.find_spec(module), f"{page}: {module}"
+            if module.partition(".")[0] in ("adl_tf", "experiments"):
+                lines.setdefault(module, []).append(tuple(arguments))
+    assert {"adl_tf.train", "adl_tf.evaluate", "adl_tf.export"} <= set(lines)
+    problems = []
+    for module, each in lines.items():
+        problems += [f"{module} {p}" for p in parsed(module, tuple(each))[0]]
+    assert not problems
+
+
+def test_flags_in_prose_exist():
+    modules = ("train", "evaluate", "export", "predict", "report", "models")
+    known = set(FOREIGN_FLAGS)
+    for module in modules:
+        known |= set(parsed(f"adl_tf.{module}")[1])
+    known |= set(parsed("experiments.tables")[1])
+    for module, *_ in (c for page in PAGES for c in commands(page)):
+        if module.startswith("data."):  # they have flags of their own
+            known |= set(re.findall(r"--(\w+)", _source(module)))
+    for page in PAGES:
+        for code in inline_code(page):
+            for name in re.findall(r"(?:^|\s)--(?:no)?(\w+)", code):
+                assert name in known or f"no{name}" in known, f"{page}: {code}"
+
+
+def _source(module):
+    return pathlib.Path(importlib.util.find_spec(module).origin).read_text()
+
+
+@every_page
+def test_files_and_links_exist(page):
+    folder = (ROOT / page).parent
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = target.partition("#")
+        path = (folder / path).resolve() if path else ROOT / page
+        assert path.exists(), target
+        if anchor:
+            assert anchor in _anchors(path.read_text()), target
+    rooms = "adl_tf|docs|experiments|benchmarks|tests|data"
+    words = [*inline_code(page), *" ".join(blocks(page, "sh")).split()]
+    for word in words:
+        match = re.search(rf"(?:^|=)((?:{rooms})/[\w./-]+)$", word)
+        if match and "NAME" not in word:
+            assert (ROOT / match[1]).exists(), word
+
+
+def _anchors(text):
+    """Anchors of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    return {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
+
+
+@every_page
+def test_names_in_python_exist(page):
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                for alias in node.names:
+                    assert hasattr(module, alias.name), alias.name
+
+
+def test_defaults_of_methods():
+    """Tables of docs/methods.md: flag, Python argument, default."""
+    import inspect
+
+    from absl import flags
+
+    import adl_tf.flags  # noqa: F401 (defines them)
+    from adl_tf.layers.adl import ADLLayer
+    from adl_tf.methods.build import METHODS
+
+    page = text_of("docs/methods.md")
+    rows = re.findall(r"^\| `--(\w+)` \| `(\w+)` \| (.*?) \|", page, re.M)
+    assert len(rows) == 12
+    for name, argument, default in rows:
+        method = METHODS[name.partition("_")[0]]
+        known = set(inspect.signature(method).parameters)
+        known |= set(inspect.signature(ADLLayer).parameters)
+        assert argument in known, argument
+        value = flags.FLAGS[name].default
+        assert default == f"`{value}`" or value is None, name
+    rows = re.findall(r"^\| `--(\w+)` \| `([^`]+)` \| ", page, re.M)
+    training = {name: value for name, value in rows if name not in "method"}
+    for name in ("epochs", "learning_rate", "weight_decay", "schedule"):
+        assert training[name] == str(flags.FLAGS[name].default)
+
+
+@pytest.mark.slow
+@every_page
+def test_python_runs(page, tmp_path, monkeypatch):
+    """Block after block, as a reader would; no ImageNet weights, no data."""
+    import keras
+
+    from adl_tf.models import weights
+
+    monkeypatch.chdir(tmp_path)
+    # Where ImageNet's weights would come from the network: random ones.
+    monkeypatch.setattr(weights, "_download", _untrained)
+    for name in ("ResNet50", "MobileNetV2"):
+        build = getattr(keras.applications, name)
+        monkeypatch.setattr(
+            keras.applications, name, functools.partial(build, weights=None)
+        )
+    names = _stand_ins(tmp_path)
+    for block in blocks(page, "python"):
+        code = compile(block, page, "exec")
+        if not any(call in block for call in NEEDS_A_TRAINED_MODEL):
+            exec(code, names)
+    if page == "docs/your_data.md":
+        _assert_readable(tmp_path / "my_pictures")
+
+
+def _untrained(backbone):
+    return {layer.name: layer.get_weights() for layer in backbone.model.layers}
+
+
+def _stand_ins(folder):
+    """What the pages say a reader has: pictures, a heatmap, boxes."""
+    import cv2
+
+    boxes = {}
+    for number in range(12):
+        path = f"{'ab'[number % 2]}/{number}.jpg"
+        (folder / "my_pictures" / path).parent.mkdir(
+            parents=True, exist_ok=True
+        )
+        picture = np.full((20, 30, 3), 20 * number, np.uint8)
+        cv2.imwrite(str(folder / "my_pictures" / path), picture)
+        if number != 5:
+            boxes[path] = (3, 4, 17, 15)
+    heatmap = np.zeros((224, 224), np.float32)
+    heatmap[40:120, 60:160] = 1.0
+    return {
+        "images": np.zeros((2, 224, 224, 3), np.float32),
+        "heatmap": heatmap,
+        "boxes": boxes,
+    }
+
+
+def _assert_readable(folder):
+    from adl_tf.datasets.load import load_examples
+
+    train, test = (
+        load_examples("metadata", str(folder), split)
+        for split in ("train", "test")
+    )
+    assert len(train) + len(test) == 12 and 0 < len(test) < len(train)
+    assert train.class_names == ["a", "b"] and "a/5.jpg" not in test.image_ids
+    for examples in (train, test):
+        for path, label in zip(examples.image_ids, examples.labels):
+            assert label == "ab".index(path[0])
+    assert all(boxes.tolist() == [[3, 4, 17, 15]] for boxes in test.boxes)
