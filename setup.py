@@ -39,8 +39,10 @@ setup(
     extras_require={
         "test": [
             "hypothesis>=6.100",
+            "mypy>=1.14",
             "pillow>=10",
             "pytest>=8",
+            "pytest-cov>=6",
             "ruff>=0.9",
             "selenium>=4.20",
         ],

@@ -26,8 +26,8 @@ PAGES = sorted(
     if path.exists()
 )
 every_page = pytest.mark.parametrize("page", PAGES)
-# Flags of other programs that the pages name.
-FOREIGN_FLAGS = {"signal", "requeue"}
+# Flags that are not ours.
+FOREIGN_FLAGS = {"help", "signal", "requeue"}
 # Blocks that read what a whole training leaves are compiled and no more.
 NEEDS_A_TRAINED_MODEL = ("saved_model.load(", "lite.Interpreter(")
 
