@@ -3,6 +3,7 @@
 import ast
 import functools
 import importlib.util
+import inspect
 import json
 import os
 import pathlib
@@ -11,8 +12,16 @@ import shlex
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
+from absl.flags import FLAGS
+
+from adl_tf import flags
+from adl_tf.layers.adl import ADLLayer
+from adl_tf.methods.adl import adl
+from adl_tf.methods.build import METHODS
+from adl_tf.models import weights
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = sorted(
@@ -121,18 +130,27 @@ def test_commands_parse():
 
 
 def test_flags_in_prose_exist():
-    modules = ("train", "evaluate", "export", "predict", "report", "models")
-    known = set(FOREIGN_FLAGS)
-    for module in modules:
-        known |= set(parsed(f"adl_tf.{module}")[1])
-    known |= set(parsed("experiments.tables")[1])
-    for module, *_ in (c for page in PAGES for c in commands(page)):
+    """Between backticks: `--name`, and `--name=value` with a value it takes."""
+    names = ("train", "evaluate", "export", "predict", "report", "models")
+    modules = [*(f"adl_tf.{name}" for name in names), "experiments.tables"]
+    known = {module: set(parsed(module)[1]) for module in modules}
+    foreign = set(FOREIGN_FLAGS)
+    for module, *_ in (words for page in PAGES for words in commands(page)):
         if module.startswith("data."):  # they have flags of their own
-            known |= set(re.findall(r"--(\w+)", _source(module)))
+            foreign |= set(re.findall(r"--(\w+)", _source(module)))
+    lines = {module: [] for module in modules}
     for page in PAGES:
         for code in inline_code(page):
-            for name in re.findall(r"(?:^|\s)--(?:no)?(\w+)", code):
-                assert name in known or f"no{name}" in known, f"{page}: {code}"
+            named = set(re.findall(r"(?:^|\s)--(\w+)", code))
+            if not code.startswith("--") or named <= foreign:
+                continue
+            fits = [m for m in modules if named <= known[m] | foreign]
+            assert fits, f"{page}: {code}"
+            if all(re.match(r"--\w+=", word) for word in code.split()):
+                lines[fits[0]].append(tuple(code.split()))
+    assert any(lines.values())
+    for module in modules:
+        assert not parsed(module, tuple(lines[module]))[0]
 
 
 def _source(module):
@@ -177,40 +195,33 @@ def test_names_in_python_exist(page):
                     assert hasattr(module, alias.name), alias.name
 
 
-def test_defaults_of_methods():
-    """Tables of docs/methods.md: flag, Python argument, default."""
-    import inspect
-
-    from absl import flags
-
-    import adl_tf.flags  # noqa: F401 (defines them)
-    from adl_tf.layers.adl import ADLLayer
-    from adl_tf.methods.build import METHODS
-
-    page = text_of("docs/methods.md")
-    rows = re.findall(r"^\| `--(\w+)` \| `(\w+)` \| (.*?) \|", page, re.M)
-    assert len(rows) == 12
-    for name, argument, default in rows:
-        method = METHODS[name.partition("_")[0]]
-        known = set(inspect.signature(method).parameters)
-        known |= set(inspect.signature(ADLLayer).parameters)
-        assert argument in known, argument
-        value = flags.FLAGS[name].default
-        assert default == f"`{value}`" or value is None, name
-    rows = re.findall(r"^\| `--(\w+)` \| `([^`]+)` \| ", page, re.M)
-    training = {name: value for name, value in rows if name not in "method"}
-    for name in ("epochs", "learning_rate", "weight_decay", "schedule"):
-        assert training[name] == str(flags.FLAGS[name].default)
+def test_tables_of_methods():
+    """docs/methods.md: flags, Python arguments, defaults."""
+    lines = re.findall(r"^\| (`--.*) \|", text_of("docs/methods.md"), re.M)
+    rows = [line.split(" | ") for line in lines]
+    rows = [cells for cells in rows if len(cells) < 5]  # not the backbones
+    options = 0
+    for cells in rows:
+        flag = FLAGS[cells[0].strip("`-")]
+        if len(cells) == 4:
+            options += 1
+            method = METHODS[flag.name.partition("_")[0]]
+            known = inspect.signature(method).parameters
+            if method is adl:
+                known = {**known, **inspect.signature(ADLLayer).parameters}
+            assert cells.pop(1).strip("`") in known
+        if flag.default is not None:
+            assert cells[1] == f"`{flag.default}`", flag.name
+    assert len(rows) == options + 8
+    assert options == sum(
+        name.partition("_")[0] in METHODS for name in flags.MODEL_NAMES
+    )
 
 
 @pytest.mark.slow
 @every_page
 def test_python_runs(page, tmp_path, monkeypatch):
     """Block after block, as a reader would; no ImageNet weights, no data."""
-    import keras
-
-    from adl_tf.models import weights
-
     monkeypatch.chdir(tmp_path)
     # Where ImageNet's weights would come from the network: random ones.
     monkeypatch.setattr(weights, "_download", _untrained)
