@@ -24,16 +24,11 @@ from adl_tf.methods.build import METHODS
 from adl_tf.models import weights
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = sorted(
+PAGES = [
     str(path.relative_to(ROOT))
-    for path in [
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        *ROOT.glob("docs/*.md"),
-        *ROOT.glob("data/**/README.md"),
-    ]
-    if path.exists()
-)
+    for pattern in ("*.md", "docs/*.md", "data/*.md", "data/*/*.md")
+    for path in sorted(ROOT.glob(pattern))
+]
 every_page = pytest.mark.parametrize("page", PAGES)
 # Flags that are not ours.
 FOREIGN_FLAGS = {"help", "signal", "requeue"}
@@ -50,6 +45,11 @@ def blocks(page, language):
     return [text for name, text in fenced if name == language]
 
 
+every_page_with_python = pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python")]
+)
+
+
 def inline_code(page):
     """Code between single backticks, its line ends as spaces."""
     prose = re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S)
@@ -59,13 +59,11 @@ def inline_code(page):
 def commands(page):
     """Lists of words after `python -m`, from shell blocks and from prose."""
     found = []
-    shell = [
-        text.replace("\\\n", " ").replace("\n", " ; ")
-        for text in blocks(page, "sh")
-    ]
-    for text in [*shell, *inline_code(page)]:
+    for text in [*blocks(page, "sh"), *inline_code(page)]:
         if "python -m " not in text:
             continue
+        text = re.sub(r"(^|\s)#.*$", "", text, flags=re.M)
+        text = text.replace("\\\n", " ").replace("\n", " ; ")
         reader = shlex.shlex(text, posix=True, punctuation_chars=True)
         reader.whitespace_split = True
         words = []
@@ -185,7 +183,7 @@ def _anchors(text):
     }
 
 
-@every_page
+@every_page_with_python
 def test_names_in_python_exist(page):
     for block in blocks(page, "python"):
         for node in ast.walk(ast.parse(block)):
@@ -219,7 +217,7 @@ def test_tables_of_methods():
 
 
 @pytest.mark.slow
-@every_page
+@every_page_with_python
 def test_python_runs(page, tmp_path, monkeypatch):
     """Block after block, as a reader would; no ImageNet weights, no data."""
     monkeypatch.chdir(tmp_path)
@@ -248,12 +246,12 @@ def _stand_ins(folder):
     import cv2
 
     boxes = {}
-    for number in range(12):
+    for number in range(40):
         path = f"{'ab'[number % 2]}/{number}.jpg"
         (folder / "my_pictures" / path).parent.mkdir(
             parents=True, exist_ok=True
         )
-        picture = np.full((20, 30, 3), 20 * number, np.uint8)
+        picture = np.full((20, 30, 3), 6 * number, np.uint8)
         cv2.imwrite(str(folder / "my_pictures" / path), picture)
         if number != 5:
             boxes[path] = (3, 4, 17, 15)
@@ -269,13 +267,17 @@ def _stand_ins(folder):
 def _assert_readable(folder):
     from adl_tf.datasets.load import load_examples
 
-    train, test = (
-        load_examples("metadata", str(folder), split)
-        for split in ("train", "test")
-    )
-    assert len(train) + len(test) == 12 and 0 < len(test) < len(train)
-    assert train.class_names == ["a", "b"] and "a/5.jpg" not in test.image_ids
-    for examples in (train, test):
+    splits = {
+        split: load_examples("metadata", str(folder), split)
+        for split in ("train", "val", "test")
+    }
+    assert sum(map(len, splits.values())) == 40
+    assert len(splits["train"]) > len(splits["test"])
+    assert "b/5.jpg" in splits["train"].image_ids  # has no box
+    for split, examples in splits.items():
+        assert examples.class_names == ["a", "b"]
         for path, label in zip(examples.image_ids, examples.labels):
             assert label == "ab".index(path[0])
-    assert all(boxes.tolist() == [[3, 4, 17, 15]] for boxes in test.boxes)
+        if split != "train":
+            boxes = [each.tolist() for each in examples.boxes]
+            assert boxes == [[[3, 4, 17, 15]]] * len(examples)
