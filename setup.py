@@ -42,7 +42,7 @@ setup(
             "mypy>=1.14",
             "pillow>=10",
             "pytest>=8",
-            "pytest-cov>=6",
+            "pytest-cov>=7",
             "ruff>=0.9",
             "selenium>=4.20",
         ],
