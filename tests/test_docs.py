@@ -24,10 +24,12 @@ from adl_tf.methods.build import METHODS
 from adl_tf.models import weights
 
 ROOT = pathlib.Path(__file__).parents[1]
+PLACES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "data/**/README.md")
 PAGES = [
     str(path.relative_to(ROOT))
-    for pattern in ("*.md", "docs/*.md", "data/*.md", "data/*/*.md")
+    for pattern in PLACES
     for path in sorted(ROOT.glob(pattern))
+    if "download" not in path.parts
 ]
 every_page = pytest.mark.parametrize("page", PAGES)
 # Flags that are not ours.
@@ -112,13 +114,35 @@ def parsed(module, lines=()):
     return json.loads(result.stdout)
 
 
+@functools.cache
+def helped(module):
+    """Names of the flags that `--help` lists, wherever they are defined."""
+    result = subprocess.run(
+        [sys.executable, "-m", module, "--help"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(re.findall(r"^ *--(\w+)", result.stdout, re.M))
+
+
 def test_commands_parse():
-    """Flags exist, values are possible, and flagfiles are there."""
+    """Flags exist, values are possible, and flagfiles of ours are there."""
     lines = {}
     for page in PAGES:
         for module, *arguments in commands(page):
             assert importlib.util.find_spec(module), f"{page}: {module}"
-            if module.partition(".")[0] in ("adl_tf", "experiments"):
+            if module.startswith("data."):
+                named = re.findall(r"--(\w+)", " ".join(arguments))
+                assert helped(module).issuperset(named), f"{page}: {named}"
+            elif module.partition(".")[0] in ("adl_tf", "experiments"):
+                # Readers' own flagfiles are not there.
+                arguments = [
+                    each
+                    for each in arguments
+                    if not re.match("--flagfile=(?!experiments/)", each)
+                ]
                 lines.setdefault(module, []).append(tuple(arguments))
     assert {"adl_tf.train", "adl_tf.evaluate", "adl_tf.export"} <= set(lines)
     problems = []
@@ -132,27 +156,23 @@ def test_flags_in_prose_exist():
     names = ("train", "evaluate", "export", "predict", "report", "models")
     modules = [*(f"adl_tf.{name}" for name in names), "experiments.tables"]
     known = {module: set(parsed(module)[1]) for module in modules}
-    foreign = set(FOREIGN_FLAGS)
-    for module, *_ in (words for page in PAGES for words in commands(page)):
-        if module.startswith("data."):  # they have flags of their own
-            foreign |= set(re.findall(r"--(\w+)", _source(module)))
+    others = set(FOREIGN_FLAGS)
+    for module in {words[0] for page in PAGES for words in commands(page)}:
+        if module.startswith("data."):
+            others |= helped(module)
     lines = {module: [] for module in modules}
     for page in PAGES:
         for code in inline_code(page):
             named = set(re.findall(r"(?:^|\s)--(\w+)", code))
-            if not code.startswith("--") or named <= foreign:
+            if not code.startswith("--") or named <= others:
                 continue
-            fits = [m for m in modules if named <= known[m] | foreign]
+            fits = [m for m in modules if named <= known[m] | others]
             assert fits, f"{page}: {code}"
             if all(re.match(r"--\w+=", word) for word in code.split()):
                 lines[fits[0]].append(tuple(code.split()))
     assert any(lines.values())
     for module in modules:
         assert not parsed(module, tuple(lines[module]))[0]
-
-
-def _source(module):
-    return pathlib.Path(importlib.util.find_spec(module).origin).read_text()
 
 
 @every_page
