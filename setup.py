@@ -47,7 +47,9 @@ setup(
         "test": [
             "dill>=0.3",
             "hypothesis>=6.100",
+            "mypy>=1.14",
             "pytest>=8",
+            "pytest-cov>=7",
             "pytest-xdist>=3.6",
             "ruff>=0.9",
             "selenium>=4.20",
