@@ -31,6 +31,7 @@ setup(
         "numba>=0.60",
         "numpy>=1.26",
         "opencv-python>=4.10",
+        "pillow>=10",
         "tensorboard>=2.18",
         "tensorflow>=2.18",
         "tensorflow-datasets>=4.9.7",
@@ -39,7 +40,6 @@ setup(
     extras_require={
         "test": [
             "hypothesis>=6.100",
-            "pillow>=10",
             "pytest>=8",
             "ruff>=0.9",
             "selenium>=4.20",
