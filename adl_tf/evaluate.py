@@ -95,6 +95,7 @@ _ONLY_WITH = {
     "save_heatmaps": ("workdir", "saved_model"),
     "dataset": ("workdir", "saved_model"),
     "data_dir": ("workdir", "saved_model"),
+    "boxes": ("workdir", "saved_model"),
     "classes": ("workdir", "saved_model"),
 }
 
@@ -153,7 +154,11 @@ def _score_network(values):
 
     def read(split):
         return load_examples(
-            settings.dataset, settings.data_dir, split, settings.classes
+            settings.dataset,
+            settings.data_dir,
+            split,
+            settings.classes,
+            settings.boxes,
         )
 
     def score(examples, save_heatmaps=None):
@@ -336,6 +341,7 @@ if __name__ == "__main__":
             "output_dir",
             "dataset",
             "data_dir",
+            "boxes",
             "classes",
             "batch_size",
             "strategy",

@@ -74,6 +74,8 @@ def data_dir(tmp_path_factory):
 
 DEFAULTS = {
     "dataset": "metadata",
+    "boxes": None,
+    "train_split": "train",
     "classes": None,
     "resize_size": 36,
     "input_size": 32,
@@ -104,6 +106,7 @@ DEFAULTS = {
     "seed": 0,
     "strategy": "one_device",
     "startup_timeout": 60,
+    "memory_budget": 2048,
     "deterministic": False,
     "mixed_precision": "off",
 }

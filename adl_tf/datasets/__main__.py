@@ -44,7 +44,11 @@ def main(values):
 
     examples = {
         split: load_examples(
-            settings.dataset, settings.data_dir, split, settings.classes
+            settings.dataset,
+            settings.data_dir,
+            split,
+            settings.classes,
+            settings.boxes,
         )
         for split in splits
     }
@@ -146,5 +150,13 @@ if __name__ == "__main__":
     command.run(
         main,
         "adl_tf.datasets",
-        ("dataset", "data_dir", "classes", "splits", "check", "show"),
+        (
+            "dataset",
+            "data_dir",
+            "classes",
+            "boxes",
+            "splits",
+            "check",
+            "show",
+        ),
     )

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from adl_tf.datasets.examples import Examples
+from adl_tf.datasets.examples import Examples, read_bytes
 
 # Share of its picture below which a box is tiny.
 TINY = 0.001
@@ -130,22 +130,27 @@ def check_split(name, examples, progress):
     Returns:
         `CheckedSplit`.
     """
-    masks = {
-        path: None
-        for paths in (*(examples.masks or ()), examples.ignored or ())
-        for path in paths
-        if path
-    }
-    paths = [*examples.paths, *masks]
-    decoded = list(progress(_decode_all(paths), len(paths)))
     count = len(examples)
+    stretches = examples.stretches
+    pictures = zip(
+        examples.paths, [None] * count if stretches is None else stretches
+    )
+    masks = {
+        (mask, None) if isinstance(mask, str) else (mask.path, mask.stretch)
+        for group in (*(examples.masks or ()), examples.ignored or ())
+        for mask in group
+        if mask
+    }
+    masks = sorted(masks, key=str)
+    places = [*pictures, *masks]
+    decoded = list(progress(_decode_all(places), len(places)))
     return CheckedSplit(
         name=name,
         examples=examples,
         pictures=decoded[:count],
         bad_masks=[
             (path, mask.error)
-            for path, mask in zip(masks, decoded[count:])
+            for (path, _), mask in zip(masks, decoded[count:])
             if mask.error
         ],
     )
@@ -259,31 +264,30 @@ def _counted(items, noun):
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
-def _decode_all(paths):
+def _decode_all(places):
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for start in range(0, len(paths), _BATCH):
-            yield from pool.map(decode_picture, paths[start : start + _BATCH])
+        for start in range(0, len(places), _BATCH):
+            batch = places[start : start + _BATCH]
+            yield from pool.map(lambda place: decode_picture(*place), batch)
 
 
-def decode_picture(path):
+def decode_picture(path, stretch=None):
     """Decodes a picture as the pipeline of training does.
 
     Args:
-        path: Of the file.
+        path: File that holds it.
+        stretch: Its first byte there and number of bytes, or `None` for the
+            whole file.
 
     Returns:
         `DecodedPicture`.
     """
     import tensorflow as tf
 
-    from adl_tf.datasets.pipeline import reason
+    from adl_tf.datasets.pipeline import decode, reason
 
     try:
-        with open(path, "rb") as file:
-            encoded = file.read()
-        pixels = tf.io.decode_image(
-            encoded, channels=3, expand_animations=False
-        ).numpy()
+        pixels = decode(read_bytes(path, stretch)).numpy()
     except OSError as error:
         return DecodedPicture(error=error.strerror or str(error))
     except tf.errors.OpError as error:

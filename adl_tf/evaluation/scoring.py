@@ -1,11 +1,13 @@
 """Heatmaps of a test set against its boxes and masks. No framework."""
 
+import contextlib
 import dataclasses
 import os
 
 import cv2
 import numpy as np
 
+from adl_tf.datasets.examples import Mask, read_bytes
 from adl_tf.errors import DataError
 from adl_tf.localization.bootstrap import confidence_intervals
 from adl_tf.localization.metrics import localization_metrics
@@ -186,6 +188,8 @@ class Scoring:
             "ground_truth_counts": np.array(counts),
             "heatmaps": self._thumbnails,
         }
+        if examples.stretches is not None:
+            arrays["stretches"] = examples.stretches
         if answers is not None:
             arrays["predicted"] = answers.class_ids
             if answers.probabilities is not None:
@@ -239,18 +243,23 @@ class Scoring:
         ignored = self.examples.ignored and self.examples.ignored[index]
         return np.any(masks, axis=0), self._mask(ignored) if ignored else None
 
-    def _mask(self, path):
-        mask = None
-        if os.path.isfile(path):  # OpenCV would write a warning of its own.
-            mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise DataError(f"mask {path} is missing or cannot be read")
-        mask = cv2.resize(
-            mask, [self.resize_size] * 2, interpolation=cv2.INTER_NEAREST
+    def _mask(self, source):
+        if isinstance(source, str):
+            source = Mask(source)
+        levels = None
+        with contextlib.suppress(OSError, cv2.error):
+            encoded = read_bytes(source.path, source.stretch)
+            levels = cv2.imdecode(
+                np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE
+            )
+        if levels is None:
+            raise DataError(f"mask {source.path} is missing or cannot be read")
+        levels = cv2.resize(
+            levels, [self.resize_size] * 2, interpolation=cv2.INTER_NEAREST
         )
         begin = (self.resize_size - self.input_size) // 2
         end = begin + self.input_size
-        return mask[begin:end, begin:end] > 0
+        return cv2.inRange(levels[begin:end, begin:end], *source.levels) > 0
 
 
 def _check(examples):

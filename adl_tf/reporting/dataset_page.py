@@ -110,7 +110,10 @@ def _classes(examples):
 def _card(examples, place):
     """What the page shows of a picture."""
     boxes = np.asarray(examples.boxes[place], float)
-    picture = read_picture(examples.paths[place])
+    stretches = examples.stretches
+    picture = read_picture(
+        examples.paths[place], None if stretches is None else stretches[place]
+    )
     source = None
     width, height = (1, 1) if picture is None else picture.shape[1::-1]
     if picture is not None:

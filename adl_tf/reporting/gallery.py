@@ -6,10 +6,11 @@ integers, and overlaps of integers come out the same in every language.
 
 import base64
 import contextlib
-import os
 
 import cv2
 import numpy as np
+
+from adl_tf.datasets.examples import read_bytes
 
 # Pictures of a test set that are shown; larger sets are thinned out evenly.
 MAX_PICTURES = 500
@@ -80,9 +81,12 @@ def _evaluation(name, archives, pictures, classes, unreadable):
     ids = arrays["image_ids"][chosen].tolist()
     numbers = []
     for place in chosen:
-        path = str(arrays["paths"][place])
-        if path not in pictures:
-            source = encode_picture(path)
+        path, stretch = str(arrays["paths"][place]), None
+        if "stretches" in arrays:
+            stretch = tuple(arrays["stretches"][place].tolist())
+        key = path, stretch
+        if key not in pictures:
+            source = encode_picture(path, stretch)
             if source is None:
                 unreadable.append(path)
             label = _class_name(arrays, arrays["labels"][place])
@@ -91,8 +95,8 @@ def _evaluation(name, archives, pictures, classes, unreadable):
                 "class": classes.setdefault(label, len(classes)),
                 "source": source,
             }
-            pictures[path] = (len(pictures), picture)
-        numbers.append(pictures[path][0])
+            pictures[key] = (len(pictures), picture)
+        numbers.append(pictures[key][0])
     return {
         "name": name,
         "thresholds": thresholds.tolist(),
@@ -155,16 +159,18 @@ def _run(metrics, arrays, ids):
     }
 
 
-def encode_picture(path):
+def encode_picture(path, stretch=None):
     """A picture as the network's input is warped, small, as a data URI.
 
     Args:
-        path: Of a picture in any format that OpenCV reads.
+        path: File that holds a picture in any format that OpenCV reads.
+        stretch: Its first byte there and number of bytes, or `None` for the
+            whole file.
 
     Returns:
         Text, or `None` if there is no such picture.
     """
-    picture = read_picture(path)
+    picture = read_picture(path, stretch)
     if picture is None:
         return None
     side = min(PICTURE_SIDE, max(picture.shape[:2]))
@@ -172,21 +178,20 @@ def encode_picture(path):
     return data_uri(picture)
 
 
-def read_picture(path):
+def read_picture(path, stretch=None):
     """Reads a picture as the pipeline does: without turning.
 
     Args:
-        path: Of a picture in any format that OpenCV reads.
+        path: As of `encode_picture`.
+        stretch: As of `encode_picture`.
 
     Returns:
         uint8 array `(height, width, 3)`, BGR, or `None` if there is no such
         picture.
     """
-    if not os.path.isfile(path) or not os.path.getsize(path):
-        return None
-    with contextlib.suppress(OSError, cv2.error):  # of a huge one, too
+    with contextlib.suppress(OSError, cv2.error):  # empty or huge, too
         return cv2.imdecode(
-            np.fromfile(path, np.uint8),
+            np.frombuffer(read_bytes(path, stretch), np.uint8),
             cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
         )
     return None

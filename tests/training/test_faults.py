@@ -130,6 +130,7 @@ def test_rows_of_steps_that_come_again(tmp_path):
     history = History(str(tmp_path), 3)
     row = {"epoch": 2, "step": 6, "loss": 0.2, "accuracy": 80.0}
     row |= {"learning_rate": 0.01, "images_per_second": 9.0, "seconds": 1.0}
+    row["input_wait"] = 2.0
     history.add(row)
     assert path.read_bytes() == (
         b"epoch,step,loss,accuracy,learning_rate\r\n"

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from adl_tf.errors import AdlTfError, DataError, UsageError
-from adl_tf.training import checkpoints, loop
+from adl_tf.training import checkpoints
 from adl_tf.training.loop import Trainer, train
 from adl_tf.training.strategy import make_strategy
 from adl_tf.training.trained import load_trained
@@ -196,16 +196,13 @@ def test_undecodable_picture_is_named(settings, data_dir, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(data_dir, copy)
     (copy / "train" / "7.png").write_bytes(b"not a picture")
-    for cache_bytes in (loop.pipeline.CACHE_BYTES, 0):
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            pytest.raises(DataError, match=r"train/7\.png"),
-        ):
-            patch.setattr(loop.pipeline, "CACHE_BYTES", cache_bytes)
+    for memory_budget in (2048, 0):
+        with pytest.raises(DataError, match=r"train/7\.png"):
             train(
                 settings(
                     data_dir=str(copy),
-                    workdir=str(tmp_path / f"run{cache_bytes}"),
+                    memory_budget=memory_budget,
+                    workdir=str(tmp_path / f"run{memory_budget}"),
                 )
             )
 
