@@ -153,8 +153,9 @@ def test_commands_parse():
 
 def test_flags_in_prose_exist():
     """Between backticks: `--name`, and `--name=value` with a value it takes."""
-    names = ("train", "evaluate", "export", "predict", "report", "models")
-    modules = [*(f"adl_tf.{name}" for name in names), "experiments.tables"]
+    names = ("train", "evaluate", "export", "predict", "report")
+    modules = [f"adl_tf.{name}" for name in (*names, "models", "datasets")]
+    modules += ["experiments.tables", "experiments.figures"]
     known = {module: set(parsed(module)[1]) for module in modules}
     others = set(FOREIGN_FLAGS)
     for module in {words[0] for page in PAGES for words in commands(page)}:

@@ -233,7 +233,8 @@ def write_image_sizes(target, split):
         DataError: If a picture is missing or none.
     """
     folder = os.path.join(target, "metadata", split)
-    image_ids = read_lines(os.path.join(folder, "image_ids.txt"))
+    lines = read_lines(os.path.join(folder, "image_ids.txt"))
+    image_ids = [line for line in lines if line]
     sizes = picture_sizes([os.path.join(target, each) for each in image_ids])
     write_whole(
         os.path.join(folder, "image_sizes.txt"),

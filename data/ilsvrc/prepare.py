@@ -11,7 +11,7 @@ on where it was.
 import os
 
 from adl_tf.datasets.fetching import RemoteFile
-from adl_tf.datasets.metadata import ilsvrc
+from adl_tf.datasets.ilsvrc import ilsvrc
 from adl_tf.datasets.preparation import (
     Counts,
     archive,

@@ -15,7 +15,8 @@ import pytest
 from adl_tf.datasets import preparation
 from adl_tf.datasets.cub import cub
 from adl_tf.datasets.fetching import RemoteFile
-from adl_tf.datasets.metadata import ilsvrc, metadata
+from adl_tf.datasets.ilsvrc import ilsvrc
+from adl_tf.datasets.metadata import metadata
 from adl_tf.datasets.picture_sizes import picture_sizes
 from adl_tf.datasets.preparation import Counts
 from adl_tf.errors import DataError

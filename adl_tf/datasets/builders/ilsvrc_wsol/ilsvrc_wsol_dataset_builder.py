@@ -7,7 +7,7 @@ from adl_tf.datasets.builders.wsol import (
     wsol_examples,
     wsol_features,
 )
-from adl_tf.datasets.metadata import ilsvrc
+from adl_tf.datasets.ilsvrc import ilsvrc
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
