@@ -95,6 +95,7 @@ _ONLY_WITH = {
     "save_heatmaps": ("workdir", "saved_model"),
     "dataset": ("workdir", "saved_model"),
     "data_dir": ("workdir", "saved_model"),
+    "boxes": ("workdir", "saved_model"),
     "classes": ("workdir", "saved_model"),
 }
 
@@ -124,7 +125,7 @@ def main(values):
 
         if not is_chief(values.strategy):
             return
-    _write(output_dir, *results)
+    write(output_dir, *results)
 
 
 def _score_network(values):
@@ -153,7 +154,11 @@ def _score_network(values):
 
     def read(split):
         return load_examples(
-            settings.dataset, settings.data_dir, split, settings.classes
+            settings.dataset,
+            settings.data_dir,
+            split,
+            settings.classes,
+            settings.boxes,
         )
 
     def score(examples, save_heatmaps=None):
@@ -289,7 +294,15 @@ def _protocol(values):
         raise UsageError(f"--protocol_options: {error}") from error
 
 
-def _write(output_dir, metrics, records, arrays):
+def write(output_dir, metrics, records, arrays):
+    """Writes the files of an evaluation and prints its summary.
+
+    Args:
+        output_dir: Folder to write into.
+        metrics: Dictionary of metrics.json.
+        records: List of dictionaries, the lines of per_image.jsonl.
+        arrays: Dictionary of arrays, from `Scoring.arrays`.
+    """
     from adl_tf.evaluation.archive import metrics_text, write_archive
 
     os.makedirs(output_dir, exist_ok=True)
@@ -328,6 +341,7 @@ if __name__ == "__main__":
             "output_dir",
             "dataset",
             "data_dir",
+            "boxes",
             "classes",
             "batch_size",
             "strategy",

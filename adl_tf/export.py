@@ -17,8 +17,8 @@ absl_flags.DEFINE_string("output_dir", None, "Folder of the SavedModel.")
 absl_flags.DEFINE_float(
     "threshold",
     None,
-    "Threshold of the boxes, as a share of the heatmap's range [the best one "
-    "of metrics.json, or 0.2 without an evaluation].",
+    "Threshold of the boxes, as a share of the heatmap's range [that of "
+    "metrics.json: val_tau, or else best_tau; 0.2 without an evaluation].",
     0,
     1,
 )
@@ -54,7 +54,7 @@ def main(values):
 
         write = writer(None if values.quantize == "none" else values.quantize)
     settings = flags.settings(values)
-    threshold, protocol = export(
+    threshold, origin = export(
         load_trained(settings),
         values.output_dir,
         class_names(settings),
@@ -62,7 +62,7 @@ def main(values):
         values.threshold,
         write,
     )
-    origin = f", the best under {protocol}" if protocol else ""
+    origin = f", {origin}" if origin else ""
     print(f"written: {values.output_dir} (threshold {threshold:g}{origin})")
 
 

@@ -8,7 +8,7 @@ import types
 
 from absl import flags
 
-DATASETS = ("synthetic_birds", "cub", "ilsvrc", "metadata")
+DATASETS = ("synthetic_birds", "cub", "ilsvrc", "coco", "metadata")
 BACKBONES = (
     "vgg_gap",
     "mobilenet_v1",
@@ -20,28 +20,53 @@ BACKBONES = (
 METHODS = ("cam", "has", "acol", "spg", "adl", "cutmix")
 
 
-class _BackboneParser(flags.EnumParser):
-    """One of the names, or `keras:` and a name of `keras.applications`."""
+class _OpenEnumParser(flags.EnumParser):
+    """One of the names, or a prefix and any name.
 
-    def __init__(self):
-        super().__init__((*BACKBONES, "keras:NAME"))
+    Args:
+        names: The names.
+        prefix: Such as `"keras:"`, for the names of `keras.applications`.
+    """
+
+    def __init__(self, names, prefix):
+        super().__init__((*names, f"{prefix}NAME"))
+        self.prefix = prefix
 
     def parse(self, argument):
-        if argument.startswith("keras:"):
+        if argument.startswith(self.prefix):
             return argument
         return super().parse(argument)
 
 
 flags.DEFINE_string("workdir", None, "Work directory of the run.")
 DATA = (
-    flags.DEFINE_enum(
+    flags.DEFINE(
+        _OpenEnumParser(DATASETS, "tfds:"),
         "dataset",
         "synthetic_birds",
-        DATASETS,
         "The data set. synthetic_birds is drawn on first use; metadata is any "
-        "folder of pictures with the text files that data/README describes.",
+        "folder of pictures with the text files that data/README describes; "
+        "NAME is any prepared data set of TensorFlow Datasets that has "
+        "pictures and labels, with config and version if it has several, such "
+        "as tfds:voc/2007.",
     ),
-    flags.DEFINE_string("data_dir", None, "Folder of the data set."),
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Folder of the data set; with tfds:NAME, that of all data sets of "
+        "TensorFlow Datasets [~/tensorflow_datasets].",
+    ),
+    flags.DEFINE_string(
+        "boxes",
+        None,
+        "With tfds:NAME: folder of the text files that data/README describes, "
+        "to take boxes from where the data set has none.",
+    ),
+    flags.DEFINE_string(
+        "train_split",
+        "train",
+        "Split of the data set to train on; train[:90%] with tfds:NAME.",
+    ),
     flags.DEFINE_string(
         "classes", None, "Classes to keep and relabel, from 1: 1-25 or 3,7,9."
     ),
@@ -54,7 +79,7 @@ DATA = (
 )
 MODEL = (
     flags.DEFINE(
-        _BackboneParser(),
+        _OpenEnumParser(BACKBONES, "keras:"),
         "backbone",
         "vgg_gap",
         "The network. NAME is any classifier of keras.applications, such as "
@@ -185,6 +210,14 @@ TRAINING = (
         "How many seconds to wait for the other machines of TF_CONFIG.",
         1,
     ),
+    flags.DEFINE_integer(
+        "memory_budget",
+        2048,
+        "Memory for pictures, in MiB: decoded ones if all fit; if not, files "
+        "of tfds:NAME that hold more are read one after the other, and as many "
+        "pictures as fit are shuffled.",
+        0,
+    ),
     flags.DEFINE_boolean(
         "deterministic",
         False,
@@ -230,7 +263,7 @@ def as_flagfile(run_settings):
     lines = []
     for name in RUN_NAMES:
         value = getattr(run_settings, name)
-        is_path = name == "data_dir" or (
+        is_path = name in ("data_dir", "boxes") or (
             name == "weights" and value not in ("imagenet", "none")
         )
         if is_path and value:

@@ -44,17 +44,19 @@ def main(values):
     for name in ("saved_model", "images", "output_dir"):
         if not values[name].value:
             raise UsageError(f"--{name} is needed")
+    from adl_tf.training.memory import keep_freed_memory
+
+    keep_freed_memory()
     command.load_tensorflow()
     from adl_tf.reporting.pictures import find_pictures
     from adl_tf.reporting.prediction import predict
+    from adl_tf.reporting.saved_localizer import SavedLocalizer
 
     paths, passed_over = find_pictures(values.images)
     page, failed = predict(
-        values.saved_model,
+        SavedLocalizer(values.saved_model, values.class_id, values.threshold),
         paths,
         values.output_dir,
-        class_id=values.class_id,
-        threshold=values.threshold,
         masks=values.masks,
         title=values.title,
     )

@@ -1,7 +1,5 @@
 """Figures 3 and 4: heatmaps and boxes of two runs on the same pictures."""
 
-import os
-
 import cv2
 import numpy as np
 
@@ -9,6 +7,7 @@ from adl_tf.errors import DataError, UsageError
 from adl_tf.evaluation.archive import read_archives
 from adl_tf.localization.boxes import box_iou
 from adl_tf.reporting import drawing
+from adl_tf.reporting.gallery import read_picture
 from experiments.figure_grid import grid
 
 EVALUATION = "adl_cvpr19-test"
@@ -104,7 +103,7 @@ def _at_fixed(run, place):
 
 def _panels(run, place, answer):
     """The three pictures of the paper: boxes, heatmap, and both."""
-    picture = _as_input(str(run["paths"][place]), run["sizes"])
+    picture = _as_input(run, place)
     heatmap = run["heatmaps"][place] / 255
     blank = np.full_like(picture, 255)
     panels = [
@@ -123,14 +122,16 @@ def _panels(run, place, answer):
     return panels
 
 
-def _as_input(path, sizes):
+def _as_input(run, place):
     """The picture as the network saw it: warped, and the centre of that."""
-    if not os.path.isfile(path):
-        raise DataError(f"picture {path} is missing; evaluate again")
-    input_size, resize_size = (int(size) for size in sizes)
-    picture = cv2.imread(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    path = str(run["paths"][place])
+    stretch = run["stretches"][place] if "stretches" in run else None
+    picture = read_picture(path, stretch)
     if picture is None:
-        raise DataError(f"picture {path} cannot be read")
+        raise DataError(
+            f"picture {path} is missing or cannot be read; evaluate again"
+        )
+    input_size, resize_size = (int(size) for size in run["sizes"])
     picture = cv2.resize(
         picture, (resize_size, resize_size), interpolation=cv2.INTER_AREA
     )

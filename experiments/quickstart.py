@@ -2,7 +2,7 @@
 
     python -m experiments.quickstart
 
-Runs the commands that it prints, one after the other, and names the page to
+Runs the commands that it prints, one after the other, and names the pages to
 open. Everything goes to runs/quickstart; started again, it goes on where it
 was. Flags of adl_tf.train are passed on.
 """
@@ -27,22 +27,22 @@ def main():
     data = os.path.join("data", "synthetic_birds", "download")
     flagfile = os.path.join(os.path.dirname(__file__), "quickstart_adl.cfg")
     _run(
-        "1/4 train",
+        "1/5 train",
         "adl_tf.train",
         f"--flagfile={os.path.relpath(flagfile)}",
         f"--data_dir={data}",
         f"--workdir={RUN}",
         *sys.argv[1:],
     )
-    _run("2/4 score", "adl_tf.evaluate", f"--workdir={RUN}")
+    _run("2/5 score", "adl_tf.evaluate", f"--workdir={RUN}")
     _run(
-        "3/4 export",
+        "3/5 export",
         "adl_tf.export",
         f"--workdir={RUN}",
         f"--output_dir={SAVED_MODEL}",
     )
     _run(
-        "4/4 localise",
+        "4/5 localise",
         "adl_tf.predict",
         f"--saved_model={SAVED_MODEL}",
         # Ten pictures that training did not see, one of each class.
@@ -50,15 +50,18 @@ def main():
         f"--output_dir={PICTURES}",
         "--title=Birds found by a classifier",
     )
+    _run("5/5 report", "adl_tf.report", f"--workdir={RUN}")
     with open(os.path.join(RUN, "metrics.json"), encoding="utf-8") as file:
         metrics = json.load(file)
     best = metrics["best_tau"]
+    report = os.path.abspath(os.path.join(RUN, "report", "index.html"))
     page = os.path.abspath(os.path.join(PICTURES, "index.html"))
     print(
         f"\nDone in {time.monotonic() - started:.0f} s. Trained on class names "
         f"alone, the network names {metrics['top1_clas']:.0f} % of the birds "
         f"and boxes {best['gt_known_loc']:.0f} % of them (threshold "
-        f"{best['tau']:g}).\nOpen {page}"
+        f"{best['tau']:g}).\nEvery test picture, at any threshold: {report}\n"
+        f"Ten new pictures, localised: {page}"
     )
 
 

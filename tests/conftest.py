@@ -1,5 +1,6 @@
 """What the tests share: two CPU devices, real data, a small trained run."""
 
+import functools
 import os
 import pathlib
 import types
@@ -12,8 +13,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
-def pytest_sessionstart():
-    if os.environ["KERAS_BACKEND"] != "tensorflow":
+def pytest_sessionstart(session):
+    # Under `-n` the workers run the tests.
+    starts_workers = session.config.getoption("numprocesses", None)
+    if os.environ["KERAS_BACKEND"] != "tensorflow" or starts_workers:
         return
     import tensorflow as tf
 
@@ -71,6 +74,8 @@ def data_dir(tmp_path_factory):
 
 DEFAULTS = {
     "dataset": "metadata",
+    "boxes": None,
+    "train_split": "train",
     "classes": None,
     "resize_size": 36,
     "input_size": 32,
@@ -101,36 +106,47 @@ DEFAULTS = {
     "seed": 0,
     "strategy": "one_device",
     "startup_timeout": 60,
+    "memory_budget": 2048,
     "deterministic": False,
     "mixed_precision": "off",
 }
 
 
-@pytest.fixture
-def settings(data_dir, tmp_path):
-    """Function that makes settings, with changes."""
+@pytest.fixture(scope="session")
+def shared_settings(data_dir, tmp_path_factory):
+    """As `settings`, for runs that several tests look at."""
 
-    def make(**changes):
-        values = {
-            **DEFAULTS,
-            "workdir": str(tmp_path / "run"),
-            "data_dir": str(data_dir),
-        }
+    def make(workdir=None, **changes):
+        workdir = workdir or str(tmp_path_factory.mktemp("shared") / "run")
+        values = {**DEFAULTS, "workdir": workdir, "data_dir": str(data_dir)}
         assert not set(changes) - set(values)
         return types.SimpleNamespace(**{**values, **changes})
 
     return make
 
 
+@pytest.fixture
+def settings(shared_settings, tmp_path):
+    """Function that makes settings, with changes."""
+    return functools.partial(shared_settings, workdir=str(tmp_path / "run"))
+
+
 @pytest.fixture(scope="session")
-def trained(data_dir, tmp_path_factory):
+def trained(shared_settings):
     """Settings of a run that has learnt to tell the squares apart."""
     from adl_tf.training.loop import train
 
-    run = types.SimpleNamespace(
-        **{**DEFAULTS, "epochs": 12},
-        workdir=str(tmp_path_factory.mktemp("trained") / "run"),
-        data_dir=str(data_dir),
-    )
+    run = shared_settings(epochs=12)
     train(run)
     return run
+
+
+@pytest.fixture(scope="session")
+def saved_model(trained, tmp_path_factory):
+    """Folder of its SavedModel, threshold 0.3."""
+    from adl_tf.training.export import export
+    from adl_tf.training.trained import class_names, load_trained
+
+    folder = str(tmp_path_factory.mktemp("exported") / "saved")
+    export(load_trained(trained), folder, class_names(trained), trained, 0.3)
+    return folder

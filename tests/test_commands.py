@@ -7,7 +7,15 @@ import pytest
 
 from adl_tf import flags
 
-COMMANDS = ("train", "evaluate", "export", "predict", "models", "report")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "export",
+    "predict",
+    "models",
+    "report",
+    "datasets",
+)
 
 
 def run(command, *arguments):
@@ -31,7 +39,15 @@ def test_help(command):
     result = run(command, "--help")
     assert result.returncode == 0
     assert result.stdout.startswith(
-        ("Trains", "Scores", "Exports", "Localises", "Lists", "Shows")
+        (
+            "Trains",
+            "Scores",
+            "Exports",
+            "Localises",
+            "Lists",
+            "Shows",
+            "Checks",
+        )
     )
     assert f"python -m adl_tf.{command}" in result.stdout
     assert not result.stderr
@@ -87,6 +103,8 @@ def test_unknown_value_lists_the_valid_ones(flag, valid):
         ("export", ["--workdir=/nowhere"], ["/nowhere"]),
         ("predict", ["--images=x.jpg"], ["--saved_model is needed"]),
         ("report", [], ["--workdir is needed"]),
+        ("datasets", [], ["--check or --show=FILE.html is needed"]),
+        ("datasets", ["--check", "--splits=a,a"], ["a,a names a split twice"]),
         ("report", ["--workdir=/nowhere"], ["/nowhere is not a folder"]),
     ],
 )

@@ -48,12 +48,17 @@ def cub(data_dir, split):
     labels = table("image_class_labels.txt", 2)
     boxes = table("bounding_boxes.txt", 5)
     splits = table("train_test_split.txt", 2)
-    class_names = [
-        fields[0].partition(".")[2]
-        for _, fields in table("classes.txt", 2).values()
-    ]
+    class_names = []
+    for number, (bad, (name,)) in table("classes.txt", 2).items():
+        class_names.append(name.partition(".")[2])
+        if number != str(len(class_names)):
+            raise bad(f"class {len(class_names)} expected")
     image_ids, image_labels, image_boxes = [], [], []
+    seen = set()
     for number, (bad, (image_id,)) in files.items():
+        if image_id in seen:
+            raise bad("picture given twice")
+        seen.add(image_id)
         for other in (labels, boxes, splits):
             if number not in other:
                 raise bad("no label, box or split for this picture")

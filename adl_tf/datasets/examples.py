@@ -10,22 +10,42 @@ from adl_tf.errors import DataError, UsageError
 
 
 @dataclasses.dataclass(frozen=True)
+class Mask:
+    """A mask that is not a whole file, or not all of whose levels count.
+
+    Attributes:
+        path: File that holds the encoded mask.
+        stretch: Its first byte there and number of bytes, or `None` for the
+            whole file.
+        levels: The lowest and the highest grey level of pixels that count.
+    """
+
+    path: str
+    stretch: tuple[int, int] | None = None
+    levels: tuple[int, int] = (1, 255)
+
+
+@dataclasses.dataclass(frozen=True)
 class Examples:
     """Pictures of one split and what is known of them.
 
     Attributes:
         image_ids: List of n names, unique within the split.
-        paths: List of n paths of encoded pictures.
+        paths: List of n paths of files that hold the encoded pictures.
         labels: int32 array `(n,)`, class numbers from 0.
         boxes: List of n float32 arrays `(boxes, 4)`: x0, y0, x1, y1 in pixels
             of a picture of the size in `sizes`. An array may be empty.
         class_names: List of the names of all classes.
         sizes: int array `(n, 2)` of the width and height that the boxes refer
             to, or `None` where it is the size of the file.
-        masks: List of n tuples of paths of PNG masks, whose union is the
-            object, or `None` without masks.
-        ignored: List of n paths of masks of pixels that do not count, empty
-            text where all do, or `None`.
+        masks: List of n tuples of masks, whose union is the object, or `None`
+            without masks. Each is a `Mask` or the path of a PNG file, whose
+            pixels above 0 count.
+        ignored: List of n masks of pixels that do not count, empty text where
+            all do, or `None`.
+        stretches: int64 array `(n, 2)`: the first byte of each picture in its
+            file and the number of its bytes; or `None` where each picture is
+            a file of its own.
     """
 
     image_ids: list[str]
@@ -34,8 +54,9 @@ class Examples:
     boxes: list[np.ndarray]
     class_names: list[str]
     sizes: np.ndarray | None = None
-    masks: list[tuple[str, ...]] | None = None
-    ignored: list[str] | None = None
+    masks: list[tuple[str | Mask, ...]] | None = None
+    ignored: list[str | Mask] | None = None
+    stretches: np.ndarray | None = None
 
     def __len__(self):
         return len(self.image_ids)
@@ -81,15 +102,19 @@ class Examples:
         def taken(values):
             return values and [values[i] for i in indices]
 
+        def rows(array):
+            return None if array is None else array[indices]
+
         return dataclasses.replace(
             self,
             image_ids=taken(self.image_ids),
             paths=taken(self.paths),
             labels=self.labels[indices],
             boxes=taken(self.boxes),
-            sizes=None if self.sizes is None else self.sizes[indices],
+            sizes=rows(self.sizes),
             masks=taken(self.masks),
             ignored=taken(self.ignored),
+            stretches=rows(self.stretches),
         )
 
     def check_files(self, source):
@@ -98,9 +123,32 @@ class Examples:
         Args:
             source: Where the data set comes from, for the message.
         """
-        for path in self.paths:
-            if not os.path.isfile(path):
-                raise DataError(f"picture {path} is missing; {source}")
+        missing = [path for path in self.paths if not os.path.isfile(path)]
+        if missing:
+            more = len(missing) - 1
+            raise DataError(
+                f"picture {missing[0]} is missing"
+                f"{f', and {more} more' if more else ''}; {source}"
+            )
+
+
+def read_bytes(path, stretch=None):
+    """The bytes of a picture or mask.
+
+    Args:
+        path: File that holds it.
+        stretch: Its first byte there and number of bytes, or `None` for the
+            whole file.
+
+    Returns:
+        Bytes, fewer than asked for where the file ends.
+    """
+    with open(path, "rb") as file:
+        if stretch is None:
+            return file.read()
+        begin, length = stretch
+        file.seek(begin)
+        return file.read(length)
 
 
 def parse_classes(text, num_classes):

@@ -25,9 +25,10 @@ def read_lines(path, source=""):
         )
     with open(path, encoding="utf-8-sig") as file:
         try:
-            return [line.strip() for line in file.read().splitlines()]
+            # Not splitlines(), which counts more than editors do.
+            return [line.strip() for line in file.read().split("\n")]
         except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not a text file") from error
+            raise DataError(f"{path} is not a text file in UTF-8") from error
 
 
 def read_fields(path, count, separator=None, source=""):
@@ -79,6 +80,8 @@ def numbers(fields, kind, bad):
         DataError: If one is not a finite number.
     """
     try:
+        if any("_" in field for field in fields):  # Python reads 1_0 as 10.
+            raise ValueError
         values = [kind(field) for field in fields]
     except ValueError:
         name = "a whole number" if kind is int else "a number"

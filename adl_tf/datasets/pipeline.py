@@ -1,4 +1,4 @@
-"""From paths to batches: one tf.data pipeline for every data set.
+"""From encoded pictures to batches: one tf.data pipeline for every data set.
 
 Which picture comes at which place, and how it is cropped and flipped, is a
 function of the seed and of the place alone. So a run that goes on from step
@@ -11,10 +11,11 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from adl_tf.datasets.examples import read_bytes
 from adl_tf.errors import DataError
 
-# Decoded pictures are kept in memory if they need no more than this.
-CACHE_BYTES = 2 * 1024**3
+# Files that are read at once where pictures come in the order of the files.
+OPEN_FILES = 16
 
 
 def training_batches(
@@ -29,11 +30,15 @@ def training_batches(
     pipeline=0,
     num_pipelines=1,
     pictures=None,
+    memory_budget=None,
 ):
     """Endless training batches: warp, random crop, random flip.
 
     Each picture comes once in every `len(examples)` places, in a new order
-    each time.
+    each time: any order, unless files of many pictures hold more than
+    `memory_budget`. These are read from their beginnings, in any order of the
+    files, and shuffled in windows: as many pictures as fit, with the window
+    that is read meanwhile.
 
     Args:
         examples: `Examples` to draw from.
@@ -47,6 +52,7 @@ def training_batches(
         pipeline: Number of this pipeline, of those that share each step.
         num_pipelines: How many they are.
         pictures: What `decode_all` returned, or `None` to decode each time.
+        memory_budget: Number of bytes, or `None` for any order in any case.
 
     Returns:
         `tf.data.Dataset` of batches `(images, labels)`: uint8 `(batch_size /
@@ -57,30 +63,42 @@ def training_batches(
     share = batch_size // num_pipelines
     with tf.device("CPU"):
         labels = tf.constant(examples.labels)
-        source = tf.constant(examples.paths if pictures is None else pictures)
+        cached = None if pictures is None else tf.constant(pictures)
+    read = _reader(examples)
+    buffered = (
+        pictures is None
+        and memory_budget is not None
+        and examples.stretches is not None
+        and examples.stretches[:, 1].sum() > memory_budget
+    )
+    if buffered:
+        order = _buffered_order(examples, read, seed, memory_budget)
+    else:
 
-    def order(epoch):
-        shuffled = tf.random.experimental.stateless_shuffle(
-            tf.range(count), seed=[seed, epoch]
-        )
-        return tf.data.Dataset.from_tensor_slices(shuffled)
+        def order(epoch):
+            return tf.data.Dataset.from_tensor_slices(
+                _shuffled(count, seed, epoch)
+            )
 
-    def example(place, index):
-        picture = source[index]
-        if pictures is None:
-            picture, _ = decode(picture, resize_size)
+    def example(place, element):
+        index, encoded = element if buffered else (element, None)
+        if cached is not None:
+            picture = cached[index]
+        else:
+            picture = decode(encoded if buffered else read(index))
+            picture = warp(picture, resize_size)
         picture = _crop_and_flip(picture, input_size, [seed, place])
         return picture, labels[index]
 
     first_place = first_step * batch_size
     places = tf.data.Dataset.range(first_place, tf.int64.max)
-    indices = (
+    elements = (
         tf.data.Dataset.range(first_place // count, tf.int64.max)
         .flat_map(order)
         .skip(first_place % count)
     )
     return (
-        tf.data.Dataset.zip(places, indices)
+        tf.data.Dataset.zip(places, elements)
         .batch(share, drop_remainder=True)
         .shard(num_pipelines, pipeline)
         .unbatch()
@@ -88,6 +106,82 @@ def training_batches(
         .batch(batch_size // replicas, drop_remainder=True)
         .prefetch(2)
     )
+
+
+def _shuffled(count, seed, epoch):
+    return tf.random.experimental.stateless_shuffle(
+        tf.range(count), seed=[seed, epoch]
+    )
+
+
+def _reader(examples):
+    """Function from the place of a picture to its encoded bytes, in a graph."""
+    with tf.device("CPU"):
+        paths = tf.constant(examples.paths, tf.string)
+        if examples.stretches is None:
+            return lambda index: tf.io.read_file(paths[index])
+        stretches = tf.constant(examples.stretches, tf.int64)
+
+    def read(index):
+        encoded = tf.numpy_function(
+            # Outside a graph the path comes as an array.
+            lambda path, stretch: read_bytes(np.asarray(path).item(), stretch),
+            [paths[index], stretches[index]],
+            tf.string,
+            stateful=False,
+        )
+        return tf.ensure_shape(encoded, ())
+
+    return read
+
+
+def _buffered_order(examples, read, seed, memory_budget):
+    """Function from an epoch to its places and encoded pictures."""
+    files = np.unique(examples.paths, return_inverse=True)[1]
+    sequence = np.lexsort((examples.stretches[:, 0], files)).astype(np.int32)
+    begins = np.searchsorted(files[sequence], np.arange(files.max() + 2))
+    # One window is drawn from while the next is read.
+    mean_length = examples.stretches[:, 1].mean()
+    window_size = max(1, int(memory_budget / 2 / mean_length))
+    with tf.device("CPU"):
+        sequence, begins = tf.constant(sequence), tf.constant(begins)
+
+    def pictures_of(file):
+        places = sequence[begins[file] : begins[file + 1]]
+        return tf.data.Dataset.from_tensor_slices(places).map(
+            lambda place: (place, read(place))
+        )
+
+    def order(epoch):
+        def shuffled(number, window):
+            indices, encoded = window
+            seeds = tf.random.experimental.stateless_fold_in(
+                [tf.cast(seed, tf.int64), epoch], number
+            )
+            turns = tf.random.experimental.stateless_shuffle(
+                tf.range(tf.size(indices)), seeds
+            )
+            return tf.data.Dataset.from_tensor_slices(turns).map(
+                lambda turn: (indices[turn], encoded[turn])
+            )
+
+        return (
+            tf.data.Dataset.from_tensor_slices(
+                _shuffled(len(begins) - 1, seed, epoch)
+            )
+            .interleave(
+                pictures_of,
+                cycle_length=OPEN_FILES,
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+            .batch(window_size)
+            .prefetch(1)
+            .enumerate()
+            .flat_map(shuffled)
+        )
+
+    return order
 
 
 def test_batches(examples, *, batch_size, resize_size, input_size):
@@ -106,59 +200,84 @@ def test_batches(examples, *, batch_size, resize_size, input_size):
     """
     begin = (resize_size - input_size) // 2
     end = begin + input_size
+    read = _reader(examples)
 
-    def example(path):
-        picture, size = decode(path, resize_size)
+    def example(index):
+        picture = decode(read(index))
+        size = tf.gather(tf.shape(picture), [1, 0])
+        picture = warp(picture, resize_size)
         return picture[begin:end, begin:end], size
 
     return (
-        tf.data.Dataset.from_tensor_slices(examples.paths)
+        tf.data.Dataset.range(len(examples))
         .map(example, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size)
         .prefetch(2)
     )
 
 
-def decode(path, resize_size):
-    """Reads a picture and warps it to a square.
+def decode(encoded):
+    """Decodes a picture.
+
+    JPEG goes through the exact cosine transform, so that levels are those of
+    OpenCV: TensorFlow's own choice, the inexact one, saves little.
 
     Args:
-        path: String tensor, a JPEG, PNG, GIF (first frame) or BMP file.
-        resize_size: Side of the square in pixels.
+        encoded: String tensor, a JPEG, PNG, GIF (first frame) or BMP file.
 
     Returns:
-        Tuple of the uint8 picture `(resize_size, resize_size, 3)` and the
-        int32 `(2,)` width and height of the file.
+        uint8 tensor `(height, width, 3)`, RGB.
     """
-    picture = tf.io.decode_image(
-        tf.io.read_file(path), channels=3, expand_animations=False
+    picture = tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(
+            encoded, channels=3, dct_method="INTEGER_ACCURATE"
+        ),
+        lambda: tf.io.decode_image(
+            encoded, channels=3, expand_animations=False
+        ),
     )
-    size = tf.gather(tf.shape(picture), [1, 0])
-    picture = tf.image.resize(picture, (resize_size, resize_size))
-    return tf.cast(tf.round(picture), tf.uint8), size
+    return tf.ensure_shape(picture, (None, None, 3))
 
 
-def decode_all(examples, resize_size, progress):
+def warp(picture, side):
+    """Warps a picture to a square.
+
+    Args:
+        picture: uint8 tensor `(height, width, 3)`.
+        side: Side of the square in pixels.
+
+    Returns:
+        uint8 tensor `(side, side, 3)`.
+    """
+    picture = tf.image.resize(picture, (side, side))
+    return tf.cast(tf.round(picture), tf.uint8)
+
+
+def decode_all(examples, resize_size, progress, memory_budget):
     """Decodes all pictures once, if they fit into memory.
 
     Args:
         examples: `Examples`.
         resize_size: Side in pixels to which pictures are warped.
         progress: Function that wraps an iterable and shows how far it is.
+        memory_budget: Number of bytes.
 
     Returns:
         uint8 array `(n, resize_size, resize_size, 3)`, or `None` if it would
-        be larger than `CACHE_BYTES`.
+        be larger than `memory_budget`.
     """
     shape = (len(examples), resize_size, resize_size, 3)
-    if np.prod(shape, dtype=np.int64) > CACHE_BYTES:
+    if np.prod(shape, dtype=np.int64) > memory_budget:
         return None
     pictures = np.empty(shape, np.uint8)
-    dataset = tf.data.Dataset.from_tensor_slices(examples.paths).map(
-        lambda path: decode(path, resize_size)[0],
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    for index, picture in enumerate(progress(dataset.as_numpy_iterator())):
+    batches = test_batches(
+        examples,
+        batch_size=1,
+        resize_size=resize_size,
+        input_size=resize_size,
+    ).map(lambda images, sizes: images[0])
+    for index, picture in enumerate(progress(batches.as_numpy_iterator())):
         pictures[index] = picture
     return pictures
 
@@ -192,12 +311,16 @@ def undecodable(examples, start=0):
     Returns:
         `DataError`, or `None` if every picture can be read.
     """
+    read = _reader(examples)
     for offset in range(len(examples)):
-        path = examples.paths[(start + offset) % len(examples)]
+        index = (start + offset) % len(examples)
         try:
-            decode(path, 8)
+            decode(read(index))
         except tf.errors.OpError as error:
-            return DataError(f"picture {path} cannot be read: {reason(error)}")
+            name = examples.paths[index]
+            if examples.stretches is not None:
+                name = f"{examples.image_ids[index]} in {name}"
+            return DataError(f"picture {name} cannot be read: {reason(error)}")
     return None
 
 
@@ -221,5 +344,8 @@ def _crop_and_flip(picture, size, seed):
         tf.cast(draws[:2] * tf.cast(room, "float32"), "int32")
     )
     picture = picture[top : top + size, left : left + size]
-    picture = tf.cond(draws[2] < 0.5, lambda: picture[:, ::-1], lambda: picture)
+    # Not [:, ::-1], which takes longer than all else.
+    picture = tf.cond(
+        draws[2] < 0.5, lambda: tf.reverse(picture, [1]), lambda: picture
+    )
     return tf.ensure_shape(picture, (size, size, 3))

@@ -73,24 +73,6 @@ def read_archives(folder):
     return archives
 
 
-def pack_boxes(index, boxes):
-    """Rows for the boxes of an image: one where the box changes.
-
-    Args:
-        index: Place of the image.
-        boxes: int array `(thresholds, 4)`.
-
-    Returns:
-        int32 array `(rows, 6)`: place, number of the first threshold with
-        this box, x0, y0, x1, y1.
-    """
-    changes = np.any(boxes[1:] != boxes[:-1], axis=1)
-    first = np.concatenate(([0], 1 + np.flatnonzero(changes)))
-    return np.column_stack(
-        [np.full(len(first), index), first, boxes[first]]
-    ).astype(np.int32)
-
-
 def _name(metrics):
     parts = [metrics["protocol"], metrics.get("split") or "test"]
     if metrics.get("heatmap", "cam") != "cam":

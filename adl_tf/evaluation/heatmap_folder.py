@@ -86,14 +86,18 @@ def find_heatmap(folder, image_id):
         Path of `0.jpeg.npy` or `0.npy` in the folder `test`.
 
     Raises:
-        DataError: If there is neither.
+        DataError: If there is neither, or both.
     """
-    names = (f"{image_id}.npy", f"{os.path.splitext(image_id)[0]}.npy")
-    for name in names:
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            return path
-    raise DataError(f"{os.path.join(folder, names[0])} is missing")
+    # An id may have no extension: then the two are one.
+    names = {f"{image_id}.npy", f"{os.path.splitext(image_id)[0]}.npy"}
+    paths = sorted(os.path.join(folder, name) for name in names)
+    found = [path for path in paths if os.path.isfile(path)]
+    if len(found) > 1:
+        raise DataError(f"{' and '.join(found)} are both there: remove one")
+    if not found:
+        name = os.path.join(folder, f"{image_id}.npy")
+        raise DataError(f"{name} is missing")
+    return found[0]
 
 
 def read_heatmap(path):

@@ -4,9 +4,11 @@ import dataclasses
 import functools
 import json
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
@@ -66,9 +68,12 @@ def evaluate(network, scoring, batch_size):
         resize_size=scoring.resize_size,
     )
 
-    def score(index, class_map, file_size):
-        heatmap = protocol.heatmap(class_map, scoring.input_size)
-        scoring.add(index, heatmap, file_size)
+    workers = os.cpu_count()
+
+    def score(share):
+        for index, class_map, file_size in share:
+            heatmap = protocol.heatmap(class_map, scoring.input_size)
+            scoring.add(index, heatmap, file_size)
 
     probabilities, waiting, first = [], [], 0
     bar = tqdm(total=len(examples), desc="scoring", leave=False, disable=None)
@@ -76,7 +81,7 @@ def evaluate(network, scoring, batch_size):
     # sees the next.
     with (
         pipeline.bad_picture_named(examples),
-        ThreadPoolExecutor() as pool,
+        ThreadPoolExecutor(workers) as pool,
         bar,
     ):
         for images, file_sizes in batches:
@@ -85,9 +90,10 @@ def evaluate(network, scoring, batch_size):
             probabilities.append(answers.numpy())
             for future in waiting:
                 future.result()
+            found = list(zip(numbers, maps.numpy(), file_sizes.numpy()))
             waiting = [
-                pool.submit(score, *each)
-                for each in zip(numbers, maps.numpy(), file_sizes.numpy())
+                pool.submit(score, found[worker::workers])
+                for worker in range(workers)
             ]
             first = numbers.stop
             bar.update(len(numbers))
@@ -100,7 +106,8 @@ def keras_network(model, heatmap="cam"):
     """A trained model, for `evaluate`.
 
     Args:
-        model: Keras model of `build_model`.
+        model: Keras model of `build_model`. Its weights are taken as they are
+            now.
         heatmap: `"cam"` or `"grad_cam"`.
 
     Returns:
@@ -111,9 +118,18 @@ def keras_network(model, heatmap="cam"):
     else:
         localize = _logits_and_cam(model)
 
+    weights = [
+        (variable, keras.ops.convert_to_numpy(variable))
+        for variable in model.variables
+    ]
+
     @tf.function(reduce_retracing=True)
     def answer(images, class_ids):
-        logits, maps = localize(tf.cast(images, "float32"), class_ids)
+        # With constant weights TensorFlow folds those of normalization into
+        # the convolutions: an eighth of MobileNetV1's time on a CPU.
+        constants = [(each, tf.constant(value)) for each, value in weights]
+        with keras.StatelessScope(state_mapping=constants):
+            logits, maps = localize(tf.cast(images, "float32"), class_ids)
         return tf.nn.softmax(logits), maps
 
     return Network(answer, model.output_shape[-1], model.input_shape[1])
@@ -180,7 +196,10 @@ def saved_network(path):
 
 
 def _lite_answer(path):
-    interpreter = tf.lite.Interpreter(path, num_threads=os.cpu_count())
+    with warnings.catch_warnings():
+        # Of the package that is to follow it, which is not installed.
+        warnings.simplefilter("ignore", UserWarning)
+        interpreter = tf.lite.Interpreter(path, num_threads=os.cpu_count())
     localize = interpreter.get_signature_runner("localize")
 
     def answer(images, class_ids):

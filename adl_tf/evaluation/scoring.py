@@ -1,13 +1,14 @@
 """Heatmaps of a test set against its boxes and masks. No framework."""
 
+import contextlib
 import dataclasses
 import os
 
 import cv2
 import numpy as np
 
+from adl_tf.datasets.examples import Mask, read_bytes
 from adl_tf.errors import DataError
-from adl_tf.evaluation.archive import pack_boxes
 from adl_tf.localization.bootstrap import confidence_intervals
 from adl_tf.localization.metrics import localization_metrics
 from adl_tf.localization.scores import Scores
@@ -103,14 +104,12 @@ class Scoring:
             path = os.path.join(self._save_heatmaps, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             np.save(path, heatmap.astype(np.float32))
-        self._thumbnails[index] = np.round(
-            255
-            * cv2.resize(
-                np.clip(heatmap, 0, 1).astype(np.float32),
-                (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
-                interpolation=cv2.INTER_AREA,
-            )
+        thumbnail = cv2.resize(
+            heatmap.astype(np.float32, copy=False),
+            (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
+            interpolation=cv2.INTER_AREA,
         )
+        self._thumbnails[index] = np.round(255 * np.clip(thumbnail, 0, 1))
         expected = self._expected(index, file_size)
         self._scores.add(index, heatmap, expected, *self._masks(index))
 
@@ -172,7 +171,7 @@ class Scoring:
         for index in range(len(examples)):
             boxes = scores.boxes(index)
             if boxes is not None:
-                rows.append(pack_boxes(index, boxes))
+                rows.append(np.insert(boxes.astype(np.int32), 0, index, axis=1))
             truths.append(scores.ground_truth(index))
             counts.append(len(truths[-1]))
         arrays = {
@@ -189,6 +188,8 @@ class Scoring:
             "ground_truth_counts": np.array(counts),
             "heatmaps": self._thumbnails,
         }
+        if examples.stretches is not None:
+            arrays["stretches"] = examples.stretches
         if answers is not None:
             arrays["predicted"] = answers.class_ids
             if answers.probabilities is not None:
@@ -220,7 +221,7 @@ class Scoring:
         return {
             **record,
             "box": answer and answer.box,
-            "ground_truth": answer and answer.ground_truth,
+            "ground_truth": self._scores.ground_truth(index).tolist() or None,
             "iou": answer and round(answer.iou, 6),
             "tau": threshold,
         }
@@ -242,18 +243,23 @@ class Scoring:
         ignored = self.examples.ignored and self.examples.ignored[index]
         return np.any(masks, axis=0), self._mask(ignored) if ignored else None
 
-    def _mask(self, path):
-        mask = None
-        if os.path.isfile(path):  # OpenCV would write a warning of its own.
-            mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise DataError(f"mask {path} is missing or cannot be read")
-        mask = cv2.resize(
-            mask, [self.resize_size] * 2, interpolation=cv2.INTER_NEAREST
+    def _mask(self, source):
+        if isinstance(source, str):
+            source = Mask(source)
+        levels = None
+        with contextlib.suppress(OSError, cv2.error):
+            encoded = read_bytes(source.path, source.stretch)
+            levels = cv2.imdecode(
+                np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE
+            )
+        if levels is None:
+            raise DataError(f"mask {source.path} is missing or cannot be read")
+        levels = cv2.resize(
+            levels, [self.resize_size] * 2, interpolation=cv2.INTER_NEAREST
         )
         begin = (self.resize_size - self.input_size) // 2
         end = begin + self.input_size
-        return mask[begin:end, begin:end] > 0
+        return cv2.inRange(levels[begin:end, begin:end], *source.levels) > 0
 
 
 def _check(examples):

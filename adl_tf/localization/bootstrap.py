@@ -1,8 +1,10 @@
 """Confidence intervals by bootstrap over the images of a test set."""
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from adl_tf.localization.metrics import chunks, nearest
+from adl_tf.localization.pixels import BINS, PixelHistograms
 from adl_tf.localization.scores import DELTAS
 
 LEVEL = 95
@@ -34,7 +36,9 @@ def confidence_intervals(metrics, scores, correct, correct_top5):
     columns = [nearest(scores.thresholds, metrics[n]["tau"]) for n in taus]
     answers = {"top1": correct, "top5": correct_top5}
     answers = {k: v for k, v in answers.items() if v is not None}
-    samples = _resampled(scores, columns, list(answers.values()))
+    # Several threads would wait for each other longer than they compute.
+    with threadpool_limits(1, "blas"):
+        samples = _resampled(scores, columns, list(answers.values()))
     intervals = {"level": LEVEL, "resamples": RESAMPLES}
     numbers = iter(samples["single"].T)
     for name in answers:
@@ -47,27 +51,37 @@ def confidence_intervals(metrics, scores, correct, correct_top5):
         largest, *of_any = (curve.max(axis=1) for curve in samples["curves"])
         intervals["max_box_acc"] = _interval(largest)
         intervals["max_box_acc_v2"] = _interval(np.mean(of_any, axis=0))
+    if scores.has_masks:
+        # No object at all, by chance: nothing is right.
+        intervals["pxap"] = _interval(
+            [
+                PixelHistograms(*each).average_precision() or 0.0
+                for each in samples["pixels"]
+            ]
+        )
     return intervals
 
 
 def _resampled(scores, columns, answers):
-    """Percentages in each resample: of single accuracies, and of curves."""
+    """Percentages in each resample: of single accuracies, and of curves.
+
+    And the counts of pixels, as `Scores.pixels` has them.
+    """
     generator = np.random.default_rng(0)
     count = len(scores)
     width = len(answers) + len(columns) * (1 + len(answers))
     single = np.zeros((RESAMPLES, width))
-    curves = np.zeros((1 + len(DELTAS), RESAMPLES, len(scores.thresholds)))
+    distinct = _distinct(scores)
+    curves = np.zeros((1 + len(DELTAS), RESAMPLES, len(distinct)))
+    pixels = np.zeros((RESAMPLES, 2, BINS))
     # How often each image was drawn, for some resamples at a time: all of
     # them would not fit into memory with ImageNet.
     for begin in range(0, RESAMPLES, _AT_A_TIME):
         rows = slice(begin, begin + _AT_A_TIME)
-        drawn = np.array(
-            [
-                np.bincount(generator.integers(0, count, count), None, count)
-                for _ in range(_AT_A_TIME)
-            ],
-            np.float32,
-        )
+        drawn = generator.integers(0, count, (_AT_A_TIME, count))
+        drawn += count * np.arange(_AT_A_TIME)[:, None]
+        drawn = np.bincount(drawn.ravel(), minlength=drawn.size)
+        drawn = drawn.reshape(_AT_A_TIME, count).astype(np.float32)
         for images in chunks(count):
             weights = drawn[:, images]
             hits = scores.hits(images)
@@ -77,11 +91,34 @@ def _resampled(scores, columns, answers):
                 outcomes = [*outcomes, hit, *(hit & each for each in right)]
             if outcomes:
                 single[rows] += weights @ np.stack(outcomes, axis=1)
+            if scores.has_masks:
+                pixels[rows] += np.tensordot(
+                    weights.astype(float), scores.pixels(images), 1
+                )
             if scores.has_boxes:
                 every = [hits, *scores.hits_of_any(images)]
                 for total, each in zip(curves, every):
-                    total[rows] += weights @ each.astype(np.float32)
-    return {"single": 100 * single / count, "curves": 100 * curves / count}
+                    total[rows] += weights @ each[:, distinct].astype(
+                        np.float32
+                    )
+    return {
+        "single": 100 * single / count,
+        "curves": 100 * curves / count,
+        "pixels": pixels,
+    }
+
+
+def _distinct(scores):
+    """Thresholds that tell images apart otherwise than the one before.
+
+    Of 1,000 there are 255 at most, and the largest of a curve is among them.
+    """
+    changes = np.zeros(len(scores.thresholds), bool)
+    changes[0] = True
+    for images in chunks(len(scores)):
+        for hits in (scores.hits(images), *scores.hits_of_any(images)):
+            changes[1:] |= np.any(hits[:, 1:] != hits[:, :-1], axis=0)
+    return np.flatnonzero(changes)
 
 
 def _interval(samples):

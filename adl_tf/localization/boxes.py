@@ -22,7 +22,7 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
     Returns:
         int array `(T, 4)` of x0, y0, x1, y1 in pixels, zeros where nothing is
         kept; with `multi`, a list of T arrays `(boxes, 4)`, whose rows are in
-        no particular order.
+        no particular order; thresholds that keep the same pixels share one.
 
     Raises:
         ValueError: If the heatmap is not of that form.
@@ -45,12 +45,12 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
         return np.minimum(boxes_at_cutoffs(levels, wanted), limit)
     _, boxes, belong = contours_at_cutoffs(levels, wanted)
     boxes = np.minimum(boxes, limit)
-    begin = np.searchsorted(belong, wanted)
-    end = np.searchsorted(belong, wanted, side="right")
-    return [
+    begin = np.searchsorted(belong, np.arange(257))
+    each = [
         boxes[b:e] if e > b else np.zeros((1, 4), int)
-        for b, e in zip(begin, end)
+        for b, e in zip(begin, begin[1:])
     ]
+    return [each[cutoff] for cutoff in wanted]
 
 
 def linear_levels(heatmap):
@@ -95,10 +95,10 @@ def boxes_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
         exclusive, zeros where nothing is kept.
     """
     nowhere = np.zeros(256, bool)
-    outer = components.outer_boxes(
+    largest, is_open, *_ = components.contour_boxes(
         levels, nowhere, np.min(cutoff_levels, initial=255), by_rectangle
     )
-    return _largest(levels, cutoff_levels, by_rectangle, *outer[:2])
+    return _largest(levels, cutoff_levels, by_rectangle, largest, is_open)
 
 
 def contours_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
@@ -116,11 +116,9 @@ def contours_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
     """
     wanted = np.zeros(256, bool)
     wanted[cutoff_levels] = True
-    largest, is_open, holes, *outer = components.outer_boxes(
+    largest, is_open, boxes, belong = components.contour_boxes(
         levels, wanted, np.min(cutoff_levels, initial=255), by_rectangle
     )
-    inner = components.hole_boxes(levels, wanted & holes)
-    boxes, belong = (np.concatenate(each) for each in zip(outer, inner))
     order = np.argsort(belong, kind="stable")
     return (
         _largest(levels, cutoff_levels, by_rectangle, largest, is_open),
@@ -156,12 +154,15 @@ def box_iou(boxes, others):
     others = np.asarray(others, float).reshape(1, -1, 4)
     begin = np.maximum(boxes[..., :2], others[..., :2])
     end = np.minimum(boxes[..., 2:], others[..., 2:])
-    intersection = np.prod(np.clip(end - begin + 1, 0, None), axis=-1)
+    intersection = _area(np.maximum(end - begin + 1, 0))
     areas = [
-        np.prod(each[..., 2:] - each[..., :2] + 1, axis=-1)
-        for each in (boxes, others)
+        _area(each[..., 2:] - each[..., :2] + 1) for each in (boxes, others)
     ]
     return intersection / (areas[0] + areas[1] - intersection)
+
+
+def _area(sides):
+    return sides[..., 0] * sides[..., 1]
 
 
 def _largest_above(levels, cutoff, by_rectangle):

@@ -87,50 +87,111 @@ def _compiled(function):
         return numba.njit(nogil=True)(function)
 
 
-@_compiled
-def _by_level(levels):
-    """Pixels sorted by level, as `row << 32 | column`, and where each begins.
+# Pixels are known by their place in a picture with a frame around it, whose
+# rows are a power of two long: row and column are bits of the place. Places
+# and labels are unsigned, for Numba asks every signed index whether it is
+# negative, which doubles the time.
 
-    Numbers packed like this are unpacked without a division.
+
+@_compiled
+def _shift(width):
+    """Power of two that holds a row and one pixel of frame."""
+    shift = 1
+    while 1 << shift <= width:
+        shift += 1
+    return np.uint32(shift)
+
+
+@_compiled
+def _earlier_neighbours(levels, shift):
+    """Which neighbours each pixel finds if the highest come first.
+
+    Of one level, the first in the order of reading comes first.
+
+    Returns:
+        uint8 array of the bits of each pixel's neighbourhood, by place. Those
+        of pixels that come in the opposite order are all others, the frame
+        included.
+    """
+    height, width = levels.shape
+    framed = np.zeros((height + 2, 1 << shift), np.uint8)
+    for y in range(height):
+        for x in range(width):
+            framed[y + 1, x + 1] = levels[y, x]
+    bits = np.empty(framed.shape, np.uint8)
+    for y in range(height):
+        above, row, below = framed[y], framed[y + 1], framed[y + 2]
+        out = bits[y + 1]
+        for x in range(width):  # Eight comparisons for many pixels at once.
+            level = row[x + 1]
+            out[x + 1] = (
+                np.uint8(above[x + 1] >= level)
+                | np.uint8(above[x + 2] >= level) << 1
+                | np.uint8(row[x + 2] > level) << 2
+                | np.uint8(below[x + 2] > level) << 3
+                | np.uint8(below[x + 1] > level) << 4
+                | np.uint8(below[x] > level) << 5
+                | np.uint8(row[x] >= level) << 6
+                | np.uint8(above[x] >= level) << 7
+            )
+    # The frame is never there, though its level is 0 as that of pixels may be.
+    for x in range(1, width + 1):
+        bits[1, x] &= np.uint8(0b01111100)
+    for y in range(1, height + 1):
+        bits[y, 1] &= np.uint8(0b00011111)
+        bits[y, width] &= np.uint8(0b11110001)
+    return bits.ravel()
+
+
+@_compiled
+def _by_level(levels, shift):
+    """Places sorted by level, then in the order of reading.
+
+    Returns:
+        Tuple of the uint32 array of places and the int array `(257,)` of
+        where each level begins.
     """
     height, width = levels.shape
     begin = np.zeros(257, np.int64)
     for y in range(height):
         for x in range(width):
-            begin[levels[y, x] + 1] += 1
+            begin[np.int64(levels[y, x]) + 1] += 1
     for level in range(256):
         begin[level + 1] += begin[level]
-    pixels = np.empty(height * width, np.int64)
+    places = np.empty(height * width, np.uint32)
     end = begin[:-1].copy()
     for y in range(height):
         for x in range(width):
             level = levels[y, x]
-            pixels[end[level]] = y << 32 | x
+            places[end[level]] = (y + 1 << shift) + x + 1
             end[level] += 1
-    return pixels, begin
+    return places, begin
 
 
 @_compiled
-def _steps(width):
-    """How far the eight neighbours are in a framed picture of that width."""
-    steps = np.empty(8, np.int64)
-    for n in range(8):
-        steps[n] = _STEPS[n][0] * (width + 2) + _STEPS[n][1]
-    return steps
+def _neighbours(shift):
+    """For 256 sets of bits, how far away the neighbour of the lowest is."""
+    row = 1 << shift
+    distances = np.empty(256, np.uint32)
+    for bits in range(256):
+        y, x = _STEPS[_LOWEST[bits]]
+        distances[bits] = np.uint32(y * row + x)  # Wraps, and back again.
+    return distances
 
 
 @_compiled
-def _neighbourhood(present, place, row):
-    """The bits of the eight neighbours; written out, as it is the hot spot."""
+def _forest(labels, limit):
+    """Labels by place; and of each label its parent, counts and box.
+
+    A component is known by its root, a label that is its own parent. It
+    counts twice its area and four times its Euler number. Boxes are columns
+    and rows of the frame, their ends included.
+    """
     return (
-        present[place - row]
-        | present[place - row + 1] << 1
-        | present[place + 1] << 2
-        | present[place + row + 1] << 3
-        | present[place + row] << 4
-        | present[place + row - 1] << 5
-        | present[place - 1] << 6
-        | present[place - row - 1] << 7
+        labels,
+        np.empty(limit, np.uint32),
+        np.empty((limit, 2), np.int32),
+        np.empty((limit, 4), np.uint32),
     )
 
 
@@ -143,96 +204,126 @@ def _root(parents, label):
 
 
 @_compiled
-def _join(x, y, place, groups, steps, labels, parents, components, count):
-    """Adds a pixel to the components around it.
+def _grow(places, bits, touching, neighbours, shift, forest, count):
+    """Adds pixels to the components around them, one after the other.
 
     Components that meet become the one with the lowest label, so that the
     outside, label 0 where there is one, stays what it is.
 
+    Args:
+        places: uint32 array: the pixels.
+        bits: uint8 array of neighbourhoods, by place.
+        touching: uint8 array `(256,)`: for each neighbourhood a bit for one
+            neighbour in each group that the pixel touches.
+        neighbours: What `_neighbours` returned.
+        shift: What `_shift` returned.
+        forest: What `_forest` returned; changed in place.
+        count: Number of labels.
+
     Returns:
-        The label of the pixel's component: `count` if it is a new one.
-        `labels`, `parents` and `components` are changed in place.
+        The number of labels, of which those from `count` on are new.
     """
-    if groups == 0:
-        labels[place] = count
-        parents[count] = count
-        components[count] = (x, y, x + 1, y + 1, 0, 0)
-        return count
-    root = _root(parents, labels[place + steps[_LOWEST[groups]]])
-    groups &= groups - 1
-    while groups:
-        other = _root(parents, labels[place + steps[_LOWEST[groups]]])
-        groups &= groups - 1
-        if other != root:
-            root, other = min(root, other), max(root, other)
-            parents[other] = root
-            _widen(components, root, components[other])
-            components[root, 4] += components[other, 4]
-            components[root, 5] += components[other, 5]
-    labels[place] = root
-    _widen(components, root, (x, y, x + 1, y + 1))
-    return root
+    labels, parents, counts, boxes = forest
+    column = np.uint32((1 << shift) - 1)
+    for place in places:
+        around = bits[place]
+        groups = touching[around]
+        x, y = place & column, place >> shift
+        if groups == 0:
+            root = count
+            parents[root] = root
+            counts[root, 0] = counts[root, 1] = 0
+            boxes[root, 0] = boxes[root, 2] = x
+            boxes[root, 1] = boxes[root, 3] = y
+            count = np.uint32(count + 1)
+        else:
+            root = _root(parents, labels[np.uint32(place + neighbours[groups])])
+            groups &= groups - 1
+            while groups:
+                other = _root(
+                    parents, labels[np.uint32(place + neighbours[groups])]
+                )
+                groups &= groups - 1
+                if other != root:
+                    root, other = min(root, other), max(root, other)
+                    parents[other] = root
+                    counts[root, 0] += counts[other, 0]
+                    counts[root, 1] += counts[other, 1]
+                    _widen(boxes, root, boxes[other])
+            _widen(boxes, root, (x, y, x, y))
+        labels[place] = root
+        counts[root, 0] += _AREA[around]
+        counts[root, 1] += _EULER[around]
+    return count
 
 
 @_compiled
-def _widen(components, root, box):
-    components[root, 0] = min(components[root, 0], box[0])
-    components[root, 1] = min(components[root, 1], box[1])
-    components[root, 2] = max(components[root, 2], box[2])
-    components[root, 3] = max(components[root, 3], box[3])
+def _widen(boxes, label, box):
+    # Asking first is faster than minima: it is rare that anything changes.
+    if box[0] < boxes[label, 0]:
+        boxes[label, 0] = box[0]
+    if box[1] < boxes[label, 1]:
+        boxes[label, 1] = box[1]
+    if box[2] > boxes[label, 2]:
+        boxes[label, 2] = box[2]
+    if box[3] > boxes[label, 3]:
+        boxes[label, 3] = box[3]
 
 
 @_compiled
-def _keep_roots(live, number, parents):
-    """Removes labels that have been merged; returns how many are left."""
+def _keep_roots(live, number, before, count, parents):
+    """Adds labels that are new, removes those that have been merged.
+
+    Returns:
+        The number of labels that are left in `live`.
+    """
+    for label in range(before, count):
+        live[number] = label
+        number += 1
     kept = 0
-    for index in range(number):
-        if parents[live[index]] == live[index]:
-            live[kept] = live[index]
+    for label in live[:number]:
+        if parents[label] == label:
+            live[kept] = label
             kept += 1
     return kept
 
 
 @_compiled
-def _decide(live, number, components, by_rectangle):
-    """Row of the component with the largest contour, and if that is open."""
+def _decide(live, counts, boxes, by_rectangle):
+    """The component with the largest contour, and if that is open."""
     best, most = live[0], -1
-    for index in range(number):
-        label = live[index]
-        least = components[label, 4]
+    for label in live:
+        least = counts[label, 0]
         if by_rectangle:
-            least = _rectangle_area(components, label, 0)
+            least = _rectangle_area(boxes[label], 1)
         if least > most:
             best, most = label, least
     # The contour of a hole is as large as the one around it if there is
     # nothing in between.
-    is_open = not by_rectangle and most == 0 and components[best, 5] != 4
-    for index in range(number):
-        label = live[index]
-        limit = components[label, 4]
+    is_open = not by_rectangle and most == 0 and counts[best, 1] != 4
+    for label in live:
+        limit = counts[label, 0]
         if by_rectangle:
-            limit = _rectangle_area(components, label, 0)
-        elif components[label, 5] != 4:  # It has holes.
-            limit = 2 * _rectangle_area(components, label, 1)
+            limit = _rectangle_area(boxes[label], 1)
+        elif counts[label, 1] != 4:  # It has holes.
+            limit = 2 * _rectangle_area(boxes[label], 0)
         is_open |= limit >= most and label != best
     return best, is_open
 
 
 @_compiled
-def _rectangle_area(components, label, less):
-    width = components[label, 2] - components[label, 0] - less
-    height = components[label, 3] - components[label, 1] - less
-    return width * height
+def _rectangle_area(box, more):
+    return np.int64(box[2] - box[0] + more) * np.int64(box[3] - box[1] + more)
 
 
 @_compiled
-def outer_boxes(levels, wanted, lowest=0, by_rectangle=False):
-    """Box of the largest contour, and of all outer ones, above each cut-off.
+def contour_boxes(levels, wanted, lowest=0, by_rectangle=False):
+    """Box of the largest contour, and of all contours, above each cut-off.
 
     Args:
         levels: uint8 array `(height, width)`.
-        wanted: Bool array `(256,)`: the cut-offs at which all boxes are
-            wanted.
+        wanted: Bool array `(256,)`: the cut-offs at which the boxes of all
+            contours, around components and around their holes, are wanted.
         lowest: The lowest cut-off that is of interest.
         by_rectangle: Whether the largest contour is that with the largest
             rectangle around it rather than that which encloses most.
@@ -244,21 +335,38 @@ def outer_boxes(levels, wanted, lowest=0, by_rectangle=False):
           of the pixels above c in row c, ends exclusive, zeros where there
           are no pixels, and below the lowest cut-off;
         - the bool array `(256,)` of its rows that are open;
-        - the bool array `(256,)` of the cut-offs at which there are holes;
         - the int32 array `(n, 4)` of all boxes, in no particular order, and
           the int32 array `(n,)` of the cut-offs that they belong to.
     """
-    height, width = levels.shape
-    pixels, begin = _by_level(levels)
-    steps = _steps(width)
-    present = np.zeros((height + 2) * (width + 2), np.uint8)
-    labels = np.empty(present.size, np.int32)
+    shift = _shift(levels.shape[1])
+    bits = _earlier_neighbours(levels, shift)
+    places, begin = _by_level(levels, shift)
+    largest, is_open, holes, boxes, cutoffs = _around_components(
+        levels.shape, bits, places, begin, wanted, lowest, by_rectangle
+    )
+    holes &= wanted
+    if holes.any():
+        more_boxes, more_cutoffs = _around_holes(
+            levels.shape, bits, places, begin, holes
+        )
+        boxes = np.concatenate((boxes, more_boxes))
+        cutoffs = np.concatenate((cutoffs, more_cutoffs))
+    return largest, is_open, boxes, cutoffs
+
+
+@_compiled
+def _around_components(
+    shape, bits, places, begin, wanted, lowest, by_rectangle
+):
+    """As `contour_boxes`, but for holes: a bool for each cut-off with any."""
+    shift = _shift(shape[1])
+    neighbours = _neighbours(shift)
     # Components do not touch: they are a quarter as many as pixels, or less.
-    limit = ((height + 1) // 2) * ((width + 1) // 2)
-    parents = np.empty(limit, np.int32)
-    components = np.empty((limit, 6), np.int32)
-    live = np.empty(limit, np.int32)
-    number, count = 0, 0
+    limit = ((shape[0] + 1) // 2) * ((shape[1] + 1) // 2)
+    forest = _forest(np.empty(bits.size, np.uint32), limit)
+    _, parents, counts, extents = forest
+    live = np.empty(limit, np.uint32)
+    number, count = 0, np.uint32(0)
     largest = np.zeros((256, 4), np.int32)
     is_open = np.zeros(256, np.bool_)
     holes = np.zeros(256, np.bool_)
@@ -266,109 +374,81 @@ def outer_boxes(levels, wanted, lowest=0, by_rectangle=False):
     cutoffs = np.empty(256, np.int32)
     total = 0
     for level in range(255, lowest, -1):
-        for index in range(begin[level], begin[level + 1]):
-            y, x = pixels[index] >> 32, pixels[index] & 0xFFFFFFFF
-            place = (y + 1) * (width + 2) + x + 1
-            bits = _neighbourhood(present, place, steps[4])
-            present[place] = 1
-            groups = _TOUCHING[bits]
-            root = _join(
-                x, y, place, groups, steps, labels, parents, components, count
-            )
-            components[root, 4] += _AREA[bits]
-            components[root, 5] += _EULER[bits]
-            if root == count:
-                live[number] = root
-                number += 1
-                count += 1
         cutoff = level - 1
-        if begin[level] == begin[level + 1]:
-            largest[cutoff] = largest[level]
+        pixels = places[begin[level] : begin[level + 1]]
+        if not len(pixels):
+            for side in range(4):
+                largest[cutoff, side] = largest[level, side]
             is_open[cutoff] = is_open[level]
             holes[cutoff] = holes[level]
         else:
-            number = _keep_roots(live, number, parents)
-            best, is_open[cutoff] = _decide(
-                live, number, components, by_rectangle
+            before = count
+            count = _grow(
+                pixels, bits, _TOUCHING, neighbours, shift, forest, count
             )
-            largest[cutoff] = components[best, :4]
-            for index in range(number):
-                holes[cutoff] |= components[live[index], 5] != 4
+            number = _keep_roots(live, number, before, count, parents)
+            best, is_open[cutoff] = _decide(
+                live[:number], counts, extents, by_rectangle
+            )
+            _write_box(largest[cutoff], extents[best], 0)
+            for label in live[:number]:
+                holes[cutoff] |= counts[label, 1] != 4
         if wanted[cutoff]:
             boxes, cutoffs = _with_room(boxes, cutoffs, total + number)
-            for index in range(number):
-                boxes[total] = components[live[index], :4]
+            for label in live[:number]:
+                _write_box(boxes[total], extents[label], 0)
                 cutoffs[total] = cutoff
                 total += 1
     return largest, is_open, holes, boxes[:total], cutoffs[:total]
 
 
 @_compiled
-def hole_boxes(levels, wanted):
+def _around_holes(shape, bits, places, begin, wanted):
     """Boxes of the contours around all holes, above each cut-off wanted.
 
     A hole is a component of the pixels that are not above the cut-off, those
     that share an edge counting as connected, that does not reach the edge of
-    the picture.
-
-    Args:
-        levels: uint8 array `(height, width)`.
-        wanted: Bool array `(256,)` of cut-offs.
-
-    Returns:
-        Tuple of the int32 array `(n, 4)` of x0, y0, x1, y1 with exclusive
-        ends, in no particular order, and the int32 array `(n,)` of the
-        cut-offs that they belong to.
+    the picture. So the lowest come first, and all that was there before is
+    what was not there when the highest came first.
     """
-    height, width = levels.shape
+    shift = _shift(shape[1])
+    neighbours = _neighbours(shift)
+    # Holes share no edges: half as many as pixels, or less.
+    limit = shape[0] * shape[1] // 2 + 2
+    # The frame is outside, label 0, and so is what shares an edge with it.
+    forest = _forest(np.zeros(bits.size, np.uint32), limit)
+    _, parents, _, extents = forest
+    parents[0] = 0
+    live = np.empty(limit, np.uint32)
+    number, count = 0, np.uint32(1)
     boxes = np.empty((256, 4), np.int32)
     cutoffs = np.empty(256, np.int32)
     total = 0
-    last = 255
-    while last >= 0 and not wanted[last]:
-        last -= 1
-    if last < 0:
-        return boxes[:0], cutoffs[:0]
-    pixels, begin = _by_level(levels)
-    steps = _steps(width)
-    # The frame is outside, label 0, and so is what shares an edge with it.
-    framed = np.zeros((height + 2, width + 2), np.uint8)
-    framed[0], framed[-1], framed[:, 0], framed[:, -1] = 1, 1, 1, 1
-    present = framed.ravel()
-    labels = np.zeros(present.size, np.int32)
-    # Holes share no edges: half as many as pixels, or less.
-    limit = height * width // 2 + 2
-    parents = np.zeros(limit, np.int32)
-    components = np.zeros((limit, 6), np.int32)
-    live = np.empty(limit, np.int32)
-    number, count = 0, 1
-    for cutoff in range(last + 1):
-        for index in range(begin[cutoff], begin[cutoff + 1]):
-            y, x = pixels[index] >> 32, pixels[index] & 0xFFFFFFFF
-            place = (y + 1) * (width + 2) + x + 1
-            bits = _neighbourhood(present, place, steps[4])
-            present[place] = 1
-            groups = _SHARING[bits]
-            root = _join(
-                x, y, place, groups, steps, labels, parents, components, count
-            )
-            if root == count:
-                live[number] = root
-                number += 1
-                count += 1
-        number = _keep_roots(live, number, parents)
+    places = places[::-1].copy()
+    begin = len(places) - begin
+    bits = ~bits
+    for cutoff in range(np.flatnonzero(wanted)[-1] + 1):
+        before = count
+        pixels = places[begin[cutoff + 1] : begin[cutoff]]
+        count = _grow(pixels, bits, _SHARING, neighbours, shift, forest, count)
+        number = _keep_roots(live, number, before, count, parents)
         if wanted[cutoff]:
             boxes, cutoffs = _with_room(boxes, cutoffs, total + number)
-            for index in range(number):
-                label = live[index]
+            for label in live[:number]:
                 # The contour runs through the pixels around the hole.
-                boxes[total, 0] = components[label, 0] - 1
-                boxes[total, 1] = components[label, 1] - 1
-                boxes[total, 2] = components[label, 2] + 1
-                boxes[total, 3] = components[label, 3] + 1
+                _write_box(boxes[total], extents[label], 1)
                 cutoffs[total] = cutoff
                 total += 1
     return boxes[:total], cutoffs[:total]
+
+
+@_compiled
+def _write_box(box, extent, more):
+    """In pixels of the picture, the right and lower end exclusive."""
+    box[0] = extent[0] - 1 - more
+    box[1] = extent[1] - 1 - more
+    box[2] = extent[2] + more
+    box[3] = extent[3] + more
 
 
 @_compiled

@@ -37,7 +37,10 @@ def to_heatmap(
     high = heatmap.max()
     if not high > low:
         return np.zeros((size, size), np.float32)
-    return np.maximum(heatmap - low, 0) / (high - low)
+    heatmap -= low
+    np.maximum(heatmap, 0, out=heatmap)
+    heatmap /= high - low
+    return heatmap
 
 
 def fit_heatmap(heatmap, size, interpolation="bilinear"):

@@ -26,11 +26,11 @@ def to_heatmaps(class_maps, size):
         class_maps, (1, 2)
     )
     finite = tf.reduce_all(tf.abs(class_maps) < np.inf, (1, 2))
+    class_maps = tf.where((varied & finite)[:, None, None], class_maps, 0.0)
     heatmaps = tf.image.resize(class_maps[..., None], (size, size))[..., 0]
     low = tf.reduce_min(heatmaps, axis=(1, 2), keepdims=True)
     high = tf.reduce_max(heatmaps, axis=(1, 2), keepdims=True)
-    stretched = tf.math.divide_no_nan(heatmaps - low, high - low)
-    return tf.where((varied & finite)[:, None, None], stretched, 0.0)
+    return (heatmaps - low) / tf.where(high > low, high - low, 1.0)
 
 
 def boxes_above(heatmaps, thresholds, levels="linear", by_rectangle=False):
@@ -57,8 +57,8 @@ def boxes_above(heatmaps, thresholds, levels="linear", by_rectangle=False):
         scale, values = 256.0, CUBEHELIX_GREY.astype(np.int32)
     else:
         scale, values = 255.0, np.arange(256, dtype=np.int32)
-    indices = tf.minimum(heatmaps * scale, 255.0)
-    highest = tf.cast(tf.reduce_max(indices, axis=(1, 2)), tf.int32)
+    highest = tf.minimum(tf.reduce_max(heatmaps, axis=(1, 2)) * scale, 255.0)
+    highest = tf.cast(highest, tf.int32)
     cutoffs = tf.cast(
         thresholds * tf.cast(tf.gather(values, highest), tf.float32), tf.int32
     )
@@ -67,5 +67,6 @@ def boxes_above(heatmaps, thresholds, levels="linear", by_rectangle=False):
     first = tf.reduce_sum(
         tf.cast(values <= cutoffs[:, None], tf.float32), axis=1
     )
-    kept = indices >= first[:, None, None]
+    first = tf.where(first < len(values), first, np.inf)
+    kept = heatmaps * scale >= first[:, None, None]
     return largest_boxes(kept, by_rectangle)

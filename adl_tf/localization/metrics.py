@@ -3,6 +3,7 @@
 import numpy as np
 
 from adl_tf.localization.boxes import box_iou, boxes_at_thresholds
+from adl_tf.localization.pixels import PixelHistograms
 from adl_tf.localization.scores import DELTAS
 
 # Images whose bits are unpacked at a time.
@@ -80,7 +81,7 @@ def localization_metrics(scores, correct, correct_top5, val_tau=None):
         "curve": None,
         "max_box_acc": None,
         "max_box_acc_v2": None,
-        "pxap": scores.pixels.average_precision(),
+        "pxap": _pxap(scores),
         "baselines": None,
     }
     if not scores.has_boxes:
@@ -161,6 +162,13 @@ def _curves(scores, correct, correct_top5):
         None if correct_top5 is None else top5_loc,
         np.array(of_any),
     )
+
+
+def _pxap(scores):
+    if not scores.has_masks:
+        return None
+    parts = [scores.pixels(images).sum(0) for images in chunks(len(scores))]
+    return PixelHistograms(*np.sum(parts, axis=0)).average_precision()
 
 
 def _share(right):

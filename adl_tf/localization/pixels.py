@@ -6,19 +6,21 @@ from adl_tf.localization.boxes import checked
 
 # wsolevaluation's bins: thousandths, and three open ones above.
 _EDGES = np.append(np.arange(0, 1, 0.001), [1.0, 2.0, 3.0])
+BINS = len(_EDGES) - 1
 
 
 class PixelHistograms:
     """How often each score was given to pixels on and off the object.
 
     Attributes:
-        on_object: int array `(bins,)`.
-        off_object: int array `(bins,)`.
+        on_object: Array `(bins,)`, zeros unless given.
+        off_object: Array `(bins,)`, zeros unless given.
     """
 
-    def __init__(self):
-        self.on_object = np.zeros(len(_EDGES) - 1, np.int64)
-        self.off_object = np.zeros(len(_EDGES) - 1, np.int64)
+    def __init__(self, on_object=None, off_object=None):
+        empty = np.zeros(BINS, np.int64)
+        self.on_object = empty if on_object is None else on_object
+        self.off_object = empty if off_object is None else off_object
 
     @classmethod
     def of(cls, heatmap, mask, ignored=None):

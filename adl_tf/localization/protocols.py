@@ -7,6 +7,7 @@ whole picture is right on 34.2 % of CUB's test set under `adl_cvpr19` and on
 
 import dataclasses
 
+import cv2
 import numpy as np
 
 from adl_tf.localization import boxes
@@ -87,8 +88,8 @@ class Protocol:
             uint8 array `(height, width)`.
         """
         if self.levels == "cubehelix":
-            index = np.minimum((heatmap * 256).astype(int), 255)
-            return CUBEHELIX_GREY[index]
+            index = np.minimum(heatmap * 256, 255).astype(np.uint8)
+            return cv2.LUT(index, CUBEHELIX_GREY)
         return boxes.linear_levels(heatmap)
 
     def estimate(self, levels):
@@ -122,7 +123,10 @@ class Protocol:
             holes included.
         """
         size = levels.shape[0]
-        cutoffs = boxes.cutoffs(levels, self.threshold_values())
+        # Many thresholds stand for the same cut-off.
+        cutoffs, thresholds = np.unique(
+            boxes.cutoffs(levels, self.threshold_values()), return_inverse=True
+        )
         found, contours, belong = boxes.contours_at_cutoffs(
             levels, cutoffs, by_rectangle=self.largest_by == "rectangle"
         )
@@ -132,10 +136,11 @@ class Protocol:
         np.maximum.at(best, belong, overlaps.max(axis=1))
         empty = boxes.box_iou([self.empty_box], ground_truth).max()
         best[levels.max(initial=0) :] = empty
+        of_largest = boxes.box_iou(found, ground_truth).max(axis=1)
         return (
-            found,
-            boxes.box_iou(found, ground_truth).max(axis=1),
-            best[cutoffs],
+            found[thresholds],
+            of_largest[thresholds],
+            best[cutoffs][thresholds],
         )
 
     def _finish(self, found, size):

@@ -27,8 +27,6 @@ class Runs(typing.NamedTuple):
         row: int32 `(runs,)`.
         begin: int32 `(runs,)`: its first column.
         last: int32 `(runs,)`: its last column.
-        number: int32 `(batch, height, width)`: number of the run that holds
-            the pixel, where one does.
         upper: int32 `(contacts,)`: numbers of the runs that touch a run of
             the next row.
         lower: int32 `(contacts,)`: which run of the next row that is.
@@ -38,7 +36,6 @@ class Runs(typing.NamedTuple):
     row: tf.Tensor
     begin: tf.Tensor
     last: tf.Tensor
-    number: tf.Tensor
     upper: tf.Tensor
     lower: tf.Tensor
 
@@ -59,51 +56,68 @@ def largest_boxes(kept, by_rectangle=False):
     batch = tf.shape(kept)[0]
     runs = _runs(kept, corners_touch=True)
     names = _component_names(runs)
+    boxes = _boxes(runs, names, batch, by_rectangle)
     if by_rectangle:
-        return _boxes(runs, names, batch, by_rectangle)
+        return boxes
+
+    def count(images):
+        return tf.math.unsorted_segment_sum(tf.ones_like(images), images, batch)
+
+    firsts = tf.boolean_mask(runs.image, names == tf.range(tf.size(names)))
+    contacts = count(tf.gather(runs.image, runs.upper))
+    has_cycle = contacts + count(firsts) > count(runs.image)
 
     def without_holes():
-        filled = _runs(_with_holes_filled(kept), corners_touch=True)
-        return _boxes(filled, _component_names(filled), batch, False)
+        masks = tf.boolean_mask(kept, has_cycle)
+        filled = _runs(_with_holes_filled(masks), corners_touch=True)
+        found = _boxes(
+            filled, _component_names(filled), tf.shape(masks)[0], False
+        )
+        places = tf.cumsum(tf.cast(has_cycle, tf.int32), exclusive=True)
+        found = tf.gather(found, tf.where(has_cycle, places, 0))
+        return tf.where(has_cycle[:, None], found, boxes)
 
-    count = tf.size(names)
-    components = tf.reduce_sum(tf.cast(names == tf.range(count), tf.int32))
-    return tf.cond(
-        tf.size(runs.upper) + components > count,
-        without_holes,
-        lambda: _boxes(runs, names, batch, False),
-    )
+    return tf.cond(tf.reduce_any(has_cycle), without_holes, lambda: boxes)
 
 
 def _runs(kept, corners_touch):
-    edge = tf.zeros_like(kept[:, :, :1])
-    left = tf.concat([edge, kept[:, :, :-1]], axis=2)
-    right = tf.concat([kept[:, :, 1:], edge], axis=2)
-    starts = kept & ~left
-    begin = tf.cast(tf.where(starts), tf.int32)
-    last = tf.cast(tf.where(kept & ~right), tf.int32)
-    number = tf.cumsum(tf.cast(tf.reshape(starts, (-1,)), tf.int32)) - 1
-    number = tf.reshape(number, tf.shape(kept))
-    above, below = number[:, :-1], number[:, 1:]
-    up, down = kept[:, :-1], kept[:, 1:]
-    # Two runs that share columns are found where the later one begins.
-    places = tf.where(up & down & (starts[:, :-1] | starts[:, 1:]))
-    upper, lower = [tf.gather_nd(above, places)], [tf.gather_nd(below, places)]
-    if corners_touch:
-        only_up, only_down = up & ~down, down & ~up
-        for one, other in (
-            (slice(None, -1), slice(1, None)),
-            (slice(1, None), slice(None, -1)),
-        ):
-            places = tf.where(only_up[:, :, one] & only_down[:, :, other])
-            upper.append(tf.gather_nd(above[:, :, one], places))
-            lower.append(tf.gather_nd(below[:, :, other], places))
+    """Runs of masks `(batch, height, width)`.
+
+    What is done for every pixel is done here, and is little: a mask changes
+    where a run begins and, by turns, where it has ended.
+    """
+    framed = tf.pad(kept, [[0, 0], [0, 0], [1, 1]])
+    changes = tf.where(framed[:, :, 1:] != framed[:, :, :-1])
+    changes = tf.reshape(tf.cast(changes, tf.int32), (-1, 2, 3))
+    image, row, begin = tf.unstack(changes[:, 0], axis=1)
+    last = changes[:, 1, 2] - 1
+
+    # A row without runs between two masks keeps them apart.
+    rows_each = tf.shape(kept)[1] + 1
+    rows = image * rows_each + row
+    counts = tf.math.unsorted_segment_sum(
+        tf.ones_like(rows), rows, tf.shape(kept)[0] * rows_each
+    )
+    firsts = tf.cumsum(counts, exclusive=True)
+    # Each run is compared with all of the next row.
+    places = tf.range(tf.reduce_max(tf.concat([counts, [0]], axis=0)))
+    exists = places < tf.gather(counts, rows + 1)[:, None]
+    candidates = tf.gather(firsts, rows + 1)[:, None] + places
+    candidates = tf.where(exists, candidates, 0)
+    reach = int(corners_touch)
+    touches = (
+        exists
+        & (tf.gather(begin, candidates) <= last[:, None] + reach)
+        & (tf.gather(last, candidates) >= begin[:, None] - reach)
+    )
+    contacts = tf.where(touches)
     return Runs(
-        *tf.unstack(begin, axis=1),
-        last[:, 2],
-        number,
-        tf.concat(upper, axis=0),
-        tf.concat(lower, axis=0),
+        image,
+        row,
+        begin,
+        last,
+        tf.cast(contacts[:, 0], tf.int32),
+        tf.gather_nd(candidates, contacts),
     )
 
 
@@ -138,7 +152,10 @@ def _with_holes_filled(kept):
     runs = _runs(framed, corners_touch=False)
     # The first row of the frame is the first run of what is outside.
     is_hole = tf.gather(runs.row, _component_names(runs)) > 0
-    holes = tf.gather(is_hole, runs.number) & framed
+    begins = framed & ~tf.pad(framed, [[0, 0], [0, 0], [1, 0]])[:, :, :-1]
+    number = tf.cumsum(tf.cast(tf.reshape(begins, (-1,)), tf.int32)) - 1
+    number = tf.reshape(number, tf.shape(framed))
+    holes = tf.gather(is_hole, number) & framed
     return kept | holes[:, 1:-1, 1:-1]
 
 

@@ -1,14 +1,12 @@
 """What is kept of every scored image: enough for all metrics, not more."""
 
 import dataclasses
-import threading
-import zlib
 
 import numpy as np
 
 from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.heatmaps import centre_heatmap
-from adl_tf.localization.pixels import PixelHistograms
+from adl_tf.localization.pixels import BINS, PixelHistograms
 
 # Overlaps of MaxBoxAccV2 (spec E.2.7).
 DELTAS = (0.3, 0.5, 0.7)
@@ -27,6 +25,22 @@ class Answer:
     box: list
     ground_truth: list
     iou: float
+
+
+def pack_boxes(boxes):
+    """Rows for the boxes of an image: one where the box changes.
+
+    Args:
+        boxes: int array `(thresholds, 4)`.
+
+    Returns:
+        int16 array `(rows, 5)`: number of the first threshold with this box,
+        x0, y0, x1, y1. Neighbouring thresholds mostly agree.
+    """
+    boxes = np.ascontiguousarray(boxes, np.int16)
+    keys = boxes.view(np.int64)[:, 0]  # A box is eight bytes.
+    first = np.append(0, 1 + np.flatnonzero(keys[1:] != keys[:-1]))
+    return np.column_stack([first, boxes[first]]).astype(np.int16)
 
 
 class Scores:
@@ -49,8 +63,7 @@ class Scores:
         self._hits_of_any = np.zeros((len(DELTAS), count, packed), np.uint8)
         self._boxes = [None] * count
         self._ground_truth = [None] * count
-        self.pixels = PixelHistograms()
-        self._lock = threading.Lock()
+        self._pixels = {}
 
     def __len__(self):
         return len(self._boxes)
@@ -67,9 +80,10 @@ class Scores:
             ignored: Bool array of pixels that do not count, or `None`.
         """
         if mask is not None:
-            added = PixelHistograms.of(heatmap, mask, ignored)
-            with self._lock:
-                self.pixels.add(added)
+            found = PixelHistograms.of(heatmap, mask, ignored)
+            self._pixels[index] = np.array(
+                [found.on_object, found.off_object], np.int32
+            )
         if not len(ground_truth):
             return
         protocol = self.protocol
@@ -78,8 +92,7 @@ class Scores:
         self._hits[index] = np.packbits(overlaps >= protocol.min_iou)
         for row, delta in zip(self._hits_of_any, DELTAS):
             row[index] = np.packbits(overlaps_of_any >= delta)
-        # Neighbouring thresholds mostly agree: a tenth of the size.
-        self._boxes[index] = zlib.compress(boxes.astype(np.int16).tobytes(), 1)
+        self._boxes[index] = pack_boxes(boxes)
         self._ground_truth[index] = ground_truth
 
     def add_missing(self, index, ground_truth):
@@ -96,6 +109,24 @@ class Scores:
     def has_boxes(self):
         """Whether there is something to compare boxes with."""
         return any(each is not None for each in self._ground_truth)
+
+    @property
+    def has_masks(self):
+        """Whether there are pixels to compare heatmaps with."""
+        return bool(self._pixels)
+
+    def pixels(self, images=slice(None)):
+        """How often each score was given to pixels on and off the objects.
+
+        Args:
+            images: Slice of images.
+
+        Returns:
+            int32 array `(images, 2, bins)`: on, off; zeros without a mask.
+        """
+        none = np.zeros((2, BINS), np.int32)
+        places = range(len(self))[images]
+        return np.stack([self._pixels.get(place, none) for place in places])
 
     def hits(self, images=slice(None)):
         """Where the box of the largest contour is right.
@@ -133,11 +164,11 @@ class Scores:
         Returns:
             `Answer`, or `None` if the image has no heatmap or no ground truth.
         """
-        boxes = self.boxes(index)
-        if boxes is None:
+        rows = self.boxes(index)
+        if rows is None:
             return None
         column = int(np.argmin(np.abs(self.thresholds - threshold)))
-        box = boxes[column]
+        box = rows[np.searchsorted(rows[:, 0], column, side="right") - 1, 1:]
         ground_truth = self._ground_truth[index]
         return Answer(
             box=box.tolist(),
@@ -146,19 +177,16 @@ class Scores:
         )
 
     def boxes(self, index):
-        """Box of an image at every threshold.
+        """Boxes of an image, one for each threshold where it changes.
 
         Args:
             index: Place of the image.
 
         Returns:
-            int array `(thresholds, 4)`, or `None` if the image has no heatmap
+            What `pack_boxes` returned, or `None` if the image has no heatmap
             or no ground truth.
         """
-        if self._boxes[index] is None:
-            return None
-        boxes = np.frombuffer(zlib.decompress(self._boxes[index]), np.int16)
-        return boxes.reshape(-1, 4).astype(int)
+        return self._boxes[index]
 
     def ground_truth(self, index):
         """Boxes that those of an image are compared with.

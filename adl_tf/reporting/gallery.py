@@ -5,10 +5,12 @@ integers, and overlaps of integers come out the same in every language.
 """
 
 import base64
-import os
+import contextlib
 
 import cv2
 import numpy as np
+
+from adl_tf.datasets.examples import read_bytes
 
 # Pictures of a test set that are shown; larger sets are thinned out evenly.
 MAX_PICTURES = 500
@@ -75,13 +77,16 @@ def _evaluation(name, archives, pictures, classes, unreadable):
         return None
     _, arrays = shown[0]
     thresholds = arrays["thresholds"]
-    chosen = _spread(len(arrays["image_ids"]), MAX_PICTURES)
+    chosen = spread(len(arrays["image_ids"]), MAX_PICTURES)
     ids = arrays["image_ids"][chosen].tolist()
     numbers = []
     for place in chosen:
-        path = str(arrays["paths"][place])
-        if path not in pictures:
-            source = encode_picture(path)
+        path, stretch = str(arrays["paths"][place]), None
+        if "stretches" in arrays:
+            stretch = tuple(arrays["stretches"][place].tolist())
+        key = path, stretch
+        if key not in pictures:
+            source = encode_picture(path, stretch)
             if source is None:
                 unreadable.append(path)
             label = _class_name(arrays, arrays["labels"][place])
@@ -90,8 +95,8 @@ def _evaluation(name, archives, pictures, classes, unreadable):
                 "class": classes.setdefault(label, len(classes)),
                 "source": source,
             }
-            pictures[path] = (len(pictures), picture)
-        numbers.append(pictures[path][0])
+            pictures[key] = (len(pictures), picture)
+        numbers.append(pictures[key][0])
     return {
         "name": name,
         "thresholds": thresholds.tolist(),
@@ -154,26 +159,53 @@ def _run(metrics, arrays, ids):
     }
 
 
-def encode_picture(path):
+def encode_picture(path, stretch=None):
     """A picture as the network's input is warped, small, as a data URI.
 
     Args:
-        path: Of a picture in any format that OpenCV reads.
+        path: File that holds a picture in any format that OpenCV reads.
+        stretch: Its first byte there and number of bytes, or `None` for the
+            whole file.
 
     Returns:
         Text, or `None` if there is no such picture.
     """
-    if not os.path.isfile(path) or not os.path.getsize(path):
-        return None
-    picture = cv2.imdecode(
-        np.fromfile(path, np.uint8),
-        # As the pipeline reads them: without turning.
-        cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
-    )
+    picture = read_picture(path, stretch)
     if picture is None:
         return None
     side = min(PICTURE_SIDE, max(picture.shape[:2]))
     picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    return data_uri(picture)
+
+
+def read_picture(path, stretch=None):
+    """Reads a picture as the pipeline does: without turning.
+
+    Args:
+        path: As of `encode_picture`.
+        stretch: As of `encode_picture`.
+
+    Returns:
+        uint8 array `(height, width, 3)`, BGR, or `None` if there is no such
+        picture.
+    """
+    with contextlib.suppress(OSError, cv2.error):  # empty or huge, too
+        return cv2.imdecode(
+            np.frombuffer(read_bytes(path, stretch), np.uint8),
+            cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+        )
+    return None
+
+
+def data_uri(picture):
+    """A picture as text that a page can hold.
+
+    Args:
+        picture: uint8 array `(height, width, 3)`, BGR.
+
+    Returns:
+        Text.
+    """
     _, encoded = cv2.imencode(
         ".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
     )
@@ -208,7 +240,16 @@ def _class_name(arrays, label):
     return str(names[label]) if label < len(names) else str(label)
 
 
-def _spread(count, limit):
+def spread(count, limit):
+    """Places that are spread over a list evenly.
+
+    Args:
+        count: Length of the list.
+        limit: The most places.
+
+    Returns:
+        int array, ascending.
+    """
     if count <= limit:
         return np.arange(count)
     return np.unique(np.linspace(0, count - 1, limit).round().astype(int))

@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from adl_tf.datasets.pipeline import reason
 from adl_tf.reporting import drawing
-from adl_tf.reporting.saved_localizer import SavedLocalizer
 from adl_tf.training.decoding import MAX_PIXELS, claimed_pixels
 
 # Longer side of the drawings in pixels.
@@ -20,26 +19,16 @@ DRAWING_SIDE = 480
 BATCH_SIZE = 32
 
 
-def predict(
-    saved_model,
-    paths,
-    output_dir,
-    class_id=None,
-    threshold=None,
-    masks=False,
-    title="",
-):
+def predict(localizer, paths, output_dir, masks=False, title=""):
     """Localises pictures and writes answers, drawings and a page.
 
     While the network sees one batch, threads draw the one before and read the
     next.
 
     Args:
-        saved_model: Folder of an exported model.
+        localizer: `SavedLocalizer`.
         paths: List of paths of pictures.
         output_dir: Folder to write to.
-        class_id: Class to look for, or `None` for the most probable one.
-        threshold: Float in [0, 1], or `None` for the one of the model.
         masks: Whether to write what is above the threshold as PNG files of
             the sizes of the pictures: 255 there, 0 elsewhere.
         title: Heading of the page.
@@ -47,12 +36,7 @@ def predict(
     Returns:
         Tuple of the path of the page and the list of records of the pictures
         that could not be read.
-
-    Raises:
-        DataError: If the folder holds no exported model.
-        UsageError: If there is no such class.
     """
-    localizer = SavedLocalizer(saved_model, class_id, threshold)
     answers = os.path.join(output_dir, "predictions.jsonl")
     for kind in ("heatmaps", "drawings", "masks"):
         folder = os.path.join(output_dir, kind)
@@ -111,7 +95,7 @@ def predict(
             ]
         finish(drawn)
     page = os.path.join(output_dir, "index.html")
-    _write_page(page, records, title, looked_for=class_id is not None)
+    _write_page(page, records, title, looked_for=localizer.class_id is not None)
     return page, [record for record in records if "error" in record]
 
 
@@ -165,9 +149,9 @@ def _draw(output_dir, name, picture, heatmap, box):
     for kind, drawn in (
         ("picture", picture),
         ("heatmap", drawing.overlay_heatmap(picture, heatmap)),
-        ("box", drawing.draw_box(picture, box, drawing.ESTIMATE)),
     ):
         path = os.path.join(output_dir, "drawings", f"{name}_{kind}.jpg")
+        drawn = drawing.draw_box(drawn, box, drawing.ESTIMATE)
         drawing.write_picture(path, drawn)
 
 

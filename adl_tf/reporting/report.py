@@ -24,19 +24,12 @@ def write_report(runs, output_dir):
         that cannot be read, which are left blank.
     """
     data, unreadable = gallery(runs)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("adl_tf.reporting", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["breakable"] = _breakable
-    text = environment.get_template("report.html").render(
+    text = template("report.html").render(
         title=_listed([run.name for run in runs]),
         runs=runs,
         summary=_summary(runs),
-        style=_file("report.css"),
-        script=_file("report.js"),
+        style=page_file("report.css"),
+        script=page_file("report.js"),
         evaluations=[_evaluation(runs, n) for n in evaluation_names(runs)],
         history=_history_charts(runs),
         settings=setting_rows(runs),
@@ -48,13 +41,40 @@ def write_report(runs, output_dir):
     return path, unreadable
 
 
-def _file(name):
+def template(name):
+    """A page of this package, to be filled in; text in it is escaped.
+
+    Args:
+        name: Name of the HTML file.
+
+    Returns:
+        `jinja2.Template`, in which the filter `breakable` allows lines to
+        break within long names.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("adl_tf.reporting", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = _breakable
+    return environment.get_template(name)
+
+
+def page_file(name):
+    """A style sheet or script of this package, to be put into a page.
+
+    Args:
+        name: Name of the file.
+
+    Returns:
+        Text that is not escaped.
+    """
     folder = importlib.resources.files("adl_tf.reporting")
     return Markup(folder.joinpath(name).read_text(encoding="utf-8"))
 
 
 def _breakable(text):
-    """Allows lines to break within long names."""
     return Markup("_<wbr>").join(text.split("_"))
 
 

@@ -22,6 +22,7 @@ class SavedLocalizer:
 
     Attributes:
         class_names: List of the names of the classes.
+        class_id: As given.
 
     Raises:
         DataError: If the folder holds no exported model.
@@ -57,7 +58,7 @@ class SavedLocalizer:
                 f"--class_id={class_id}: the model knows classes "
                 f"0-{len(self.class_names) - 1}"
             )
-        self._class_id = -1 if class_id is None else class_id
+        self.class_id = class_id
         if threshold is not None:
             self._threshold = threshold
 
@@ -76,7 +77,9 @@ class SavedLocalizer:
             image_bytes=tf.constant(
                 [p if isinstance(p, bytes) else b"" for p in pictures]
             ),
-            class_id=tf.fill((count,), self._class_id),
+            class_id=tf.fill(
+                (count,), -1 if self.class_id is None else self.class_id
+            ),
             threshold=tf.fill((count,), float(self._threshold)),
         )
         arrays = {name: value.numpy() for name, value in answers.items()}

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from adl_tf.datasets.pipeline import decode as decode_picture
+
 # A PNG of some kilobytes may claim more pixels than any memory holds.
 MAX_PIXELS = 100_000_000
 
@@ -32,9 +34,7 @@ def decode_pictures(image_bytes, side):
             (pixels >= 0) & (pixels <= MAX_PIXELS), [pixels]
         )
         with tf.control_dependencies([fits]):
-            picture = tf.io.decode_image(
-                encoded, channels=3, expand_animations=False
-            )
+            picture = decode_picture(encoded)
         return warp(picture, side), tf.gather(tf.shape(picture), [1, 0])
 
     def decode_or_blank(encoded):

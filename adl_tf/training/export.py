@@ -102,9 +102,9 @@ class Localizer(tf.Module):
         if threshold is None:
             threshold = tf.fill(tf.shape(found), self.threshold)
         class_maps = class_activation_maps(features, kernel, found)
+        # Of maps of zeros, heatmaps are zeros and boxes are empty.
+        class_maps = tf.where(known[:, None, None], class_maps, 0.0)
         heatmaps = in_graph.to_heatmaps(class_maps, self.input_size)
-        # Before the boxes, which then are empty.
-        heatmaps = tf.where(known[:, None, None], heatmaps, 0.0)
         boxes = in_graph.boxes_above(
             heatmaps,
             threshold,
@@ -135,14 +135,15 @@ def export(
             an earlier export.
         class_names: List of the names of its classes.
         settings: Namespace with `workdir` and `input_size`.
-        threshold: Float in [0, 1], or `None` for the best one that
-            metrics.json in the work directory knows, or 0.2 without it.
+        threshold: Float in [0, 1], or `None` for the one of metrics.json in
+            the work directory: that chosen on a validation split, or else the
+            best one; or 0.2 without it.
         write: Function of a `Localizer` and a folder that writes the one into
             the other, or `None` for a SavedModel.
 
     Returns:
-        Tuple of the threshold that was stored and the protocol under which it
-        was the best one, or `None` if it comes from elsewhere.
+        Tuple of the threshold that was stored and what it is, in words, if it
+        comes from metrics.json, or else `None`.
 
     Raises:
         UsageError: If the folder is in use.
@@ -152,12 +153,12 @@ def export(
             raise UsageError(
                 f"--output_dir={output_dir} is not empty: take another one"
             )
-    best, evaluated = _evaluated_threshold(settings.workdir)
-    protocol = protocol_named(evaluated or DEFAULT_PROTOCOL)
+    evaluated, name, origin = _evaluated_threshold(settings.workdir)
+    protocol = protocol_named(name)
     if threshold is None:
-        threshold = best
+        threshold = evaluated
     else:
-        evaluated = None
+        origin = None
     localizer = Localizer(model, settings.input_size, threshold, protocol)
     partial = output_dir.rstrip("/") + ".partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -179,7 +180,7 @@ def export(
         )
     shutil.rmtree(output_dir, ignore_errors=True)
     os.rename(partial, output_dir)
-    return threshold, evaluated
+    return threshold, origin
 
 
 def _write_saved_model(localizer, folder):
@@ -187,11 +188,18 @@ def _write_saved_model(localizer, folder):
 
 
 def _evaluated_threshold(workdir):
+    """Threshold, protocol and what the threshold is, in words or `None`."""
     path = os.path.join(workdir, "metrics.json")
     if not os.path.isfile(path):
-        return DEFAULT_THRESHOLD, None
+        return DEFAULT_THRESHOLD, DEFAULT_PROTOCOL, None
     with open(path, encoding="utf-8") as file:
         metrics = json.load(file)
-    if not metrics["best_tau"]:  # scored on masks alone
-        return DEFAULT_THRESHOLD, None
-    return metrics["best_tau"]["tau"], metrics["protocol"]
+    protocol = metrics["protocol"]
+    if metrics.get("val_tau"):
+        chosen = f"chosen on {metrics['val_split']}, under {protocol}"
+        return metrics["val_tau"]["tau"], protocol, chosen
+    if metrics["best_tau"]:
+        best = f"the best on {metrics['split']}, under {protocol}"
+        return metrics["best_tau"]["tau"], protocol, best
+    # Scored on masks alone.
+    return DEFAULT_THRESHOLD, DEFAULT_PROTOCOL, None

@@ -12,7 +12,14 @@ from adl_tf.files import write_whole
 # What a run with the same seed repeats, and what it does not.
 _TABLES = {
     "history.csv": ("epoch", "step", "loss", "accuracy", "learning_rate"),
-    "timing.csv": ("epoch", "step", "images_per_second", "seconds"),
+    # input_wait: percent of the time in which training waited for pictures.
+    "timing.csv": (
+        "epoch",
+        "step",
+        "images_per_second",
+        "input_wait",
+        "seconds",
+    ),
 }
 
 

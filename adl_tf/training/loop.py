@@ -235,7 +235,7 @@ def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
     while step < settings.epochs * per_epoch:
         epoch = step // per_epoch + 1
         first, last = step, epoch * per_epoch
-        started = time.monotonic()
+        started, waited = time.monotonic(), 0.0
         bar = tqdm(
             total=per_epoch,
             initial=step % per_epoch,
@@ -244,7 +244,11 @@ def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
             disable=None if is_chief else True,
         )
         while step < last:
-            step_loss, step_right = _run_step(trainer, batches, examples, step)
+            asked = time.monotonic()
+            with pipeline.bad_picture_named(examples):
+                batch = next(batches)
+            waited += time.monotonic() - asked
+            step_loss, step_right = _run_step(trainer, batch, step)
             step += 1
             loss += step_loss
             right += step_right
@@ -268,6 +272,7 @@ def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
                 "images_per_second": (
                     (last - first) * settings.batch_size / taken
                 ),
+                "input_wait": 100 * waited / taken,
                 "seconds": seconds,
             }
             # First the row: without its checkpoint the epoch comes again, and
@@ -287,10 +292,8 @@ def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
             _stop(trainer, stopping, step, is_chief)
 
 
-def _run_step(trainer, batches, examples, number):
+def _run_step(trainer, batch, number):
     """Runs a step; returns its mean loss and how many answers were right."""
-    with pipeline.bad_picture_named(examples):
-        batch = next(batches)
     loss, right = trainer.step(batch)
     loss = float(loss)
     if not math.isfinite(loss):
@@ -318,6 +321,7 @@ def _stop(trainer, stopping, step, is_chief, unfinished=None):
 
 def _distributed_batches(trainer, examples, first_step, is_chief):
     settings = trainer.settings
+    memory_budget = settings.memory_budget * 2**20
     with pipeline.bad_picture_named(examples):
         pictures = pipeline.decode_all(
             examples,
@@ -329,6 +333,7 @@ def _distributed_batches(trainer, examples, first_step, is_chief):
                 leave=False,
                 disable=None if is_chief else True,
             ),
+            memory_budget,
         )
 
     def batches(context):
@@ -343,6 +348,7 @@ def _distributed_batches(trainer, examples, first_step, is_chief):
             pipeline=context.input_pipeline_id,
             num_pipelines=context.num_input_pipelines,
             pictures=pictures,
+            memory_budget=memory_budget,
         )
 
     return trainer.strategy.distribute_datasets_from_function(batches)
@@ -357,7 +363,10 @@ def _training_examples(settings):
             f"--resize_size={settings.resize_size}"
         )
     examples = load_examples(
-        settings.dataset, settings.data_dir, "train", settings.classes
+        settings.dataset,
+        settings.data_dir,
+        settings.train_split,
+        settings.classes,
     )
     wanted = settings.num_classes
     if wanted is not None and examples.labels.max() >= wanted:

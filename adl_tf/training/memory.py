@@ -1,4 +1,4 @@
-"""The C library's allocator, set for training on a CPU."""
+"""The C library's allocator, set for the same large blocks again and again."""
 
 import ctypes
 import sys
@@ -12,8 +12,8 @@ def keep_freed_memory():
 
     glibc gives large blocks back to the system as soon as they are free, and
     a training step asks for the same blocks again, page by page: a third of
-    the processor time of MobileNetV1. Call it before TensorFlow starts its
-    threads. Without glibc nothing happens.
+    the processor time of MobileNetV1. Drawing pictures does the same. Call it
+    before TensorFlow starts its threads. Without glibc nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -36,7 +36,11 @@ def make_preview(settings, model):
     """
     try:
         examples = load_examples(
-            settings.dataset, settings.data_dir, "test", settings.classes
+            settings.dataset,
+            settings.data_dir,
+            "test",
+            settings.classes,
+            settings.boxes,
         )
         usable = [
             place

@@ -144,6 +144,9 @@ def test_a_missing_picture(folder):
         ("bounding_boxes.txt", 2, "2 1 inf 3 4", "not finite"),
         ("train_test_split.txt", 5, "5 0 0", "2 fields expected, not 3"),
         ("classes.txt", 1, "1", "2 fields expected, not 1"),
+        ("classes.txt", 3, "4 004.Gull", "class 3 expected"),
+        ("images.txt", 5, f"5 {NAMES[0]}", "picture given twice"),
+        ("images.txt", 5, f"1 {NAMES[4]}", "number given twice"),
     ],
 )
 def test_a_malformed_line_is_named(folder, name, number, line, reason):

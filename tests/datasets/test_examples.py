@@ -97,7 +97,11 @@ def test_a_missing_picture_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("dataset", "folder", "reason"),
     [
-        ("imagenet", "anywhere", "--dataset=imagenet.*cub, ilsvrc, metadata"),
+        (
+            "imagenet",
+            "anywhere",
+            "--dataset=imagenet.*cub, ilsvrc, coco, metadata",
+        ),
         ("cub", None, "--dataset=cub needs --data_dir"),
         ("metadata", "", "--dataset=metadata needs --data_dir"),
     ],

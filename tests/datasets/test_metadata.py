@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from adl_tf.datasets.ilsvrc import ilsvrc
 from adl_tf.datasets.load import load_examples
-from adl_tf.datasets.metadata import ilsvrc, metadata
+from adl_tf.datasets.metadata import metadata
 from adl_tf.errors import DataError
 
 NAMES = ["val/a.png", "val/b.png", "val/c 1.png"]
@@ -167,7 +168,10 @@ def test_several_splits_are_kept_apart(root):
         ("class_labels.txt", 2, "val/b.png,1,2", "2 fields expected, not 3"),
         ("class_labels.txt", 2, "val/b.png,crow", "whole number expected"),
         ("class_labels.txt", 2, "val/b.png,1.0", "whole number expected"),
-        ("class_labels.txt", 3, "val/c 1.png,-1", "negative class"),
+        ("class_labels.txt", 3, "val/c 1.png,-1", "not within 0-99999"),
+        ("class_labels.txt", 3, "val/c 1.png,100000", "not within 0-99999"),
+        ("class_labels.txt", 3, "val/c 1.png,1_0", "whole number expected"),
+        ("image_sizes.txt", 3, "val/b.png,8,6", "given twice"),
         ("image_sizes.txt", 2, "val/b.png,8", "3 fields expected, not 2"),
         ("image_sizes.txt", 2, "val/b.png,8,six", "whole number expected"),
         ("image_sizes.txt", 3, "val/c 1.png,0,5", "without pixels"),
@@ -226,7 +230,9 @@ def test_a_missing_folder_says_what_is_expected(tmp_path, read, expected):
 
 def test_a_missing_picture(root):
     (root / NAMES[2]).unlink()
-    assert str(root / NAMES[2]) in refusal(root)
+    assert f"{root / NAMES[2]} is missing; a data folder" in refusal(root)
+    (root / NAMES[1]).unlink()
+    assert f"{root / NAMES[1]} is missing, and 1 more;" in refusal(root)
 
 
 def test_ilsvrc_has_1000_classes(root, folder):

@@ -90,10 +90,19 @@ def test_either_name(root, maps):
     for name in NAMES[::2]:
         (maps / f"{name}.npy").rename(maps / name.replace("jpeg", "npy"))
     assert scored(root, maps)[0]["max_box_acc"] == 100
-    # The whole name comes first.
-    write(maps, "test/a/1.npy", np.zeros((SIZE, SIZE)))
-    assert find_heatmap(str(maps), NAMES[1]) == str(maps / f"{NAMES[1]}.npy")
-    assert scored(root, maps)[0]["max_box_acc"] == 100
+    write(maps, "plain.npy", heatmap())
+    assert find_heatmap(str(maps), "plain") == str(maps / "plain.npy")
+
+
+def test_both_names(root, maps):
+    other = write(maps, "test/a/1.npy", np.zeros((SIZE, SIZE)))
+    with pytest.raises(DataError) as caught:
+        scored(root, maps)
+    both = f"{maps / NAMES[1]}.npy and {other} are both there"
+    assert both in str(caught.value)
+    metrics, (problem,) = scored(root, maps, allow_missing=True)
+    assert both in problem
+    assert metrics["max_box_acc"] == 75
 
 
 @pytest.mark.parametrize("kind", ["<f2", "<f4", "<f8", ">f4", ">f8"])
@@ -363,6 +372,8 @@ def test_command_without_tensorflow(root, maps):
     with open(root / "scores" / "per_image.jsonl") as file:
         records = [json.loads(line) for line in file]
     assert [record["image_id"] for record in records] == NAMES
+    # What was to be found is known where no heatmap is.
+    assert all(record["ground_truth"] for record in records)
     assert [record["box"] is None for record in records] == [
         False,
         True,

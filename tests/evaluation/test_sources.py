@@ -11,8 +11,6 @@ from absl.testing import flagsaver
 
 from adl_tf import command, evaluate
 from adl_tf.errors import DataError, UsageError
-from adl_tf.training.export import export
-from adl_tf.training.trained import class_names, load_trained
 
 
 def run(*arguments):
@@ -120,13 +118,6 @@ def test_a_threshold_is_not_chosen_on_what_it_is_judged_on(
             f"--output_dir={tmp_path}",
             "--val_split=val",
         )
-
-
-@pytest.fixture(scope="module")
-def saved_model(trained, tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("exported") / "saved")
-    export(load_trained(trained), folder, class_names(trained), trained, 0.3)
-    return folder
 
 
 def of_saved_model(saved_model, trained, output_dir, *arguments):

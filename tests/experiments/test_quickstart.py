@@ -21,8 +21,12 @@ def test_quickstart(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert not result.stderr
-    page = pathlib.Path(result.stdout.strip().splitlines()[-1].split()[-1])
-    assert page.read_text().count("<figure>") == 30
+    report, page = (
+        pathlib.Path(line.split()[-1])
+        for line in result.stdout.strip().splitlines()[-2:]
+    )
+    assert 'id="threshold"' in report.read_text()
+    assert page.read_text().count("<figure>") == 20
     run = tmp_path / "runs" / "quickstart"
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["num_images"] == 500

@@ -7,6 +7,7 @@ import pytest
 
 from adl_tf.localization.bootstrap import RESAMPLES, confidence_intervals
 from adl_tf.localization.metrics import localization_metrics
+from adl_tf.localization.pixels import pixel_average_precision
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.localization.scores import Scores
 
@@ -122,6 +123,27 @@ def test_without_boxes():
     metrics = localization_metrics(scores, CORRECT, None)
     intervals = confidence_intervals(metrics, scores, CORRECT, None)
     assert intervals.keys() == {"level", "resamples", "top1_clas"}
+
+
+def test_pixels_against_drawing_the_maps_themselves():
+    generator = np.random.default_rng(3)
+    maps = generator.random((12, 8, 8))
+    masks = maps + generator.normal(0, 0.4, maps.shape) > 0.6
+    scores = Scores(12, PROTOCOL, 8)
+    for index in range(12):
+        scores.add(index, maps[index], (), masks[index])
+    metrics = localization_metrics(scores, None, None)
+    assert metrics["pxap"] == pytest.approx(
+        pixel_average_precision(maps, masks)
+    )
+    low, high = confidence_intervals(metrics, scores, None, None)["pxap"]
+    drawn = [
+        pixel_average_precision(maps[some], masks[some])
+        for some in generator.integers(0, 12, (600, 12))
+    ]
+    assert [low, high] == pytest.approx(
+        np.percentile(drawn, [2.5, 97.5]), abs=0.15 * (high - low)
+    )
 
 
 def test_all_right_has_no_width():

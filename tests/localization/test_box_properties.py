@@ -12,7 +12,7 @@ from adl_tf.localization.boxes import (
     boxes_at_thresholds,
     contours_at_cutoffs,
 )
-from adl_tf.localization.components import outer_boxes
+from adl_tf.localization.components import contour_boxes
 from adl_tf.localization.heatmaps import to_heatmap
 
 ALL_CUTOFFS = np.arange(256)
@@ -158,7 +158,7 @@ def test_open_cutoffs_are_rare_where_maps_are_smooth():
     # Each costs a contour search, which is what all this is to save.
     shares = [
         [
-            outer_boxes(levels, NOWHERE, 0, rule)[1].mean()
+            contour_boxes(levels, NOWHERE, 0, rule)[1].mean()
             for rule in (False, True)
         ]
         for levels in maps_like_those_of_networks(40)
@@ -195,6 +195,6 @@ def test_maps_of_photographs(test_data, test_weights):
     for class_map in ops.convert_to_numpy(maps):
         levels = np.uint8(to_heatmap(class_map, 224, "bicubic") * 255)
         assert_as_one_cutoff_at_a_time(levels)
-        shares.append(outer_boxes(levels, NOWHERE)[1].mean())
+        shares.append(contour_boxes(levels, NOWHERE)[1].mean())
     assert len(shares) >= 30
     assert np.mean(shares) < 0.05

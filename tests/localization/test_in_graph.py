@@ -9,6 +9,7 @@ from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
 from adl_tf.localization.heatmaps import to_heatmap
 from adl_tf.localization.protocols import PROTOCOLS
 
+boxes_above = tf.function(in_graph.boxes_above, reduce_retracing=True)
 THRESHOLDS = np.array([0, 0.05, 0.2, 0.35, 0.5, 0.8, 0.999, 1], np.float32)
 
 
@@ -44,9 +45,8 @@ HEATMAPS = {
 @pytest.mark.parametrize("name", HEATMAPS)
 def test_boxes_of_the_protocols(name, protocol, by_rectangle):
     heatmaps = HEATMAPS[name]
-    function = tf.function(in_graph.boxes_above, reduce_retracing=True)
     found = [
-        function(
+        boxes_above(
             tf.constant(heatmaps),
             tf.fill((len(heatmaps),), threshold),
             protocol.levels,

@@ -38,41 +38,45 @@ def losses_of(run):
         return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.slow
-@every_method
-def test_the_whole_way(method_settings, method, data_dir, tmp_path):
-    run = method_settings(method)
+@pytest.fixture(scope="module", params=METHODS)
+def whole(request, shared_settings):
+    """A run of two epochs that nothing disturbed."""
+    run = shared_settings(method=request.param, **OPTIONS[request.param])
     train(run)
-    assert len(losses_of(run)) == 2 and np.isfinite(losses_of(run)).all()
+    return run
+
+
+@pytest.mark.slow
+def test_the_whole_way(whole, data_dir, tmp_path):
+    assert len(losses_of(whole)) == 2 and np.isfinite(losses_of(whole)).all()
     examples = load_examples("metadata", str(data_dir), "test")
     folder = str(tmp_path / "saved")
-    export(load_trained(run), folder, class_names(run), run, 0.5)
+    export(load_trained(whole), folder, class_names(whole), whole, 0.5)
 
     def scores(network):
         scoring = Scoring(
-            examples, PROTOCOLS["adl_cvpr19"], run.input_size, run.resize_size
+            examples,
+            PROTOCOLS["adl_cvpr19"],
+            whole.input_size,
+            whole.resize_size,
         )
         return scoring.result(evaluate(network, scoring, 4))[0]
 
     trained, exported = (
         scores(network)
-        for network in (keras_network(load_trained(run)), saved_network(folder))
+        for network in (
+            keras_network(load_trained(whole)),
+            saved_network(folder),
+        )
     )
     assert trained["num_images"] == 9
     assert trained["top1_clas"] == exported["top1_clas"]
 
 
 @pytest.mark.slow
-@every_method
-def test_goes_on_as_if_never_stopped(
-    method_settings, method, tmp_path, monkeypatch
-):
+def test_goes_on_as_if_never_stopped(whole, method_settings, monkeypatch):
     """Random states and the weights that training alone has, too."""
-    whole, broken = (
-        method_settings(method, workdir=str(tmp_path / name))
-        for name in ("whole", "broken")
-    )
-    train(whole)
+    broken = method_settings(whole.method)
     save = checkpoints.save
 
     def save_and_stop(workdir, step, *arguments):

@@ -189,4 +189,4 @@ def test_parameters_of_inception(num_classes, parameters, plain):
 
 def test_networks_without_places():
     with pytest.raises(ValueError, match="no places for its branches"):
-        assemble("keras:MobileNetV2", "spg", 3, None, (32, 32, 3))
+        assemble("keras:MobileNet", "spg", 3, None, (32, 32, 3))

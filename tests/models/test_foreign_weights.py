@@ -99,6 +99,7 @@ def assert_same_logits(model, expected, tolerance):
     np.testing.assert_allclose(logits, expected, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_pytorch_network_agrees(tmp_path, networks):
     backbone, network, _ = networks
     path = tmp_path / "network.pth"
@@ -109,6 +110,7 @@ def test_pytorch_network_agrees(tmp_path, networks):
     assert_same_logits(model, expected, 1e-4)
 
 
+@pytest.mark.slow
 def test_tensorpack_network_agrees(tmp_path, networks):
     backbone, _, network = networks
     path = tmp_path / "network.npz"
@@ -174,8 +176,10 @@ def randomize(model):
         )
 
 
-@pytest.mark.parametrize("suffix", ["pth", "npz"])
-@pytest.mark.parametrize("backbone", ["resnet50", "resnet50_se"])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "suffix"), [("resnet50", "npz"), ("resnet50_se", "pth")]
+)
 def test_round_trip(tmp_path, backbone, suffix):
     """Ours, exported and read back."""
     variant = "pytorch" if suffix == "pth" else "tensorpack"
@@ -199,8 +203,7 @@ def test_round_trip(tmp_path, backbone, suffix):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", ["weights.h5", "keras", "h5"])
-def test_files_of_ours_keep_the_variant(tmp_path, networks, suffix):
+def test_files_of_ours_keep_the_variant(tmp_path, networks):
     """Both variants have weights of the same shapes, but are other networks.
 
     ADL in one of two branches changes their order in the model: the weights
@@ -209,20 +212,22 @@ def test_files_of_ours_keep_the_variant(tmp_path, networks, suffix):
     backbone, network, _ = networks
     if backbone == "resnet50":
         pytest.skip("the same code")
-    foreign, path = tmp_path / "network.pt", tmp_path / f"model.{suffix}"
+    foreign = tmp_path / "network.pt"
     torch.save(network.state_dict(), foreign)
     positions = ["conv4_block1_3_bn", "conv5_block1_0_bn"]
     source = build_model(
         backbone, "adl", CLASSES, foreign, (32, 32, 3), positions=positions
     )
-    save = source.save_weights if suffix == "weights.h5" else source.save
-    save(path)
-    model, _, _ = build_classifier(backbone, CLASSES, path, SHAPE)
-    assert [layer.name for layer in model.layers if layer.weights] != [
-        layer.name for layer in source.layers if layer.weights
-    ]
     expected = torch_resnet.logits(network, pictures())
-    assert_same_logits(model, expected, 1e-4)
+    for name in ("model.weights.h5", "model.keras", "model.h5"):
+        path = tmp_path / name
+        save = source.save_weights if ".weights" in name else source.save
+        save(path)
+        model, _, _ = build_classifier(backbone, CLASSES, path, SHAPE)
+        assert [layer.name for layer in model.layers if layer.weights] != [
+            layer.name for layer in source.layers if layer.weights
+        ]
+        assert_same_logits(model, expected, 1e-4)
 
 
 def test_nameless_checkpoint_asks_for_the_variant(tmp_path):

@@ -243,18 +243,20 @@ def test_mean_of_a_class_map_is_the_logit():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("num_classes", [5, 3])
-def test_weights_of_our_own_model(tmp_path, num_classes):
-    source = randomised(build()[0])
-    source.save(tmp_path / "model.keras")
-    model, _, new_layers = build(num_classes, tmp_path / "model.keras")
-    assert new_layers == (() if num_classes == 5 else ("class_maps",))
-    for layer in model.layers:
-        if layer.name in new_layers:
-            continue
-        expected = source.get_layer(layer.name).get_weights()
-        for weight, wanted in zip(layer.get_weights(), expected, strict=True):
-            np.testing.assert_array_equal(weight, wanted)
+def test_weights_of_our_own_model(loaded, tmp_path):
+    path = tmp_path / "model.keras"
+    loaded.save(path)
+    for num_classes in (5, 3):
+        model, _, new_layers = build(num_classes, path)
+        assert new_layers == (() if num_classes == 5 else ("class_maps",))
+        for layer in model.layers:
+            if layer.name in new_layers:
+                continue
+            expected = loaded.get_layer(layer.name).get_weights()
+            for weight, wanted in zip(
+                layer.get_weights(), expected, strict=True
+            ):
+                np.testing.assert_array_equal(weight, wanted)
 
 
 def test_file_of_another_network_names_the_layer(tmp_path):

@@ -50,7 +50,7 @@ def randomised(model):
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def network(request, tmp_path_factory):
-    """A stock network with random weights, and ours that read its file."""
+    """A stock network with random weights, its file, and ours of that file."""
     name = request.param
     stock = randomised(
         getattr(keras.applications, name)(
@@ -62,13 +62,12 @@ def network(request, tmp_path_factory):
     )
     path = str(tmp_path_factory.mktemp("weights") / f"{name}.h5")
     stock.save(path)
-    return name, stock, path
+    return name, stock, path, build(name, weights=path)
 
 
 @pytest.mark.slow
 def test_equals_keras(network):
-    name, stock, path = network
-    model, backbone, new_layers = build(name, weights=path)
+    name, stock, _, (model, backbone, new_layers) = network
     assert new_layers == ()
     module = getattr(keras.applications, NETWORKS[name])
     # Keras preprocesses in place.
@@ -83,9 +82,8 @@ def test_equals_keras(network):
 @pytest.mark.slow
 def test_last_stride_1(network):
     """Twice the map; the same weights; the same network before it."""
-    name, _, path = network
+    name, _, path, (stock_stride, _, _) = network
     model, backbone, new_layers = build(name, weights=path, last_stride=1)
-    stock_stride, _, _ = build(name, weights=path)
     assert new_layers == ()
     assert backbone.model.output_shape[1:3] == (4, 4)
     for ours, theirs in zip(model.layers, stock_stride.layers, strict=True):
@@ -116,7 +114,7 @@ def test_last_stride_1(network):
 
 @pytest.mark.slow
 def test_adl_changes_nothing_at_inference(network):
-    name, stock, _ = network
+    _, stock, _, _ = network
     convolutions = [
         layer.name
         for layer in stock.layers

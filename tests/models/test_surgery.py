@@ -350,13 +350,12 @@ def test_removed_layer_is_passed_by():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "after"),
+    ("name", "after", "inside"),
     [
-        ("DenseNet121", ["pool3_relu", "conv4_block1_1_relu", "relu"]),
-        ("EfficientNetV2B0", "block[56]a_.*activation|top_activation"),
+        ("DenseNet121", ["pool3_relu", "conv4_block1_1_relu", "relu"], True),
+        ("EfficientNetV2B0", "block[56]a_.*activation|top_activation", False),
     ],
 )
-@pytest.mark.parametrize("inside", [False, True])
 def test_insertion_into_keras_applications(name, after, inside):
     """As they are, and nested in another model."""
     model = getattr(keras.applications, name)(

@@ -12,18 +12,10 @@ from adl_tf.errors import DataError, UsageError
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.reporting.pictures import find_pictures
 from adl_tf.reporting.prediction import predict
+from adl_tf.reporting.saved_localizer import SavedLocalizer
 from adl_tf.training.decoding import MAX_PIXELS
-from adl_tf.training.export import export
-from adl_tf.training.trained import class_names, load_trained
 
 HOSTILE = "<img src=x onerror=alert(1)>.png"
-
-
-@pytest.fixture(scope="module")
-def saved_model(trained, tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("exported") / "saved")
-    export(load_trained(trained), folder, class_names(trained), trained, 0.3)
-    return folder
 
 
 @pytest.fixture
@@ -86,7 +78,8 @@ def test_what_is_written(saved_model, pictures, data_dir, tmp_path):
     # More than a batch, and a last one that is not full.
     paths = paths * 3 + ["/nowhere/b.jpg"]
     out = tmp_path / "out"
-    page, failed = predict(saved_model, paths, str(out), masks=True)
+    localizer = SavedLocalizer(saved_model)
+    page, failed = predict(localizer, paths, str(out), masks=True)
     assert [os.path.basename(r["image"]) for r in failed] == [
         *["broken.jpg", "empty.jpg", "huge.png"] * 3,
         "b.jpg",
@@ -117,7 +110,7 @@ def test_what_is_written(saved_model, pictures, data_dir, tmp_path):
     assert "<img src=x" not in html
     assert "&lt;img src=x" in html
     drawn = sorted(os.listdir(out / "drawings"))
-    assert len(drawn) == 3 * (len(paths) - len(failed))
+    assert len(drawn) == 2 * (len(paths) - len(failed))
     for name in drawn:
         assert cv2.imread(str(out / "drawings" / name)).size
     number = [os.path.basename(path) for path in paths].index(HOSTILE)
@@ -130,7 +123,7 @@ def test_class_and_threshold(saved_model, pictures, tmp_path):
     boxes = {}
     for threshold in (None, 0.1, 0.9):
         out = tmp_path / str(threshold)
-        predict(saved_model, paths, str(out), class_id=0, threshold=threshold)
+        predict(SavedLocalizer(saved_model, 0, threshold), paths, str(out))
         (record,) = read_records(out)
         assert record["class_id"] == 0
         assert not (out / "masks").exists()
@@ -138,12 +131,12 @@ def test_class_and_threshold(saved_model, pictures, tmp_path):
         boxes[threshold] = (x1 - x0) * (y1 - y0)
     assert boxes[0.1] > boxes[0.9]
     with pytest.raises(UsageError, match="knows classes 0-1"):
-        predict(saved_model, paths, str(tmp_path / "out"), class_id=2)
+        SavedLocalizer(saved_model, class_id=2)
 
 
-def test_no_model(tmp_path, saved_model):
+def test_no_model(tmp_path):
     with pytest.raises(DataError, match="holds no SavedModel"):
-        predict(str(tmp_path), ["a.jpg"], str(tmp_path / "out"))
+        SavedLocalizer(str(tmp_path))
     (tmp_path / "saved_model.pb").write_bytes(b"")
     with pytest.raises(DataError, match="export it again"):
-        predict(str(tmp_path), ["a.jpg"], str(tmp_path / "out"))
+        SavedLocalizer(str(tmp_path))

@@ -1,8 +1,9 @@
-"""Trainings in processes of their own."""
+"""A run to compare with, and trainings in processes of their own."""
 
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +13,24 @@ import pytest
 from adl_tf.flags import as_flagfile
 
 ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(shared_settings):
+    """A run of two epochs of three steps, for tests that leave it alone."""
+    from adl_tf.training.loop import train
+
+    run = shared_settings()
+    train(run)
+    return run
+
+
+@pytest.fixture
+def copied(undisturbed, settings):
+    """Such a run of the test's own."""
+    run = settings(num_classes=undisturbed.num_classes)
+    shutil.copytree(undisturbed.workdir, run.workdir)
+    return run
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ def small_cnn_with_class_maps(monkeypatch):
     monkeypatch.setitem(classifier.BACKBONES, "small_cnn", small_cnn)
 
 
+@pytest.mark.slow
 def test_the_whole_way(settings, data_dir, tmp_path, small_cnn_with_class_maps):
     run = settings(epochs=12)
     train(run)

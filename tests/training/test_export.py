@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -12,14 +10,7 @@ from adl_tf.errors import UsageError
 from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.training.export import _evaluated_threshold, export
-from adl_tf.training.trained import class_names, load_trained
-
-
-@pytest.fixture(scope="module")
-def saved_model(trained, tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("exported") / "saved")
-    export(load_trained(trained), folder, class_names(trained), trained, 0.3)
-    return folder
+from adl_tf.training.trained import load_trained
 
 
 @pytest.fixture(scope="module")
@@ -82,28 +73,6 @@ def test_decoded_pictures_answer_the_same(signatures):
     decoded = signatures["images"](images=tf.constant(picture[None]))
     for name, value in encoded.items():
         np.testing.assert_allclose(value, decoded[name], atol=1e-5)
-
-
-@pytest.mark.slow
-def test_client_that_knows_tensorflow_alone(saved_model, signatures, tmp_path):
-    picture = png(square(120, 60, (60, 15), (108, 45)))
-    np.save(tmp_path / "pictures.npy", np.array([picture, picture]))
-    subprocess.run(
-        [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"]
-        + ["run", "--dir", saved_model, "--tag_set", "serve"]
-        + ["--signature_def", "serving_default", "--outdir", "answers"]
-        + ["--inputs", "image_bytes=pictures.npy"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": ""},
-        check=True,
-        capture_output=True,
-    )
-    expected = signatures["serving_default"](
-        image_bytes=tf.constant([picture] * 2)
-    )
-    for name, value in expected.items():
-        found = np.load(tmp_path / "answers" / f"{name}.npy")
-        np.testing.assert_allclose(found, value, atol=1e-5)
 
 
 def test_class_to_look_for(signatures):
@@ -184,15 +153,35 @@ def test_what_lies_beside_the_model(saved_model):
 
 
 @pytest.mark.parametrize(
-    ("best_tau", "expected"),
+    ("best_tau", "val_tau", "expected"),
     [
-        ({"tau": 0.35}, (0.35, "adl_cvpr19")),
+        (
+            {"tau": 0.35},
+            None,
+            (
+                0.35,
+                "wsoleval_cvpr20",
+                "the best on test, under wsoleval_cvpr20",
+            ),
+        ),
+        # Not chosen on what it is judged on.
+        (
+            {"tau": 0.35},
+            {"tau": 0.25},
+            (0.25, "wsoleval_cvpr20", "chosen on val, under wsoleval_cvpr20"),
+        ),
         # Scored on masks alone, which have no boxes.
-        (None, (0.2, None)),
+        (None, None, (0.2, "adl_cvpr19", None)),
     ],
 )
-def test_threshold_of_an_evaluation(tmp_path, best_tau, expected):
-    metrics = {"protocol": "adl_cvpr19", "best_tau": best_tau}
+def test_threshold_of_an_evaluation(tmp_path, best_tau, val_tau, expected):
+    metrics = {
+        "protocol": "wsoleval_cvpr20",
+        "split": "test",
+        "val_split": val_tau and "val",
+        "best_tau": best_tau,
+        "val_tau": val_tau,
+    }
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     assert _evaluated_threshold(str(tmp_path)) == expected
 

@@ -1,4 +1,4 @@
-"""Boxes of an exported network on photographs, against the measures' own."""
+"""Exported networks on photographs: boxes, and TensorFlow Lite's answers."""
 
 import os
 import types
@@ -12,20 +12,32 @@ from adl_tf.localization import in_graph
 from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.training.export import export
+from adl_tf.training.tflite import FILE_NAME, writer
 
 THRESHOLDS = np.array([0.1, 0.2, 0.35, 0.5], np.float32)
 STORED = 2  # the place of the threshold that is exported
 
+pytestmark = [pytest.mark.slow, pytest.mark.real_data]
 
-@pytest.mark.slow
-@pytest.mark.real_data
-def test_boxes_of_photographs(test_data, test_weights, tmp_path):
-    model = build_model(
+
+@pytest.fixture(scope="module")
+def model(test_weights):
+    return build_model(
         "mobilenet_v1", weights=str(test_weights / "mobilenet_1_0_224_tf.h5")
     )
+
+
+def exported(model, tmp_path, write=None):
+    """Folder of the exported model."""
     settings = types.SimpleNamespace(workdir=str(tmp_path), input_size=224)
-    folder, names = str(tmp_path / "saved"), ["?"] * 1000
-    export(model, folder, names, settings, float(THRESHOLDS[STORED]))
+    folder = str(tmp_path / ("lite" if write else "saved"))
+    threshold = float(THRESHOLDS[STORED])
+    export(model, folder, ["?"] * 1000, settings, threshold, write)
+    return folder
+
+
+def test_boxes_of_photographs(test_data, model, tmp_path):
+    folder = exported(model, tmp_path)
     loaded = tf.saved_model.load(folder)
     localize = loaded.signatures["serving_default"]
     boxes_above = tf.function(in_graph.boxes_above, reduce_retracing=True)
@@ -68,6 +80,34 @@ def test_boxes_of_photographs(test_data, test_weights, tmp_path):
     print(f"{compared} boxes of {len(paths)} pictures: {different} differ")
     # No kind of difference is known, ties and holes included.
     assert len(different) <= compared / 1000
+
+
+def test_tensorflow_lite_answers_the_same(test_data, model, tmp_path):
+    paths = sorted(test_data.glob("CUB_200_2011/images/*/*.jpg"))
+    paths = paths[:: len(paths) // 24]
+    images = tf.stack(
+        [
+            tf.image.resize(tf.io.decode_jpeg(path.read_bytes(), 3), (224, 224))
+            for path in paths
+        ]
+    )
+    images = tf.cast(tf.round(images), tf.uint8)
+    loaded = tf.saved_model.load(exported(model, tmp_path))
+    expected = loaded.signatures["images"](images=images)
+    folder = exported(model, tmp_path, writer())
+    interpreter = tf.lite.Interpreter(os.path.join(folder, FILE_NAME))
+    localize = interpreter.get_signature_runner("localize")
+    same_boxes = []
+    for index, image in enumerate(images.numpy()):
+        found = localize(images=image[None], class_id=np.int32([-1]))
+        assert found["class_id"] == expected["class_id"][index].numpy()
+        for name in ("probabilities", "heatmap"):
+            np.testing.assert_allclose(
+                found[name][0], expected[name][index], atol=1e-3
+            )
+        same_boxes.append((found["box"] == expected["box"][index]).all())
+    # Sums in another order can move a level by one.
+    assert np.mean(same_boxes) > 0.9
 
 
 def _size(path):

@@ -23,14 +23,6 @@ from adl_tf.training.trained import load_trained
 from adl_tf.training.workdir import locked
 
 
-@pytest.fixture
-def undisturbed(settings, tmp_path):
-    """A run of two epochs of three steps, with history and weights."""
-    run = settings(workdir=str(tmp_path / "undisturbed"))
-    train(run)
-    return run
-
-
 def assert_same_end(run, other):
     for first, second in zip(
         load_trained(run).get_weights(), load_trained(other).get_weights()
@@ -104,31 +96,29 @@ def damage(run, step, name):
 
 
 @pytest.mark.parametrize("name", ["model.weights.h5", "training.npz"])
-def test_damaged_checkpoint_is_skipped(settings, capsys, tmp_path, name):
-    run = settings()
-    train(run)
-    weights = load_trained(run).get_weights()
-    damage(run, "00000006", name)
-    assert "00000003" in checkpoints.latest_weights(run.workdir)
+def test_damaged_checkpoint_is_skipped(copied, capsys, name):
+    weights = load_trained(copied).get_weights()
+    damage(copied, "00000006", name)
+    assert "00000003" in checkpoints.latest_weights(copied.workdir)
     capsys.readouterr()
-    train(run)
+    train(copied)
     output = capsys.readouterr()
     assert f"00000006 is damaged: {name} is not as it was" in output.err
     assert "going on from step 3" in output.out
-    assert steps_of(run) == ["00000003", "00000006", "00000006.damaged"]
-    assert [row["step"] for row in history_of(run)] == ["3", "6"]
-    for first, second in zip(weights, load_trained(run).get_weights()):
+    assert steps_of(copied) == ["00000003", "00000006", "00000006.damaged"]
+    assert [row["step"] for row in history_of(copied)] == ["3", "6"]
+    for first, second in zip(weights, load_trained(copied).get_weights()):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
-def test_all_checkpoints_damaged(settings, undisturbed):
-    damage(undisturbed, "00000003", "training.npz")
+def test_all_checkpoints_damaged(copied):
+    damage(copied, "00000003", "training.npz")
     pathlib.Path(
-        undisturbed.workdir, "checkpoints", "00000006", "model.weights.h5"
+        copied.workdir, "checkpoints", "00000006", "model.weights.h5"
     ).unlink()
     with pytest.raises(DataError, match="all checkpoints in .* are damaged"):
-        train(undisturbed)
-    assert steps_of(undisturbed) == ["00000003", "00000006"]
+        train(copied)
+    assert steps_of(copied) == ["00000003", "00000006"]
 
 
 def test_rows_of_steps_that_come_again(tmp_path):
@@ -140,6 +130,7 @@ def test_rows_of_steps_that_come_again(tmp_path):
     history = History(str(tmp_path), 3)
     row = {"epoch": 2, "step": 6, "loss": 0.2, "accuracy": 80.0}
     row |= {"learning_rate": 0.01, "images_per_second": 9.0, "seconds": 1.0}
+    row["input_wait"] = 2.0
     history.add(row)
     assert path.read_bytes() == (
         b"epoch,step,loss,accuracy,learning_rate\r\n"

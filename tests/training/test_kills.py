@@ -1,6 +1,6 @@
 """`kill -9` at any moment, the same command again: the same bits at the end.
 
-`ADL_TF_TEST_KILLS` sets how often training is killed (3).
+`ADL_TF_TEST_KILLS` sets how often training is killed (2).
 """
 
 import os
@@ -11,7 +11,10 @@ import time
 
 import pytest
 
-KILLS = int(os.environ.get("ADL_TF_TEST_KILLS", 3))
+KILLS = int(os.environ.get("ADL_TF_TEST_KILLS", 2))
+
+# Seconds; saving takes several times as long.
+POLL = 0.001
 
 
 def checkpoints_of(run):
@@ -52,7 +55,7 @@ def test_kills(settings, start_training, tmp_path):
         )
 
     undisturbed, killed = run("undisturbed"), run("killed")
-    finish(start_training(undisturbed))
+    at_its_ease = start_training(undisturbed)
     schedule = random.Random(0)
     found = []
     for _ in range(KILLS):
@@ -65,6 +68,7 @@ def test_kills(settings, start_training, tmp_path):
             new = set(checkpoints_of(killed)) - known
             if any(name.endswith(".partial") == saving for name in new):
                 break
+            time.sleep(POLL)
         time.sleep(delay)
         process.kill()
         process.communicate()
@@ -72,6 +76,7 @@ def test_kills(settings, start_training, tmp_path):
         found.append(checkpoints_of(killed)[-1])
     assert "going on from step" in finish(start_training(killed))
     print(found)
+    finish(at_its_ease)
     assert end_state(killed) == end_state(undisturbed)
 
     # And while it evaluates: as soon as the first file is there.
@@ -81,7 +86,7 @@ def test_kills(settings, start_training, tmp_path):
     process = start_training(killed, program=evaluate)
     first = pathlib.Path(killed.workdir, scored[0])
     while process.poll() is None and not first.exists():
-        pass
+        time.sleep(POLL)
     process.kill()
     finish(start_training(killed, program=evaluate))
     for name in scored:

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from adl_tf.errors import AdlTfError, DataError, UsageError
-from adl_tf.training import checkpoints, loop
+from adl_tf.training import checkpoints
 from adl_tf.training.loop import Trainer, train
 from adl_tf.training.strategy import make_strategy
 from adl_tf.training.trained import load_trained
@@ -23,18 +23,18 @@ def history_of(run):
         return list(csv.DictReader(file))
 
 
-def test_work_directory(settings):
-    run = settings()
-    train(run)
+def test_work_directory(undisturbed):
     for name in ("flags.cfg", "environment.json", "class_names.txt", "logs"):
-        assert os.path.exists(os.path.join(run.workdir, name))
-    assert os.listdir(os.path.join(run.workdir, "logs"))
-    assert [row["step"] for row in history_of(run)] == ["3", "6"]
-    assert sorted(os.listdir(os.path.join(run.workdir, "checkpoints"))) == [
+        assert os.path.exists(os.path.join(undisturbed.workdir, name))
+    assert os.listdir(os.path.join(undisturbed.workdir, "logs"))
+    assert [row["step"] for row in history_of(undisturbed)] == ["3", "6"]
+    assert sorted(
+        os.listdir(os.path.join(undisturbed.workdir, "checkpoints"))
+    ) == [
         "00000003",
         "00000006",
     ]
-    with open(os.path.join(run.workdir, "flags.cfg")) as file:
+    with open(os.path.join(undisturbed.workdir, "flags.cfg")) as file:
         lines = file.read().splitlines()
     assert "--num_classes=2" in lines
     assert "--batch_size=8" in lines
@@ -46,10 +46,8 @@ def test_learns(trained):
     assert float(rows[-1]["accuracy"]) > 90
 
 
-def test_goes_on_from_checkpoint(settings, tmp_path, monkeypatch):
-    whole = settings(workdir=str(tmp_path / "whole"))
-    train(whole)
-    broken = settings(workdir=str(tmp_path / "broken"))
+def test_goes_on_from_checkpoint(settings, undisturbed, monkeypatch):
+    broken = settings()
     save = checkpoints.save
 
     def save_and_stop(workdir, step, *arguments):
@@ -61,8 +59,8 @@ def test_goes_on_from_checkpoint(settings, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train(broken)
     monkeypatch.undo()
-    train(settings(workdir=broken.workdir))
-    for first, second in zip(weights_of(whole), weights_of(broken)):
+    train(settings())
+    for first, second in zip(weights_of(undisturbed), weights_of(broken)):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
@@ -198,16 +196,13 @@ def test_undecodable_picture_is_named(settings, data_dir, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(data_dir, copy)
     (copy / "train" / "7.png").write_bytes(b"not a picture")
-    for cache_bytes in (loop.pipeline.CACHE_BYTES, 0):
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            pytest.raises(DataError, match=r"train/7\.png"),
-        ):
-            patch.setattr(loop.pipeline, "CACHE_BYTES", cache_bytes)
+    for memory_budget in (2048, 0):
+        with pytest.raises(DataError, match=r"train/7\.png"):
             train(
                 settings(
                     data_dir=str(copy),
-                    workdir=str(tmp_path / f"run{cache_bytes}"),
+                    memory_budget=memory_budget,
+                    workdir=str(tmp_path / f"run{memory_budget}"),
                 )
             )
 

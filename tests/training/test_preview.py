@@ -13,7 +13,6 @@ from adl_tf.datasets.load import load_examples
 from adl_tf.localization.boxes import box_iou
 from adl_tf.reporting import drawing
 from adl_tf.training import preview
-from adl_tf.training.loop import train
 from adl_tf.training.preview import Preview, make_preview
 from adl_tf.training.trained import load_trained
 
@@ -49,10 +48,8 @@ def test_the_same_pictures_each_time(trained, examples):
     np.testing.assert_array_equal(made.draw(), made.draw())
 
 
-def test_every_epoch_has_its_pictures(settings):
-    run = settings(epochs=2)
-    train(run)
-    (path,) = glob.glob(os.path.join(run.workdir, "logs", "events*"))
+def test_every_epoch_has_its_pictures(undisturbed):
+    (path,) = glob.glob(os.path.join(undisturbed.workdir, "logs", "events*"))
     log = event_accumulator.EventAccumulator(path, {"tensors": 0})
     log.Reload()
     events = log.Tensors("heatmaps")

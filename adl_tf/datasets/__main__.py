@@ -1,0 +1,162 @@
+"""Checks a data set, and shows its pictures with their boxes.
+
+    python -m adl_tf.datasets --dataset=cub --data_dir=CUB_200_2011 --check
+    python -m adl_tf.datasets --dataset=cub --data_dir=CUB_200_2011 \\
+        --show=cub.html
+
+--check decodes every picture and lists what is wrong: pictures that cannot be
+read, odd boxes, pictures that several splits share, classes without pictures.
+The exit status is 1 if training or evaluation would stumble over something.
+--show writes one HTML file that needs no network: a sample of each split, and
+with --check what was found.
+"""
+
+import os
+
+from absl import flags as absl_flags
+
+from adl_tf import command, flags
+from adl_tf.errors import DataError, UsageError
+
+absl_flags.DEFINE_list(
+    "splits",
+    None,
+    "Splits to look at, each once, with commas between [train,test].",
+)
+absl_flags.DEFINE_bool("check", False, "Decode every picture.")
+absl_flags.DEFINE_string("show", None, "HTML file to write.")
+
+# Odd boxes and duplicates of which the name is printed.
+MAX_NAMED = 10
+
+
+def main(values):
+    if not values.check and not values.show:
+        raise UsageError("--check or --show=FILE.html is needed")
+    splits = values.splits or ["train", "test"]
+    if len(set(splits)) < len(splits):
+        raise UsageError(f"--splits={','.join(splits)} names a split twice")
+    settings = flags.settings(values)
+    if values.check:
+        command.load_tensorflow()
+    from adl_tf.datasets.check import problems
+    from adl_tf.datasets.load import load_examples
+
+    examples = {
+        split: load_examples(
+            settings.dataset,
+            settings.data_dir,
+            split,
+            settings.classes,
+            settings.boxes,
+        )
+        for split in splits
+    }
+    checked = _check(examples) if values.check else None
+    if checked:
+        print(as_text(checked))
+    if values.show:
+        from adl_tf.reporting.dataset_page import write_dataset_page
+
+        write_dataset_page(values.show, settings.dataset, examples, checked)
+        print(f"written: open {os.path.abspath(values.show)}")
+    found = problems(checked) if checked else []
+    if found:
+        raise DataError("; ".join(found))
+
+
+def _check(examples):
+    from tqdm import tqdm
+
+    from adl_tf.datasets.check import check_split
+
+    return [
+        check_split(
+            name,
+            split,
+            lambda items, count, name=name: tqdm(
+                items, f"checking {name}", count, leave=False, disable=None
+            ),
+        )
+        for name, split in examples.items()
+    ]
+
+
+def as_text(splits):
+    """What was found, as a table of counts and the names that belong to it.
+
+    Args:
+        splits: List of `CheckedSplit`.
+
+    Returns:
+        Text of several lines.
+    """
+    from adl_tf.datasets.check import ODD, counts, duplicates
+
+    shared = duplicates(splits)
+    rows = [("", *(split.name for split in splits)), *counts(splits, shared)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [
+        "  ".join(
+            (name.ljust(widths[0]), *map(str.rjust, cells, widths[1:]))
+        ).rstrip()
+        for name, *cells in rows
+    ]
+    for split in splits:
+        bad = [*split.unreadable, *split.bad_masks]
+        lines += _listed(
+            f"{split.name}, cannot be read",
+            [f"{path}: {error}" for path, error in bad],
+            limit=None,
+        )
+        names = split.examples.image_ids
+        for kind in ODD:
+            found = [names[place] for place in split.odd_boxes[kind]]
+            lines += _listed(f"{split.name}, {kind}", found)
+        found = [names[place] for place in split.without_box]
+        lines += _listed(f"{split.name}, without a box", found)
+        examples = split.examples
+        without = set(range(examples.num_classes)) - set(examples.labels)
+        lines += _listed(
+            f"{split.name}, classes without pictures",
+            [examples.class_names[number] for number in sorted(without)],
+        )
+    lines += _listed(
+        "the same picture",
+        [
+            " = ".join(_described(splits[number], place) for number, place in g)
+            for g in shared
+        ],
+    )
+    return "\n".join(lines)
+
+
+def _described(split, place):
+    examples = split.examples
+    name = examples.class_names[examples.labels[place]]
+    return f"{split.name} {examples.image_ids[place]} ({name})"
+
+
+def _listed(heading, items, limit=MAX_NAMED):
+    if not items:
+        return []
+    lines = ["", f"{heading}:", *(f"  {item}" for item in items[:limit])]
+    if limit and len(items) > limit:
+        lines.append(f"  and {len(items) - limit} more")
+    return lines
+
+
+if __name__ == "__main__":
+    command.run(
+        main,
+        "adl_tf.datasets",
+        (
+            "dataset",
+            "data_dir",
+            "classes",
+            "boxes",
+            "splits",
+            "check",
+            "show",
+        ),
+    )

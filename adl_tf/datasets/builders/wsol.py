@@ -1,0 +1,156 @@
+"""What the TFDS builders share: features, and examples from our readers."""
+
+import cv2
+import numpy as np
+import tensorflow_datasets as tfds
+
+from adl_tf.datasets.picture_sizes import picture_sizes
+from adl_tf.errors import DataError
+
+SPLITS = ("train", "val", "test")
+
+
+def wsol_features(label, masks=False):
+    """Features of a data set of pictures, classes and boxes or masks.
+
+    Args:
+        label: `tfds.features.ClassLabel`.
+        masks: Whether the objects are given as masks.
+
+    Returns:
+        `tfds.features.FeaturesDict` of
+
+        - `image`: the file as it is,
+        - `file_name`: its path in the data set,
+        - `label`,
+        - `size`: width and height that the boxes refer to,
+        - `objects`: for each box `bbox`, which is TFDS's (y0, x0, y1, x1 as
+          fractions, cut at the edge), and `pixels`, which is x0, y0, x1, y1
+          as annotated,
+        - with masks: `segmentation_mask`, 255 where the object is, and
+          `ignore_mask`, 255 at pixels that do not count. A picture without
+          has a mask of one pixel, 0.
+    """
+    mask = {"shape": (None, None, 1), "encoding_format": "png"}
+    return tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(encoding_format="jpeg"),
+            "file_name": tfds.features.Text(),
+            "label": label,
+            "size": tfds.features.Tensor(shape=(2,), dtype=np.int32),
+            "objects": tfds.features.Sequence(
+                {
+                    "bbox": tfds.features.BBoxFeature(),
+                    "pixels": tfds.features.Tensor(
+                        shape=(4,), dtype=np.float32
+                    ),
+                }
+            ),
+        }
+        | (
+            {
+                "segmentation_mask": tfds.features.Image(**mask),
+                "ignore_mask": tfds.features.Image(**mask),
+            }
+            if masks
+            else {}
+        )
+    )
+
+
+def metadata_splits(root):
+    """The splits that a folder describes.
+
+    Args:
+        root: `epath.Path` of the folder that `data/<name>/prepare.py` made.
+
+    Returns:
+        List of `train`, `val` and `test`, or some of them.
+
+    Raises:
+        DataError: If there is none.
+    """
+    folder = root / "metadata"
+    found = [split for split in SPLITS if (folder / split).is_dir()]
+    if not found:
+        raise DataError(
+            f"{folder} has no folder {', '.join(SPLITS)}: give the folder that "
+            "data/<name>/prepare.py made as --manual_dir"
+        )
+    return found
+
+
+def wsol_examples(examples, masks=False):
+    """Yields what TFDS writes to disk.
+
+    Args:
+        examples: `Examples`.
+        masks: As for `wsol_features`.
+
+    Yields:
+        Tuples of the name of a picture and a dictionary of its features.
+    """
+    sizes = examples.sizes
+    if sizes is None:
+        sizes = picture_sizes(examples.paths)
+    for index, image_id in enumerate(examples.image_ids):
+        features = {
+            "image": examples.paths[index],
+            "file_name": image_id,
+            "label": int(examples.labels[index]),
+            "size": sizes[index].astype(np.int32),
+            "objects": [
+                {"bbox": relative_box(box, sizes[index]), "pixels": box}
+                for box in examples.boxes[index]
+            ],
+        }
+        if masks:
+            paths = examples.masks[index] if examples.masks else ()
+            ignored = examples.ignored[index] if examples.ignored else ""
+            features["segmentation_mask"] = merged_masks(paths)
+            features["ignore_mask"] = merged_masks([ignored] if ignored else ())
+        yield image_id, features
+
+
+def relative_box(box, size):
+    """A box as TFDS has it.
+
+    Args:
+        box: x0, y0, x1, y1 in pixels.
+        size: Width and height in pixels.
+
+    Returns:
+        `tfds.features.BBox`, cut at the edge of the picture.
+    """
+    x0, y0, x1, y1 = np.clip(np.divide(box, (*size, *size)), 0, 1).tolist()
+    return tfds.features.BBox(ymin=y0, xmin=x0, ymax=y1, xmax=x1)
+
+
+def merged_masks(paths):
+    """The union of masks.
+
+    Args:
+        paths: Paths of pictures whose pixels above 0 are meant. Should their
+            sizes differ, the others are stretched to the largest.
+
+    Returns:
+        uint8 array `(height, width, 1)` of 0 and 255; `(1, 1, 1)` without a
+        path.
+
+    Raises:
+        DataError: If a file cannot be read.
+    """
+    masks = []
+    for path in paths:
+        mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
+        if mask is None:
+            raise DataError(f"mask {path} cannot be read")
+        masks.append(mask)
+    if not masks:
+        return np.zeros((1, 1, 1), np.uint8)
+    height, width = max((mask.shape for mask in masks), key=np.prod)
+    union = np.zeros((height, width), bool)
+    for mask in masks:
+        nearest = cv2.INTER_NEAREST
+        union |= cv2.resize(mask, (width, height), interpolation=nearest) > 0
+    return union[..., np.newaxis].astype(np.uint8) * 255

@@ -1,0 +1,297 @@
+"""What is wrong with a data set: pictures, boxes, duplicates, classes."""
+
+import collections
+import dataclasses
+import functools
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from adl_tf.datasets.examples import Examples, read_bytes
+
+# Share of its picture below which a box is tiny.
+TINY = 0.001
+# Pictures that are given to the threads at a time.
+_BATCH = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodedPicture:
+    """What decoding a picture told.
+
+    Attributes:
+        size: Width and height in pixels, or `None` if it cannot be decoded.
+        error: Why not, or empty text.
+        digest: Bytes that pictures with equal pixels have in common.
+    """
+
+    size: tuple[int, int] | None = None
+    error: str = ""
+    digest: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckedSplit:
+    """A split of which every picture was decoded.
+
+    Attributes:
+        name: Name of the split.
+        examples: `Examples`.
+        pictures: List of n `DecodedPicture`.
+        bad_masks: List of tuples of the path of a mask and why it cannot be
+            decoded.
+    """
+
+    name: str
+    examples: Examples
+    pictures: list[DecodedPicture]
+    bad_masks: list[tuple[str, str]]
+
+    @property
+    def unreadable(self):
+        """Tuples of the path of a picture and why it cannot be decoded."""
+        return [
+            (path, picture.error)
+            for path, picture in zip(self.examples.paths, self.pictures)
+            if picture.error
+        ]
+
+    @property
+    def without_box(self):
+        """Places of the pictures that answers cannot be compared with.
+
+        They have no box where others have, or no mask where others have
+        masks; none, if the split has neither and is not for scoring.
+        """
+        needed = self.examples.boxes
+        if not any(len(each) for each in needed):
+            needed = self.examples.masks or ()
+        return [place for place, each in enumerate(needed) if not len(each)]
+
+    @functools.cached_property
+    def odd_boxes(self):
+        """Dictionary from a kind to the places of pictures with such boxes."""
+        found = {kind: [] for kind in ODD}
+        for place, boxes in enumerate(self.examples.boxes):
+            size = self.pictures[place].size
+            annotated = self.examples.sizes
+            annotated = size if annotated is None else annotated[place]
+            if not len(boxes) or annotated is None:
+                continue
+            for kind, is_odd in ODD.items():
+                if is_odd(boxes, annotated, size):
+                    found[kind].append(place)
+        return found
+
+
+def _other_size(_, annotated, size):
+    """Of other proportions than the file, as a picture that lies on its side.
+
+    A pixel more or less is rounding.
+    """
+    if size is None:
+        return False
+    (width, height), (file_width, file_height) = annotated, size
+    return abs(width * file_height / file_width - height) > 1
+
+
+def _tiny(boxes, annotated, _):
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=1)
+    return np.any(areas < TINY * annotated[0] * annotated[1])
+
+
+ODD = {
+    "a box over the edge": lambda boxes, annotated, _: (
+        np.any(boxes[:, :2] < 0) or np.any(boxes[:, 2:] > annotated)
+    ),
+    "a box wholly outside": lambda boxes, annotated, _: (
+        np.any(boxes[:, :2] >= annotated) or np.any(boxes[:, 2:] < 0)
+    ),
+    "an empty box": lambda boxes, *_: np.any(boxes[:, :2] == boxes[:, 2:]),
+    "a tiny box": _tiny,
+    "a box given twice": lambda boxes, *_: (
+        len(np.unique(boxes, axis=0)) < len(boxes)
+    ),
+    "a box for a picture of another shape": _other_size,
+}
+
+
+def check_split(name, examples, progress):
+    """Decodes every picture and every mask of a split, on all processors.
+
+    Args:
+        name: Name of the split.
+        examples: `Examples`.
+        progress: Function that wraps an iterable and shows how far it is; it
+            is given the iterable and the number of items.
+
+    Returns:
+        `CheckedSplit`.
+    """
+    count = len(examples)
+    stretches = examples.stretches
+    pictures = zip(
+        examples.paths, [None] * count if stretches is None else stretches
+    )
+    masks = {
+        (mask, None) if isinstance(mask, str) else (mask.path, mask.stretch)
+        for group in (*(examples.masks or ()), examples.ignored or ())
+        for mask in group
+        if mask
+    }
+    masks = sorted(masks, key=str)
+    places = [*pictures, *masks]
+    decoded = list(progress(_decode_all(places), len(places)))
+    return CheckedSplit(
+        name=name,
+        examples=examples,
+        pictures=decoded[:count],
+        bad_masks=[
+            (path, mask.error)
+            for (path, _), mask in zip(masks, decoded[count:])
+            if mask.error
+        ],
+    )
+
+
+def duplicates(splits):
+    """Pictures that are there more than once.
+
+    Args:
+        splits: List of `CheckedSplit`.
+
+    Returns:
+        List of groups, each a list of tuples (number of the split, place in
+        it) of pictures whose pixels are equal, and those with the most splits
+        first.
+    """
+    groups = collections.defaultdict(list)
+    for number, split in enumerate(splits):
+        for place, picture in enumerate(split.pictures):
+            if not picture.error:
+                groups[picture.digest].append((number, place))
+    found = [group for group in groups.values() if len(group) > 1]
+    return sorted(found, key=lambda group: -len({split for split, _ in group}))
+
+
+def counts(splits, shared):
+    """Rows of numbers, one column a split.
+
+    Args:
+        splits: List of `CheckedSplit`.
+        shared: What `duplicates` returned.
+
+    Returns:
+        List of tuples: a name, and text for each split.
+    """
+
+    def a_class(split):
+        examples = split.examples
+        each = np.bincount(examples.labels, minlength=examples.num_classes)
+        return f"{min(each, default=0)}-{max(each, default=0)}"
+
+    def repeated(split, across):
+        number = splits.index(split)
+        return sum(
+            len({other for other, _ in group}) > 1 or not across
+            for group in shared
+            for other, _ in group
+            if other == number
+        )
+
+    rows = {
+        "pictures": lambda split: len(split.examples),
+        "cannot be read": lambda split: len(split.unreadable),
+        "classes": lambda split: split.examples.num_classes,
+        "pictures a class": a_class,
+        "boxes": lambda split: sum(map(len, split.examples.boxes)),
+        "without a box": lambda split: len(split.without_box),
+        **{
+            f"with {kind}": lambda split, kind=kind: len(split.odd_boxes[kind])
+            for kind in ODD
+        },
+        "pictures given twice": lambda split: repeated(split, False),
+        "also in another split": lambda split: repeated(split, True),
+    }
+    return [
+        (name, *(_text(count(split)) for split in splits))
+        for name, count in rows.items()
+    ]
+
+
+def _text(count):
+    return count if isinstance(count, str) else f"{count:,}"
+
+
+def problems(splits):
+    """What training or evaluation would stumble over.
+
+    Args:
+        splits: List of `CheckedSplit`.
+
+    Returns:
+        List of text, one a problem.
+    """
+    found = []
+    for split in splits:
+        if not len(split.examples):
+            found.append(f"{split.name} has no pictures")
+        if split.unreadable:
+            found.append(
+                f"{_counted(split.unreadable, 'picture')} of {split.name} "
+                "cannot be read"
+            )
+        if split.bad_masks:
+            found.append(
+                f"{_counted(split.bad_masks, 'mask')} of {split.name} cannot "
+                "be read"
+            )
+        # Training needs no boxes.
+        if split.without_box and not split.name.startswith("train"):
+            found.append(
+                f"{_counted(split.without_box, 'picture')} of {split.name} "
+                "without a box, which evaluation needs"
+            )
+    names = {tuple(split.examples.class_names) for split in splits}
+    if len(names) > 1:
+        found.append("the splits have different classes")
+    return found
+
+
+def _counted(items, noun):
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+
+
+def _decode_all(places):
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for start in range(0, len(places), _BATCH):
+            batch = places[start : start + _BATCH]
+            yield from pool.map(lambda place: decode_picture(*place), batch)
+
+
+def decode_picture(path, stretch=None):
+    """Decodes a picture as the pipeline of training does.
+
+    Args:
+        path: File that holds it.
+        stretch: Its first byte there and number of bytes, or `None` for the
+            whole file.
+
+    Returns:
+        `DecodedPicture`.
+    """
+    import tensorflow as tf
+
+    from adl_tf.datasets.pipeline import decode, reason
+
+    try:
+        pixels = decode(read_bytes(path, stretch)).numpy()
+    except OSError as error:
+        return DecodedPicture(error=error.strerror or str(error))
+    except tf.errors.OpError as error:
+        return DecodedPicture(error=reason(error))
+    height, width = pixels.shape[:2]
+    digest = hashlib.blake2b(pixels, digest_size=16, salt=b"%d" % width)
+    return DecodedPicture(size=(width, height), digest=digest.digest())

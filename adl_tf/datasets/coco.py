@@ -1,0 +1,224 @@
+"""Detection data in the format of COCO, for classifiers that know one class.
+
+    annotations/instances_<split>2017.json, instances_<split>.json, <split>.json
+    <split>/_annotations.coco.json
+    pictures: beside it, in the data folder, in <split>2017/ or <split>/, or in
+    images/ or a folder of that name there
+
+A picture counts if all its objects are of one class, which is its label; crowds
+are no objects. Others have no label or several, and are left out.
+"""
+
+import json
+import os
+import re
+import sys
+
+import numpy as np
+
+from adl_tf.datasets.examples import Examples
+from adl_tf.errors import DataError
+
+SOURCE = (
+    "a folder in COCO's layout holds annotations/instances_<split>.json and "
+    "the pictures (see data/README.md)"
+)
+# No control characters and no halves of a surrogate pair, but something.
+_LINE = r"\s*[^\s\x00-\x1f\x7f\ud800-\udfff][^\x00-\x1f\x7f\ud800-\udfff]*"
+
+
+def coco(data_dir, split):
+    """Reads a folder in COCO's layout.
+
+    Args:
+        data_dir: Folder with annotations and pictures.
+        split: Name of the split. `"test"` is `"val"` where only that has
+            annotations, as in COCO.
+
+    Returns:
+        `Examples` of the pictures that show one class; classes are numbered in
+        the order of their ids. Boxes are x, y, x + width, y + height, as
+        annotated. How many pictures were left out goes to the standard error.
+
+    Raises:
+        DataError: If a file is missing or malformed.
+    """
+    path, stem = _annotations(data_dir, split)
+    classes, pictures, objects = read_coco(path)
+    numbers = {identity: number for number, identity in enumerate(classes)}
+    used, labels, several, none = [], [], 0, 0
+    for identity in pictures:
+        found = {category for category, _ in objects[identity]}
+        if len(found) == 1:
+            used.append(identity)
+            labels.append(numbers[found.pop()])
+        elif found:
+            several += 1
+        else:
+            none += 1
+    if several or none:
+        print(
+            f"{path}: {len(used)} of {len(pictures)} pictures show objects of "
+            f"one class; left out: {several} with several classes, {none} "
+            "without an object",
+            file=sys.stderr,
+        )
+    if not used:
+        raise DataError(f"{path}: no picture shows objects of one class only")
+    names = [pictures[identity][0] for identity in used]
+    folder = _picture_folder(data_dir, path, stem, names[0])
+    examples = Examples(
+        image_ids=names,
+        paths=[os.path.join(folder, name) for name in names],
+        labels=np.array(labels, np.int32),
+        boxes=[
+            np.array([box for _, box in objects[identity]], np.float32)
+            for identity in used
+        ],
+        class_names=list(classes.values()),
+        sizes=np.array([pictures[identity][1] for identity in used]),
+    )
+    examples.check_files(SOURCE)
+    return examples
+
+
+def read_coco(path):
+    """Reads the annotations of a split.
+
+    Args:
+        path: JSON file.
+
+    Returns:
+        Tuple of three dictionaries by ids: names of classes, in the order of
+        the ids; file name and (width, height) of pictures, in the file's
+        order; lists of (id of the class, (x0, y0, x1, y1)) of the objects of
+        each picture, without crowds.
+
+    Raises:
+        DataError: If the file is not of this format. It says which entry of
+            which list is to blame.
+    """
+    content = _json(path)
+    classes, pictures, objects, file_names = {}, {}, {}, set()
+    for entry in _entries(path, content, "categories"):
+        identity, name = entry.whole("id"), entry.text("name")
+        if identity in classes:
+            raise entry.bad(f"id {identity} given twice")
+        classes[identity] = name
+    for entry in _entries(path, content, "images"):
+        identity, name = entry.whole("id"), entry.text("file_name")
+        if identity in pictures or name in file_names:
+            raise entry.bad(f"picture {identity}, '{name}', given twice")
+        size = entry.whole("width"), entry.whole("height")
+        if min(size) < 1:
+            raise entry.bad("a picture without pixels")
+        pictures[identity] = name, size
+        objects[identity] = []
+        file_names.add(name)
+    for entry in _entries(path, content, "annotations"):
+        picture, category = entry.whole("image_id"), entry.whole("category_id")
+        if picture not in pictures:
+            raise entry.bad(f"no picture has the id {picture}")
+        if category not in classes:
+            raise entry.bad(f"no category has the id {category}")
+        if entry.fields.get("iscrowd") not in (None, 0, 1):
+            raise entry.bad("iscrowd is neither 0 nor 1")
+        if not entry.fields.get("iscrowd"):
+            objects[picture].append((category, entry.box("bbox")))
+    return dict(sorted(classes.items())), pictures, objects
+
+
+class _Entry:
+    """One entry of a list, and the errors that name it."""
+
+    def __init__(self, place, fields):
+        self._place = place
+        if not isinstance(fields, dict):
+            raise self.bad("an object in braces expected")
+        self.fields = fields
+
+    def bad(self, reason):
+        return DataError(f"{self._place}: {reason}")
+
+    def whole(self, name):
+        value = self.fields.get(name)
+        if type(value) is not int or abs(value) >= 2**63:
+            raise self.bad(f"{name} is not a whole number")
+        return value
+
+    def text(self, name):
+        value = self.fields.get(name)
+        # class_names.txt, which training writes, has a line for each.
+        if not isinstance(value, str) or not re.fullmatch(_LINE, value):
+            raise self.bad(f"{name} is not a line of text")
+        return value
+
+    def box(self, name):
+        values = self.fields.get(name)
+        if not (
+            isinstance(values, list)
+            and len(values) == 4
+            and all(type(value) in (int, float) for value in values)
+            and all(abs(value) < 1e9 for value in values)  # not NaN
+        ):
+            raise self.bad(f"{name} is not x, y, width, height")
+        x, y, width, height = values
+        if width < 0 or height < 0:
+            raise self.bad("a box that ends before it begins")
+        return x, y, x + width, y + height
+
+
+def _entries(path, content, name):
+    entries = content.get(name)
+    if not isinstance(entries, list):
+        raise DataError(f"{path}: no list '{name}'; {SOURCE}")
+    for place, fields in enumerate(entries):
+        yield _Entry(f"{path}: {name}[{place}]", fields)
+
+
+def _json(path):
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            content = json.load(file)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}: {error.msg}") from None
+    except RecursionError:
+        raise DataError(f"{path}: brackets in too many brackets") from None
+    except ValueError as error:  # of its encoding, or of a huge number
+        raise DataError(f"{path}: {error}") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: an object in braces expected")
+    return content
+
+
+def _annotations(data_dir, split):
+    """Path of the annotations, and the name of the split in its file."""
+    for name in (split, "val") if split == "test" else (split,):
+        for stem in (name, f"{name}2017", f"{name}2014"):
+            for place in (
+                f"annotations/instances_{stem}.json",
+                f"annotations/{stem}.json",
+                f"{stem}/_annotations.coco.json",
+            ):
+                path = os.path.join(data_dir, place)
+                if os.path.isfile(path):
+                    return path, stem
+    expected = os.path.join(data_dir, f"annotations/instances_{split}.json")
+    raise DataError(f"no file {expected}; {SOURCE}")
+
+
+def _picture_folder(data_dir, path, stem, name):
+    """The first of the usual folders that holds a picture."""
+    folders = (
+        os.path.dirname(path),
+        data_dir,
+        os.path.join(data_dir, stem),
+        os.path.join(data_dir, "images"),
+        os.path.join(data_dir, "images", stem),
+    )
+    for folder in folders:
+        if os.path.isfile(os.path.join(folder, name)):
+            return folder
+    raise DataError(
+        f"picture {name} of {path} is in none of {', '.join(folders)}; {SOURCE}"
+    )

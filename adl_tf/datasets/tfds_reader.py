@@ -1,0 +1,253 @@
+"""Any data set of TensorFlow Datasets (TFDS) that has been prepared.
+
+Its pictures stay where they are, encoded, in files of many records: one pass
+over the records notes where each begins, its label and its boxes. From then on
+they are read like pictures that have a file each, in any order.
+
+Features are found by what they are:
+
+- the picture: `image`;
+- its class: `label`; or `labels`, of several objects (`voc`): pictures whose
+  objects are all of one class have that class, others are left out;
+- its boxes: `bbox` or another feature of one box (the head's of
+  `oxford_iiit_pet`), or `objects/bbox`; where there are `objects/pixels` and
+  `size`, as in the data sets of `adl_tf.datasets.builders`, those, which are
+  not cut at the edge of the picture;
+- its mask: `segmentation_mask`, see `MASKS`, and `ignore_mask` of pixels that
+  do not count; a mask of one pixel is none;
+- its name: `file_name` or `image/filename`, else file and number of the record.
+"""
+
+import io
+import os
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tqdm import tqdm
+
+from adl_tf.datasets.examples import Examples, Mask
+from adl_tf.errors import DataError, UsageError
+
+# Levels of the object, and of what does not count. The masks of
+# caltech_birds2011 are shares of the people who marked a pixel; of
+# oxford_iiit_pet 1 is the animal, 2 the rest and 3 the border between.
+MASKS = {
+    "caltech_birds2011": ((128, 255), None),
+    "oxford_iiit_pet": ((1, 1), (3, 3)),
+}
+ANY_MASK = ((1, 255), None)
+
+# TFDS stores boxes as float32 shares of the sides. Thousandths of a pixel are
+# less than any annotation tells and more than float32 loses.
+DECIMALS = 3
+
+# Around each record of a TFRecord file: its length with a checksum in front,
+# and another checksum.
+_FRONT, _BACK = 12, 4
+
+
+def tfds_examples(name, data_dir, split):
+    """Reads one split of a data set that TFDS has prepared.
+
+    Args:
+        name: Such as `"caltech_birds2011"`, `"voc/2007"` or
+            `"imagenet2012:5.1.0"`.
+        data_dir: TFDS's folder of all data sets, or `None` for its own.
+        split: `"train"`, or a part as TFDS writes it: `"train[:90%]"`.
+
+    Returns:
+        `Examples`. Boxes are in pixels, x0, y0, x1, y1, rounded to
+        thousandths.
+
+    Raises:
+        DataError: If it is not prepared, or has no pictures or labels.
+        UsageError: If it has no such split.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = _builder(name, data_dir)
+    features = dict(builder.info.features.items())
+    if not isinstance(features.get("image"), tfds.features.Image):
+        raise DataError(f"tfds:{name} has no feature 'image' of pictures")
+    if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
+        raise DataError(
+            f"tfds:{name} is stored as {builder.info.file_format.value}: "
+            "prepare it with --file_format=tfrecord"
+        )
+    label_name, class_names = _classes(name, features)
+    box_name = _box_feature(features)
+    id_name = next(
+        (key for key in ("file_name", "image/filename") if key in features),
+        None,
+    )
+    object_levels, ignored_levels = MASKS.get(builder.info.name, ANY_MASK)
+    mask_features = [
+        ("segmentation_mask", object_levels, masks := []),
+        ("segmentation_mask", ignored_levels, ignored := []),
+        ("ignore_mask", ANY_MASK[0], ignored),
+    ]
+    mask_features = [
+        each for each in mask_features if each[0] in features and each[1]
+    ]
+
+    image_ids, paths, stretches, labels, boxes, sizes = [], [], [], [], [], []
+    left_out = 0
+    records = _records(builder, split)
+    for path, begin, number, record in records:
+        values = tf.train.Example.FromString(record).features.feature
+        classes = values[label_name].int64_list.value
+        if len(classes) != 1:
+            left_out += 1
+            continue
+
+        def stretch(encoded, begin=begin, record=record):
+            return begin + record.find(encoded), len(encoded)
+
+        (encoded,) = values["image"].bytes_list.value
+        labels.append(classes[0])
+        paths.append(path)
+        stretches.append(stretch(encoded))
+        own_name = f"{os.path.basename(path)}/{number}"
+        if id_name:
+            own_name = values[id_name].bytes_list.value[0].decode()
+        image_ids.append(own_name)
+        if box_name == "objects/pixels":
+            sizes.append(values["size"].int64_list.value)
+            pixels = values[box_name].float_list.value
+            boxes.append(np.array(pixels, np.float32).reshape(-1, 4))
+        elif box_name:
+            try:
+                sizes.append(_size(encoded))
+            except OSError as error:
+                raise DataError(
+                    f"picture {own_name} in {path} cannot be read"
+                ) from error
+            shares = values[box_name].float_list.value
+            boxes.append(_in_pixels(shares, sizes[-1]))
+        for key, levels, found in mask_features:
+            (encoded,) = values[key].bytes_list.value
+            none = _size(encoded) == (1, 1)
+            found.append("" if none else Mask(path, stretch(encoded), levels))
+    if left_out:
+        print(
+            f"tfds:{name}: {left_out} pictures of no class or of several are "
+            "left out"
+        )
+    if len(set(image_ids)) < len(image_ids):
+        raise DataError(f"tfds:{name} has two pictures of one name")
+    if labels and min(labels) < 0:
+        raise DataError(f"tfds:{name} has no labels in the split {split}")
+    nothing = np.zeros((0, 4), np.float32)
+    return Examples(
+        image_ids=image_ids,
+        paths=paths,
+        labels=np.array(labels, np.int32),
+        boxes=boxes if box_name else [nothing] * len(labels),
+        class_names=class_names,
+        sizes=np.array(sizes, int).reshape(-1, 2) if box_name else None,
+        masks=[(mask,) if mask else () for mask in masks]
+        if any(masks)
+        else None,
+        ignored=ignored if any(ignored) else None,
+        stretches=np.array(stretches, np.int64).reshape(-1, 2),
+    )
+
+
+def _builder(name, data_dir):
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import read_only_builder
+
+    try:
+        return read_only_builder.builder_from_files(name, data_dir=data_dir)
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        folder = data_dir or "~/tensorflow_datasets"
+        raise DataError(
+            f"tfds:{name} is not prepared in {folder}: run "
+            f"tfds build {name} --data_dir={folder}, or give the folder where "
+            "it is as --data_dir"
+        ) from error
+
+
+def _classes(name, features):
+    """Name of the feature of the label, and names of its classes."""
+    import tensorflow_datasets as tfds
+
+    label = features.get("label")
+    if isinstance(label, tfds.features.ClassLabel):
+        return "label", list(label.names)
+    several = getattr(features.get("labels"), "feature", None)
+    if isinstance(several, tfds.features.ClassLabel):
+        return "labels", list(several.names)
+    raise DataError(
+        f"tfds:{name} has neither 'label' nor 'labels' with classes: it has "
+        f"{', '.join(features)}"
+    )
+
+
+def _box_feature(features):
+    """Name of the boxes in a record, or `None`."""
+    import tensorflow_datasets as tfds
+
+    single = [
+        key
+        for key, feature in features.items()
+        if isinstance(feature, tfds.features.BBoxFeature)
+    ]
+    if single:
+        return "bbox" if "bbox" in single else single[0]
+    objects = getattr(features.get("objects"), "feature", {})
+    if "pixels" in objects and "size" in features:
+        return "objects/pixels"
+    return "objects/bbox" if "bbox" in objects else None
+
+
+def _records(builder, split):
+    """Yields path, place of the record's first byte, its number and bytes."""
+    splits = builder.info.splits
+    try:
+        chosen = splits[split]
+        instructions = chosen.file_instructions
+    except (KeyError, ValueError) as error:
+        raise UsageError(
+            f"tfds:{builder.info.full_name} has no split '{split}': it has "
+            f"{', '.join(splits)}, and parts such as train[:90%]"
+        ) from error
+    bar = tqdm(
+        total=chosen.num_examples,
+        desc=f"finding pictures of {split}",
+        leave=False,
+        disable=None,
+    )
+    with bar:
+        for instruction in instructions:
+            first, count = instruction.skip, instruction.take
+            path, begin = os.fspath(instruction.filename), 0
+            dataset = tf.data.TFRecordDataset(path)
+            if count >= 0:
+                dataset = dataset.take(first + count)
+            try:
+                for number, record in enumerate(dataset.as_numpy_iterator()):
+                    if number >= first:
+                        yield path, begin + _FRONT, number, record
+                        bar.update()
+                    begin += _FRONT + len(record) + _BACK
+            except tf.errors.OpError as error:
+                raise DataError(
+                    f"{path} is missing or damaged: prepare tfds:"
+                    f"{builder.info.full_name} again"
+                ) from error
+
+
+def _size(encoded):
+    """Width and height of a picture, without decoding it."""
+    with Image.open(io.BytesIO(encoded)) as picture:
+        return picture.size
+
+
+def _in_pixels(shares, size):
+    """Boxes `(n, 4)` in pixels, without those that TFDS writes for none."""
+    shares = np.array(shares, np.float64).reshape(-1, 4)
+    shares = shares[shares.any(axis=1)][:, [1, 0, 3, 2]]
+    pixels = np.round(shares * np.tile(size, 2), DECIMALS)
+    return pixels.astype(np.float32)

@@ -1,0 +1,84 @@
+"""Where would ADL hide? Looks at layers before anything is trained.
+
+    python -m experiments.positions --backbone=mobilenet_v1 --dataset=cub \\
+        --data_dir=CUB_200_2011 --layers='conv_pw_.*_relu'
+
+ADL hides what is close to the largest self-attention of a layer. That is worth
+something where this is on the object. In some networks it is at the border of
+the picture, which padding makes stand out. For each layer: the share of the
+places of its map that are at the border, the share of the test pictures whose
+strongest place is there, and the share of the map that ADL would hide.
+--workdir looks at a trained run instead.
+"""
+
+import os
+
+from absl import flags as absl_flags
+
+from adl_tf import command, flags
+from adl_tf.errors import UsageError
+
+absl_flags.DEFINE_string(
+    "layers", None, "Names with commas between, or one regular expression."
+)
+absl_flags.DEFINE_integer(
+    "images", 200, "Test pictures to look at, spread over the set.", 1
+)
+
+
+def main(values):
+    if not values.layers:
+        raise UsageError(
+            "--layers is needed; python -m adl_tf.models lists them"
+        )
+    command.load_tensorflow()
+    from adl_tf.datasets.load import load_examples
+    from adl_tf.methods.settings import assemble_from_settings
+    from adl_tf.training.checkpoints import latest_weights
+    from experiments.attention import attention_places
+
+    settings = flags.settings(values)
+    examples = load_examples(
+        settings.dataset, settings.data_dir, "test", settings.classes
+    )
+    if settings.num_classes is None:
+        settings.num_classes = examples.num_classes
+    weights = settings.weights
+    if settings.workdir:
+        weights = latest_weights(settings.workdir) or weights
+    settings.method = "cam"
+    objective, backbone, _ = assemble_from_settings(settings, weights=weights)
+    gamma = settings.adl_gamma or backbone.adl_gamma
+    rows = attention_places(
+        objective.model, values.layers, examples, settings, gamma, values.images
+    )
+    source = settings.workdir or os.path.basename(weights)
+    print(f"{settings.backbone}, {source}, gamma {gamma:g}")
+    print(f"{'layer':24}  map      border  strongest there  hidden")
+    for row in rows:
+        print(
+            f"{row['layer']:24}  {row['height']:>3}x{row['width']:<3}"
+            f"  {row['border']:>5.1f}%  {row['strongest_at_border']:>14.1f}%"
+            f"  {row['hidden']:>5.1f}%"
+        )
+
+
+if __name__ == "__main__":
+    command.run(
+        main,
+        "experiments.positions",
+        (
+            "backbone",
+            "weights",
+            "workdir",
+            "dataset",
+            "data_dir",
+            "classes",
+            "layers",
+            "images",
+            "adl_gamma",
+            "input_size",
+            "resize_size",
+        ),
+        from_workdir=True,
+    )

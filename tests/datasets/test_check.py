@@ -1,0 +1,235 @@
+"""`python -m adl_tf.datasets` on a folder of damaged pictures."""
+
+import io
+import os
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adl_tf.datasets import pipeline
+from adl_tf.datasets.check import check_split, counts, duplicates, problems
+from adl_tf.datasets.load import load_examples
+from adl_tf.errors import DataError
+from adl_tf.training.loop import train
+
+HOSTILE = "<script>alert(1)</script> & {{ 7 * 7 }}"
+
+
+def encoded(kind, seed=0, mode="RGB", size=(24, 18)):
+    random = np.random.default_rng(seed)
+    file = io.BytesIO()
+    if mode == "I;16":
+        pixels = random.integers(0, 2**16, size[::-1], np.uint16)
+        picture = Image.fromarray(pixels)
+    else:
+        count = size[0] * size[1] * len(mode)
+        picture = Image.frombytes(mode, size, random.bytes(count))
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+def huge():
+    """A PNG file of some hundred bytes that claims 60,000 x 60,000 pixels."""
+
+    def chunk(name, data):
+        check = zlib.crc32(name + data).to_bytes(4, "big")
+        return len(data).to_bytes(4, "big") + name + data + check
+
+    side = (60_000).to_bytes(4, "big")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", side + side + b"\x08\x02\0\0\0")
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
+
+
+def animated():
+    frames = [Image.new("RGB", (24, 18), (60 * n, 0, 0)) for n in range(3)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+# File, content, and whether it can be decoded.
+PICTURES = {
+    "good.jpg": (encoded("JPEG"), True),
+    "truncated.jpg": (encoded("JPEG", 1, size=(240, 180))[:20_000], False),
+    "zero.jpg": (b"", False),
+    "page.jpg": (b"<!doctype html><title>404</title>", False),
+    "png.jpg": (encoded("PNG", 2), True),
+    "cmyk.jpg": (encoded("JPEG", 3, "CMYK"), True),
+    "deep.png": (encoded("PNG", 4, "I;16"), True),
+    "animated.gif": (animated(), True),
+    "pixel.png": (encoded("PNG", 5, size=(1, 1)), True),
+    "huge.png": (huge(), False),
+    "locked.jpg": (encoded("JPEG", 6), False),
+}
+READABLE = [name for name, (_, good) in PICTURES.items() if good]
+# The superuser may read everything.
+LOCKED = os.geteuid() != 0
+BAD = [
+    name
+    for name, (_, good) in PICTURES.items()
+    if not good and (LOCKED or name != "locked.jpg")
+]
+
+
+def write_split(root, split, pictures, boxes="1,1,9,9"):
+    """A split, every picture of which has the same boxes, `;` between."""
+    metadata = root / "metadata" / split
+    metadata.mkdir(parents=True)
+    (root / split).mkdir()
+    lines = {"image_ids": [], "class_labels": [], "image_sizes": []}
+    lines["localization"] = []
+    for place, (name, content) in enumerate(pictures.items()):
+        path = f"{split}/{name}"
+        (root / path).write_bytes(content)
+        if name == "locked.jpg":
+            (root / path).chmod(0)
+        lines["image_ids"].append(path)
+        lines["class_labels"].append(f"{path},{place % 2}")
+        lines["image_sizes"].append(f"{path},24,18")
+        lines["localization"] += [
+            f"{path},{box}" for box in boxes.split(";") if box
+        ]
+    for name, content in lines.items():
+        (metadata / f"{name}.txt").write_text("\n".join(content))
+    (root / "metadata" / "class_names.txt").write_text(f"robin\n{HOSTILE}")
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    root = tmp_path_factory.mktemp("damaged")
+    contents = {name: content for name, (content, _) in PICTURES.items()}
+    write_split(root, "train", contents)
+    # One of them is also in the training set, as another file.
+    copy = io.BytesIO()
+    Image.open(io.BytesIO(contents["png.jpg"])).save(copy, "BMP")
+    others = {"copy.bmp": copy.getvalue(), "new.jpg": encoded("JPEG", 9)}
+    write_split(root, "test", others, boxes="-3,2,30,9;24,0,30,9;5,5,5,9")
+    return root
+
+
+def checked(root, *splits):
+    return [
+        check_split(
+            split,
+            load_examples("metadata", str(root), split),
+            lambda items, _: items,
+        )
+        for split in splits
+    ]
+
+
+def test_damaged_pictures_are_found_and_the_others_pass(damaged):
+    (split,) = checked(damaged, "train")
+    found = dict(split.unreadable)
+    assert sorted(found) == sorted(str(damaged / "train" / n) for n in BAD)
+    assert all(found.values())
+    sizes = {
+        os.path.basename(path): picture.size
+        for path, picture in zip(split.examples.paths, split.pictures)
+    }
+    assert sizes["pixel.png"] == (1, 1)
+    assert all(
+        sizes[name] == (24, 18) for name in READABLE if name != "pixel.png"
+    )
+    (problem,) = problems([split])
+    assert problem.startswith(f"{len(BAD)} pictures of train cannot be read")
+
+
+def test_training_names_a_damaged_picture_in_one_line(damaged, settings):
+    with pytest.raises(DataError) as caught:
+        train(settings(data_dir=str(damaged), epochs=1))
+    message = str(caught.value)
+    assert message.startswith(f"picture {damaged}/train/truncated.jpg cannot")
+    assert "\n" not in message
+
+
+def test_evaluation_names_a_damaged_picture_in_one_line(damaged):
+    examples = load_examples("metadata", str(damaged), "train")
+    batches = pipeline.test_batches(
+        examples, batch_size=4, resize_size=32, input_size=32
+    )
+    with pytest.raises(DataError) as caught:
+        with pipeline.bad_picture_named(examples):
+            list(batches)
+    message = str(caught.value)
+    assert message.startswith(f"picture {damaged}/train/truncated.jpg cannot")
+    assert "\n" not in message
+
+
+def test_pipelines_decode_what_passes(damaged):
+    (split,) = checked(damaged, "train")
+    good = [n for n, picture in enumerate(split.pictures) if picture.size]
+    assert pipeline.undecodable(split.examples.take(good)) is None
+
+
+def test_odd_boxes_and_pictures_of_another_split(damaged):
+    splits = checked(damaged, "train", "test")
+    odd = {kind: n for kind, n in splits[1].odd_boxes.items() if n}
+    assert odd == {
+        "a box over the edge": [0, 1],
+        "a box wholly outside": [0, 1],
+        "an empty box": [0, 1],
+    }
+    places = list(PICTURES)
+    # One pixel, annotated as 24 x 18.
+    assert splits[0].odd_boxes["a box for a picture of another shape"] == [
+        places.index("pixel.png")
+    ]
+    assert duplicates(splits) == [[(0, places.index("png.jpg")), (1, 0)]]
+    rows = dict((name, cells) for name, *cells in counts(splits, [[(0, 4)]]))
+    assert rows["pictures"] == [str(len(PICTURES)), "2"]
+    assert rows["boxes"] == [str(len(PICTURES)), "6"]
+    assert rows["pictures a class"] == ["5-6", "1-1"]
+
+
+def test_what_evaluation_stumbles_over(tmp_path):
+    pictures = {"a.png": encoded("PNG", 1), "b.png": encoded("PNG", 2)}
+    for split in ("train", "test"):
+        write_split(tmp_path, split, pictures)
+    folder = tmp_path / "metadata" / "test"
+    (folder / "localization.txt").write_text("test/a.png,m.png")
+    (folder / "class_names.txt").write_text("robin\nwren")
+    found = problems(checked(tmp_path, "train", "test"))
+    assert found == [
+        "1 mask of test cannot be read",
+        "1 picture of test without a box, which evaluation needs",
+        "the splits have different classes",
+    ]
+
+
+@pytest.mark.slow
+def test_command(damaged, tmp_path):
+    page = tmp_path / "new" / "page.html"
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "adl_tf.datasets",
+            "--dataset=metadata",
+            f"--data_dir={damaged}",
+            "--check",
+            f"--show={page}",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1] == (
+        f"adl_tf.datasets: {len(BAD)} pictures of train cannot be read"
+    )
+    assert f"  {damaged}/train/zero.jpg: " in result.stdout
+    assert "train train/png.jpg (robin) = test test/copy.bmp" in result.stdout
+    assert result.stdout.endswith(f"written: open {page}\n")
+    text = page.read_text()
+    assert "data:image/jpeg;base64," in text
+    assert "<script" not in text and "&lt;script&gt;" in text
+    assert "src=" not in text and "http" not in text.replace("http-equiv", "")

@@ -1,0 +1,156 @@
+"""Figures 2 to 4, from runs on squares whose boxes are known."""
+
+import pathlib
+import shutil
+import types
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("training needs TensorFlow", allow_module_level=True)
+from adl_tf import command, evaluate
+from adl_tf.errors import DataError, UsageError
+from adl_tf.evaluation.archive import read_archives
+from adl_tf.layers.adl import ADLLayer
+from adl_tf.training.loop import train
+from adl_tf.training.trained import load_trained
+from experiments.figure_grid import GAP, SIDE, grid
+from experiments.figure_of_boxes import draw_boxes
+from experiments.figure_of_maps import draw_maps
+
+pytestmark = pytest.mark.slow
+LINE = 28  # of text, above the pictures and below each row
+
+
+def scored(run, folder):
+    """Evaluates a run into a folder of its own."""
+    shutil.copy(pathlib.Path(run.workdir, "flags.cfg"), folder)
+    with flagsaver.flagsaver():
+        command._parse(
+            ["evaluate", f"--workdir={run.workdir}", f"--output_dir={folder}"],
+            from_workdir=True,
+        )
+        evaluate.main(evaluate.absl_flags.FLAGS)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def folders(trained, tmp_path_factory):
+    """Evaluations of a plain run of one epoch, and of one with ADL."""
+    root = tmp_path_factory.mktemp("figures")
+    plain = types.SimpleNamespace(
+        **{
+            **vars(trained),
+            "method": "cam",
+            "epochs": 4,
+            "workdir": str(root / "run"),
+        }
+    )
+    train(plain)
+    for name in ("plain", "adl"):
+        (root / name).mkdir()
+    return (
+        scored(plain, root / "plain"),
+        scored(trained, root / "adl"),
+    )
+
+
+def test_grid():
+    red = np.full((10, 10, 3), (255, 0, 0), np.uint8)
+    picture = grid([[red, None], [None, red]], ["a", "b"], ["", ""])
+    assert picture.shape == (
+        LINE + 2 * (SIDE + GAP + LINE) + GAP,
+        GAP + 2 * (SIDE + GAP),
+        3,
+    )
+    below = LINE + SIDE + GAP + LINE
+    for row, column, is_red in (
+        (LINE, GAP, True),
+        (LINE, GAP + SIDE + GAP, False),
+        (below, GAP, False),
+        (below, GAP + SIDE + GAP, True),
+    ):
+        middle = picture[row + SIDE // 2, column + SIDE // 2]
+        assert middle.tolist() == ([255, 0, 0] if is_red else [255] * 3)
+
+
+def test_boxes_of_both_runs(folders):
+    picture = draw_boxes(*folders, count=2, losses=False)
+    # Two classes, three panels for each run.
+    step = SIDE + GAP
+    assert picture.shape == (
+        LINE + 2 * (step + LINE) + GAP,
+        GAP + 6 * step,
+        3,
+    )
+    # Without losses the order is turned.
+    turned = draw_boxes(*folders, count=2, losses=True)
+    assert (turned != picture).any()
+    # The true box is red in the first and the third panel of each run.
+    _, arrays = read_archives(folders[0])["adl_cvpr19-test"]
+    assert (arrays["ground_truth_counts"] == 1).all()
+    panels = [
+        picture[LINE : LINE + SIDE, GAP + n * step : GAP + n * step + SIDE]
+        for n in range(6)
+    ]
+    red = [
+        (panel.astype(int) - (255, 64, 64) == 0).all(axis=-1).sum()
+        for panel in panels
+    ]
+    assert all(red[n] > 10 for n in (0, 2, 3, 5)), red
+    assert not red[1] and not red[4]
+
+
+def test_runs_have_to_be_evaluated_on_the_same_pictures(folders, tmp_path):
+    with pytest.raises(DataError, match="was not evaluated"):
+        draw_boxes(str(tmp_path), folders[1], 1, False)
+    other = tmp_path / "other"
+    shutil.copytree(folders[0], other)
+    path = other / "evaluations" / "adl_cvpr19-test.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays["image_ids"] = arrays["image_ids"][::-1]
+    np.savez(path, **arrays)
+    with pytest.raises(UsageError, match="different pictures"):
+        draw_boxes(str(other), folders[1], 1, False)
+
+
+def test_maps_of_each_layer(trained):
+    picture = draw_maps(trained, None, 2)
+    step = SIDE + GAP
+    # Picture and conv4_relu; two rows for each of the pictures.
+    assert picture.shape == (
+        LINE + 4 * (step + LINE) + GAP,
+        GAP + 2 * step,
+        3,
+    )
+    more = draw_maps(trained, ["conv3_relu", "conv4_relu"], 2)
+    assert more.shape[1] == GAP + 3 * step
+    # The drop mask blackens what reaches gamma times the maximum, and leaves
+    # the rest of the picture.
+    model = load_trained(trained)
+    (gamma,) = (
+        layer.gamma for layer in model.layers if isinstance(layer, ADLLayer)
+    )
+    shown = picture[LINE : LINE + SIDE, GAP : GAP + SIDE]
+    top = LINE + step + LINE
+    hidden = picture[top : top + SIDE, GAP + step : GAP + step + SIDE]
+    small = cv2.resize(shown, (32, 32), interpolation=cv2.INTER_AREA)
+    features = keras.Model(model.input, model.get_layer("conv4_relu").output)
+    attention = features(small[None].astype("float32")).numpy()[0].mean(-1)
+    dropped = (attention >= gamma * attention.max()).mean()
+    assert 0 < dropped < 1
+    black = (hidden.sum(-1) == 0).mean()
+    assert black == pytest.approx(dropped, abs=0.05)
+    kept = hidden.sum(-1) > 0
+    close = np.abs(hidden.astype(int) - shown).max(-1) < 40
+    assert close[kept].mean() > 0.95
+
+
+def test_layers_that_are_not_there(trained):
+    with pytest.raises(UsageError, match="--layers=nothing"):
+        draw_maps(trained, ["nothing"], 1)

@@ -1,0 +1,64 @@
+"""Where the strongest attention of a layer is, on pictures made for it."""
+
+import types
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("pipelines need TensorFlow", allow_module_level=True)
+from adl_tf.datasets.examples import Examples
+from adl_tf.errors import UsageError
+from experiments.attention import attention_places
+
+SETTINGS = types.SimpleNamespace(resize_size=8, input_size=8)
+
+
+@pytest.fixture
+def examples(tmp_path):
+    """Grey pictures with one bright pixel: two in a corner, one inside."""
+    paths = []
+    for number, place in enumerate(((0, 0), (3, 4), (7, 7))):
+        picture = np.full((8, 8, 3), 50, np.uint8)
+        picture[place] = 200
+        paths.append(str(tmp_path / f"{number}.png"))
+        cv2.imwrite(paths[-1], picture)
+    return Examples(
+        image_ids=["0", "1", "2"],
+        paths=paths,
+        labels=np.zeros(3, np.int32),
+        boxes=[np.zeros((0, 4), np.float32)] * 3,
+        class_names=["a"],
+    )
+
+
+@pytest.fixture
+def model():
+    inputs = keras.Input((8, 8, 3))
+    same = keras.layers.ReLU(name="same")(inputs)
+    halved = keras.layers.MaxPooling2D(2, name="halved")(same)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(halved)
+    return keras.Model(inputs, pooled)
+
+
+def test_border_and_hidden_share(model, examples):
+    rows = attention_places(model, "same,halved", examples, SETTINGS, 0.5, 9)
+    same, halved = rows
+    assert (same["layer"], same["height"], same["width"]) == ("same", 8, 8)
+    assert same["border"] == pytest.approx(100 * 28 / 64)
+    assert halved["border"] == pytest.approx(100 * 12 / 16)
+    # The bright pixel at (3, 4) is inside both maps.
+    for row, places in ((same, 64), (halved, 16)):
+        assert row["strongest_at_border"] == pytest.approx(200 / 3)
+        assert row["hidden"] == pytest.approx(100 / places)
+    # 50 is a quarter of 200: at a lower gamma everything is hidden.
+    (row,) = attention_places(model, "same", examples, SETTINGS, 0.2, 1)
+    assert row["hidden"] == 100
+
+
+def test_layers_without_a_map(model, examples):
+    for layers in ("pooled", "nothing"):
+        with pytest.raises(UsageError, match=f"--layers={layers}"):
+            attention_places(model, layers, examples, SETTINGS, 0.5, 1)
