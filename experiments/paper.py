@@ -113,9 +113,9 @@ _RUNGS = {
     ),
     "mobilenet_v1": (
         ("cam", "no ADL"),
-        ("pw13", "conv_pw_13"),
-        ("pw11", "+ conv_pw_11"),
-        ("adl", "+ conv_pw_6"),
+        ("adl", "conv_pw_13"),
+        ("pw12", "+ conv_pw_12"),
+        ("pw6", "+ conv_pw_6"),
         ("pw4", "+ conv_pw_4"),
         ("pw2", "+ conv_pw_2"),
     ),

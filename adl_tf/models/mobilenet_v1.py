@@ -19,9 +19,10 @@ def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1, width=1.0):
             weights are there for 0.25, 0.5, 0.75 and 1.0.
 
     Returns:
-        `Backbone`. The ADL positions are our choice, since the paper gives
-        none for MobileNetV1: after the 1x1 convolutions of the two blocks
-        before and at the end of the 14x14 part, and of the last block.
+        `Backbone`. The ADL position is our choice, since the paper gives none
+        for MobileNetV1: after the last block. In most blocks before it the
+        strongest attention is at the border of the picture, where there is
+        nothing to hide (`experiments.positions`).
 
     Raises:
         ValueError: If `last_stride` or `width` is not possible.
@@ -56,7 +57,7 @@ def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1, width=1.0):
         model=model,
         imagenet_weights=functools.partial(_imagenet_weights, width),
         imagenet_classifier="conv_preds",
-        adl_positions=("conv_pw_6_relu", "conv_pw_11_relu", "conv_pw_13_relu"),
+        adl_positions=("conv_pw_13_relu",),
         adl_gamma=0.95,
     )
 

@@ -38,7 +38,7 @@ def test_rows():
     assert rows["image"] == ["64x64x3", "0"]
     # 3x3 kernels on 3 channels, 16 filters, no bias.
     assert rows["conv1"] == ["32x32x16", "432"]
-    assert rows["conv_pw_6_relu"] == ["4x4x256", "0", "default"]
+    assert rows["conv_pw_6_relu"] == ["4x4x256", "0"]
     assert rows["conv_pw_13_relu"] == ["4x4x512", "0", "default", "map"]
     assert rows["logits"] == ["5", "2,565"]
 
