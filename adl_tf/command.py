@@ -31,6 +31,7 @@ def run(main, module, shown, from_workdir=False):
             print(_help(module, shown))
             _leave(0)
         _parse(sys.argv, from_workdir)
+        _refuse_others(sys.argv, module, shown)
         main(flags.FLAGS)
         _leave(0)
     except (AdlTfError, OSError) as error:
@@ -96,6 +97,19 @@ def _parse(argv, from_workdir):
         raise UsageError(
             f"'{rest[1]}' is not a flag: flags look like --name=value"
         )
+
+
+def _refuse_others(argv, module, shown):
+    """Refuses flags that are other commands'; flagfiles may hold them."""
+    for argument in argv[1:]:
+        if not argument.startswith("-"):
+            continue
+        name = argument.lstrip("-").partition("=")[0].replace("-", "_")
+        known = {name, name.removeprefix("no")} & {*shown, "flagfile"}
+        if not known:
+            raise UsageError(
+                f"--{name} means nothing to {module} (--help lists its flags)"
+            )
 
 
 def _help(module, shown):

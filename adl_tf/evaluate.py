@@ -315,7 +315,9 @@ def write(output_dir, metrics, records, arrays):
     replaced = ""
     if os.path.isfile(path):
         with open(path, encoding="utf-8") as file:
-            replaced = f", in place of {json.load(file).get('protocol')}"
+            before = json.load(file).get("protocol")
+        if before != metrics["protocol"]:
+            replaced = f"; {before} stays in evaluations/"
     write_whole(path, metrics_text(metrics))
     print(summary(metrics))
     print(f"written: {path} ({metrics['protocol']}{replaced})")

@@ -12,7 +12,7 @@ read is listed there and at the end, and the work goes on.
 from absl import flags as absl_flags
 
 from adl_tf import command
-from adl_tf.errors import UsageError
+from adl_tf.errors import DataError, UsageError
 
 absl_flags.DEFINE_string(
     "saved_model", None, "Folder that adl_tf.export wrote."
@@ -70,6 +70,8 @@ def main(values):
             f"passed over, such as {passed_over[0]}"
         )
     print(f"{len(paths) - len(failed)} pictures localised: open {page}")
+    if len(failed) == len(paths):
+        raise DataError("none of the pictures could be read")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from adl_tf.reporting.gallery import read_picture
 from experiments.figure_grid import grid
 
 EVALUATION = "adl_cvpr19-test"
-TITLES = ("picture and boxes", "heatmap", "overlap")
+TITLES = ("true red, found green", "heatmap", "overlap")
 
 
 def draw_boxes(baseline, workdir, count, losses):
@@ -43,11 +43,17 @@ def draw_boxes(baseline, workdir, count, losses):
     order = np.argsort(change if losses else -change, kind="stable")
     chosen, classes = [], set()
     for place in order[right[order]]:
-        if first["labels"][place] not in classes:
+        differs = change[place] < 0 if losses else change[place] > 0
+        if differs and first["labels"][place] not in classes:
             chosen.append(place)
             classes.add(first["labels"][place])
     if not chosen:
-        raise DataError("no picture is classified right by both runs")
+        raise DataError(
+            "of the pictures that both runs classify right, there is none on "
+            f"which ADL {'loses' if losses else 'gains'} overlap"
+        )
+    if len(chosen) < count:
+        print(f"{len(chosen)} pictures, of as many classes, qualify")
     rows, captions = [], []
     for place in chosen[:count]:
         rows.append(

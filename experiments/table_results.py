@@ -143,8 +143,8 @@ def as_markdown(name, result):
         "",
         *(f"{result[key]}\n" for key in ("data", "note")),
         "Percent, at the best threshold (oracle); means and standard "
-        "deviations over the seeds, and in brackets the paper's figures on all "
-        "200 classes.",
+        "deviations over the seeds, and in brackets the paper's figures, on "
+        "all classes and at its own budget.",
         "",
         f"| network | row | {' | '.join(COLUMNS)} | seeds | epochs | "
         "minutes a run |",

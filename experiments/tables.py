@@ -9,7 +9,8 @@ seed in --runs_dir, and goes on where it was interrupted. Each row is a
 flagfile in experiments/rows, each data set one in experiments/data, and both
 say what they reproduce. Writes experiments/results/table1_cub25.md and .json,
 with what the paper says and whether it was found, and notes at the head of each
-flagfile what was reached.
+flagfile what was reached (with --results_dir the table goes there, and
+flagfiles stay as they are).
 
 --table=3-cost measures what methods cost rather than reach: parameters,
 multiply-accumulates and the time of a step. No weights are read for it.
@@ -60,7 +61,7 @@ def main(values):
     table = paper_table(int(values.table), values.data)
     runs = _runs(values, table)
     if values.list:
-        print(_as_list(runs))
+        print(_as_list(f"{table.title}; {values.data}", runs))
         return
     if values.data != "synthetic" and not values.data_dir:
         raise UsageError(f"--data={values.data} needs --data_dir")
@@ -75,13 +76,14 @@ def main(values):
             _write(values, table, runs)
         else:
             failed.append(run.workdir)
-    print(f"\n{_write(values, table, runs)}")
+    if any(run.read() for row_runs in runs.values() for run in row_runs):
+        print(f"\n{_write(values, table, runs)}")
     for path in dict.fromkeys(lacking):
         print(f"left out: rows that need {path}")
     if failed:
         raise AdlTfError(
-            f"{len(failed)} runs failed, for the reasons above: "
-            f"{', '.join(failed)}; the same command tries them again"
+            f"not done, for the reasons above: {', '.join(failed)}; the same "
+            "command tries again"
         )
 
 
@@ -115,10 +117,10 @@ def _runs(values, table):
     }
 
 
-def _as_list(runs):
+def _as_list(title, runs):
     everything = [run for row_runs in runs.values() for run in row_runs]
     width = max(len(run.name) for run in everything)
-    lines, total = [], 0.0
+    lines, total = [title], 0.0
     for name, row_runs in runs.items():
         seconds = sum(
             run.seconds_left(everything)
@@ -134,7 +136,7 @@ def _as_list(runs):
             f"{state} (seed {' '.join(numbers)})"
             for state, numbers in seeds.items()
         )
-        left = f", about {_duration(seconds)}" if seconds else ""
+        left = f"; about {_duration(seconds)} left" if seconds else ""
         lines.append(f"{name:{width}}  {states}{left}")
     lines.append(f"in all about {_duration(total)} on 2 CPU cores")
     return "\n".join(lines)

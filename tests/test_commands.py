@@ -134,3 +134,11 @@ def test_missing_data_names_the_folder_and_the_source(tmp_path):
         f"--workdir={tmp_path}/run",
     )
     assert_one_line(result, 1, f"{tmp_path}/nowhere", "data.caltech.edu")
+
+
+def test_flags_of_other_commands_are_refused(tmp_path):
+    assert_one_line(
+        run("report", f"--workdir={tmp_path}", "--epochs=1"),
+        2,
+        "--epochs means nothing to adl_tf.report",
+    )

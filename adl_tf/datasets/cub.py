@@ -1,11 +1,13 @@
 """CUB-200-2011 in the folder layout of its official archive."""
 
+import dataclasses
 import os
 
 import numpy as np
 
 from adl_tf.datasets.examples import Examples
 from adl_tf.datasets.lines import numbers, read_fields
+from adl_tf.datasets.metadata import metadata
 from adl_tf.errors import DataError
 
 SOURCE = (
@@ -19,7 +21,9 @@ def cub(data_dir, split):
 
     Args:
         data_dir: The extracted folder `CUB_200_2011`, or the one above it.
-        split: `"train"` or `"test"`, the official ones.
+        split: `"train"` or `"test"`, the official ones, or `"val"`: CUBV2, in
+            the folder of that name beside `CUB_200_2011` (or in `data_dir`),
+            where `python -m data.cub.prepare` puts it.
 
     Returns:
         `Examples` with one box an image, as annotated: x, y, x + width,
@@ -28,8 +32,10 @@ def cub(data_dir, split):
     Raises:
         DataError: If a file is missing or a line malformed.
     """
-    if split not in ("train", "test"):
-        raise DataError(f"CUB has the splits train and test, not '{split}'")
+    if split not in ("train", "val", "test"):
+        raise DataError(
+            f"CUB has the splits train, val and test, not '{split}'"
+        )
     inner = os.path.join(data_dir, "CUB_200_2011")
     root = inner if os.path.isdir(inner) else data_dir
     wanted = "1" if split == "train" else "0"
@@ -53,6 +59,8 @@ def cub(data_dir, split):
         class_names.append(name.partition(".")[2])
         if number != str(len(class_names)):
             raise bad(f"class {len(class_names)} expected")
+    if split == "val":
+        return _cubv2(root, class_names)
     image_ids, image_labels, image_boxes = [], [], []
     seen = set()
     for number, (bad, (image_id,)) in files.items():
@@ -87,3 +95,16 @@ def cub(data_dir, split):
     )
     examples.check_files(SOURCE)
     return examples
+
+
+def _cubv2(root, class_names):
+    """The pictures of CUBV2, whose classes are CUB's."""
+    beside = os.path.join(os.path.dirname(os.path.abspath(root)), "CUBV2")
+    folder = beside if os.path.isdir(beside) else os.path.join(root, "CUBV2")
+    examples = metadata(
+        folder,
+        "val",
+        num_classes=len(class_names),
+        source="python -m data.cub.prepare brings CUBV2",
+    )
+    return dataclasses.replace(examples, class_names=class_names)

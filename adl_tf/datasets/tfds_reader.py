@@ -18,6 +18,7 @@ Features are found by what they are:
 - its name: `file_name` or `image/filename`, else file and number of the record.
 """
 
+import difflib
 import io
 import os
 
@@ -162,10 +163,21 @@ def _builder(name, data_dir):
         return read_only_builder.builder_from_files(name, data_dir=data_dir)
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         folder = data_dir or "~/tensorflow_datasets"
+        short = name.partition("/")[0].partition(":")[0]
+        ours = short.removesuffix("_wsol")
+        build = f"tfds build {name} --data_dir={folder}"
+        if short in ("cub_wsol", "ilsvrc_wsol", "openimages_wsol"):
+            build = f"python -m data.{ours}.prepare --tfds_dir={folder}"
+        elif short not in (known := tfds.list_builders()):
+            close = difflib.get_close_matches(short, known, n=3)
+            hint = f": did you mean {', '.join(close)}?" if close else ""
+            raise DataError(
+                f"tfds:{name}: TFDS has no data set '{short}', and {folder} "
+                f"has none of that name{hint}"
+            ) from error
         raise DataError(
-            f"tfds:{name} is not prepared in {folder}: run "
-            f"tfds build {name} --data_dir={folder}, or give the folder where "
-            "it is as --data_dir"
+            f"tfds:{name} is not prepared in {folder}: run {build}, or give "
+            "the folder where it is as --data_dir"
         ) from error
 
 

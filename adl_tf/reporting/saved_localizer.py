@@ -30,6 +30,11 @@ class SavedLocalizer:
     """
 
     def __init__(self, saved_model, class_id=None, threshold=None):
+        if os.path.isfile(os.path.join(saved_model, "model.tflite")):
+            raise DataError(
+                f"{saved_model} is a TensorFlow Lite model, which is for other "
+                "programs: export it with --format=saved_model, too"
+            )
         if not os.path.isfile(os.path.join(saved_model, "saved_model.pb")):
             raise DataError(
                 f"{saved_model} holds no SavedModel: make one with "

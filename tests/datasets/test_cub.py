@@ -171,7 +171,8 @@ def test_a_picture_without_label_box_or_split(folder, name):
 
 
 def test_an_unknown_split(folder):
-    assert "train and test, not 'val'" in refusal(folder, "val")
+    assert "train, val and test, not 'dev'" in refusal(folder, "dev")
+    assert "data.cub.prepare brings CUBV2" in refusal(folder, "val")
 
 
 def test_not_a_text_file(folder):
@@ -188,3 +189,24 @@ def test_first_classes_of_the_real_one(test_data, split, count):
     folders = [int(name[:3]) - 1 for name in examples.image_ids]
     assert examples.labels.tolist() == folders
     assert all(boxes.shape == (1, 4) for boxes in examples.boxes)
+
+
+def test_cubv2_beside_it_is_val(folder):
+    root = folder.parent / "CUBV2"
+    metadata = root / "metadata" / "val"
+    metadata.mkdir(parents=True)
+    (root / "2").mkdir()
+    cv2.imwrite(str(root / "2" / "a.jpg"), np.zeros((8, 9, 3), np.uint8))
+    for name, line in {
+        "image_ids": "2/a.jpg",
+        "class_labels": "2/a.jpg,1",
+        "image_sizes": "2/a.jpg,9,8",
+        "localization": "2/a.jpg,1,2,5,6",
+    }.items():
+        (metadata / f"{name}.txt").write_text(line + "\n")
+    examples = cub(str(folder), "val")
+    assert examples.image_ids == ["2/a.jpg"]
+    assert examples.class_names == cub(str(folder), "test").class_names
+    assert examples.boxes[0].tolist() == [[1, 2, 5, 6]]
+    # Classes are chosen as in the other splits.
+    assert cub(str(folder), "val").of_classes("2").labels.tolist() == [0]

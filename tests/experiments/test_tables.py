@@ -47,11 +47,12 @@ def test_list_says_what_is_done_and_how_long_the_rest_takes(runs_dir):
         "--list",
     )
     assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
+    title, *lines = result.stdout.splitlines()
+    assert title.startswith("Table 2:") and title.endswith("; synthetic")
     assert lines[0].split() == "small_cnn_cam done (seed 0 1)".split()
     # A finished run took 12 minutes, and there are one and two more.
-    assert "done (seed 0), not begun (seed 1), about 12 min" in lines[1]
-    assert "not begun (seed 0 1), about 24 min" in lines[2]
+    assert "done (seed 0), not begun (seed 1); about 12 min left" in lines[1]
+    assert "not begun (seed 0 1); about 24 min left" in lines[2]
     assert lines[-1] == "in all about 84 min on 2 CPU cores"
 
 
