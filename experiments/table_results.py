@@ -222,15 +222,15 @@ def note_in_flagfiles(result, data, rows_folder):
             if line.startswith("#") and not line.startswith(start)
         ]
         rest = [line for line in lines if not line.startswith("#")]
-        scores = " / ".join(
-            f"{np.mean([run[column] for run in row['runs']]):.1f}"
+        scores = ", ".join(
+            f"{column} {np.mean([run[column] for run in row['runs']]):.1f}"
             for column in COLUMNS
         )
         minutes = np.mean([run["minutes"] for run in row["runs"]])
         seeds = ", ".join(str(run["seed"]) for run in row["runs"])
         note = (
-            f"{start} ({row['flags']['epochs']} epochs, seeds {seeds}): "
-            f"{scores}, {minutes:.0f} minutes a run"
+            f"{start}, {row['flags']['epochs']} epochs, seed {seeds}: {scores}; "
+            f"{minutes:.0f} minutes a run"
         )
         others = [line for line in head if line.startswith("# On ")]
         head = [line for line in head if line not in others]
