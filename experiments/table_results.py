@@ -229,8 +229,8 @@ def note_in_flagfiles(result, data, rows_folder):
         minutes = np.mean([run["minutes"] for run in row["runs"]])
         seeds = ", ".join(str(run["seed"]) for run in row["runs"])
         note = (
-            f"{start}, {row['flags']['epochs']} epochs, seed {seeds}: {scores}; "
-            f"{minutes:.0f} minutes a run"
+            f"{start}, {row['flags']['epochs']} epochs, seed {seeds}: "
+            f"{scores}; {minutes:.0f} minutes a run"
         )
         others = [line for line in head if line.startswith("# On ")]
         head = [line for line in head if line not in others]
