@@ -347,6 +347,7 @@ if __name__ == "__main__":
             "classes",
             "batch_size",
             "strategy",
+            "startup_timeout",
             "input_size",
             "resize_size",
         ),
