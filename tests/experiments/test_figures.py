@@ -53,10 +53,19 @@ def folders(trained, tmp_path_factory):
     train(plain)
     for name in ("plain", "adl"):
         (root / name).mkdir()
-    return (
+    folders = (
         scored(plain, root / "plain"),
         scored(trained, root / "adl"),
     )
+    # With ADL every box is the true one, so that all pictures gain.
+    path = root / "adl" / "evaluations" / "adl_cvpr19-test.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    count = len(arrays["image_ids"])
+    numbers = np.column_stack([np.arange(count), np.zeros(count, int)])
+    arrays["boxes"] = np.hstack([numbers, arrays["ground_truth"]])
+    np.savez(path, **arrays)
+    return folders
 
 
 def test_grid():
@@ -87,9 +96,10 @@ def test_boxes_of_both_runs(folders):
         GAP + 6 * step,
         3,
     )
-    # Without losses the order is turned.
-    turned = draw_boxes(*folders, count=2, losses=True)
-    assert (turned != picture).any()
+    with pytest.raises(DataError, match="none on which ADL loses"):
+        draw_boxes(*folders, count=2, losses=True)
+    turned = draw_boxes(*folders[::-1], count=2, losses=True)
+    assert turned.shape == picture.shape
     # The true box is red in the first and the third panel of each run.
     _, arrays = read_archives(folders[0])["adl_cvpr19-test"]
     assert (arrays["ground_truth_counts"] == 1).all()
@@ -101,7 +111,8 @@ def test_boxes_of_both_runs(folders):
         (panel.astype(int) - (255, 64, 64) == 0).all(axis=-1).sum()
         for panel in panels
     ]
-    assert all(red[n] > 10 for n in (0, 2, 3, 5)), red
+    # With ADL the estimated box lies upon it.
+    assert all(red[n] > 10 for n in (0, 2)), red
     assert not red[1] and not red[4]
 
 
