@@ -215,7 +215,7 @@ def note_in_flagfiles(result, data, rows_folder):
         path = os.path.join(rows_folder, f"{row['name']}.cfg")
         with open(path, encoding="utf-8") as file:
             lines = file.read().splitlines()
-        start = f"# On {data}"
+        start = f"# On {data},"  # and not of cub25 for cub
         head = [
             line
             for line in lines
@@ -229,7 +229,7 @@ def note_in_flagfiles(result, data, rows_folder):
         minutes = np.mean([run["minutes"] for run in row["runs"]])
         seeds = ", ".join(str(run["seed"]) for run in row["runs"])
         note = (
-            f"{start}, {row['flags']['epochs']} epochs, seed {seeds}: "
+            f"{start} {row['flags']['epochs']} epochs, seed {seeds}: "
             f"{scores}; {minutes:.0f} minutes a run"
         )
         others = [line for line in head if line.startswith("# On ")]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments.measured import read_run
-from experiments.table_results import verdict
+from experiments.table_results import note_in_flagfiles, verdict
 from experiments.table_runs import TableRun
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -187,3 +187,19 @@ def test_rows_say_which_weight_file_they_need(tmp_path):
         "--table=3", "--data=cub", "--list", f"--runs_dir={tmp_path}"
     )
     assert "needs ImageNet-ResNet50-SE.npz (seed 0 1 2)" in result.stdout
+
+
+def test_notes_of_other_data_stay_in_the_flagfile(tmp_path):
+    path = tmp_path / "row.cfg"
+    path.write_text("# What it is.\n# On cub25, old\n# On cub, old\n--a=1\n")
+    scores = {"GT-known Loc": 1, "Top-1 Clas": 2, "Top-1 Loc": 3}
+    run = {"seed": 0, "minutes": 4, **scores}
+    row = {"name": "row", "runs": [run], "flags": {"epochs": "5"}}
+    note_in_flagfiles({"rows": [row]}, "cub", str(tmp_path))
+    assert path.read_text().splitlines() == [
+        "# What it is.",
+        "# On cub, 5 epochs, seed 0: GT-known Loc 1.0, Top-1 Clas 2.0, "
+        "Top-1 Loc 3.0; 4 minutes a run",
+        "# On cub25, old",
+        "--a=1",
+    ]
