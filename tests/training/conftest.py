@@ -49,11 +49,14 @@ def start_training():
                     "task": {"type": "worker", "index": index},
                 }
             )
+        # In a file, where a command takes those of other commands too.
+        flagfile = pathlib.Path(f"{run.workdir}.cfg")
+        flagfile.write_text(as_flagfile(run))
         process = subprocess.Popen(
             [
                 sys.executable,
                 *program,
-                *as_flagfile(run).split(),
+                f"--flagfile={flagfile}",
                 f"--workdir={run.workdir}",
             ],
             env=environment,
