@@ -17,7 +17,7 @@ from absl import flags as absl_flags
 
 from adl_tf import command
 from adl_tf.errors import UsageError
-from benchmarks.timing import alternate, machine, ratio
+from benchmarks.timing import Row, alternate, machine, print_rows, ratio
 
 absl_flags.DEFINE_list("images", None, "Pictures, as for adl_tf.predict.")
 absl_flags.DEFINE_list(
@@ -49,20 +49,24 @@ def main(values):
     print(machine())
     for backbone in values.backbones:
         with tempfile.TemporaryDirectory() as folder:
-            saved = _time(backbone, paths, folder, values.rounds)
+            saved = os.path.join(folder, "saved")
+            print_rows(_time(backbone, paths, saved, values.rounds))
             if values.predicted:
-                _time_predict(saved, paths, folder, values.rounds)
+                print_rows(
+                    _time_predict(backbone, saved, paths, folder, values.rounds)
+                )
 
 
-def _time(backbone, paths, folder, rounds):
+def _time(backbone, paths, saved, rounds):
     import tensorflow as tf
 
     from adl_tf import build_model
     from adl_tf.training.export import export
 
     model = build_model(backbone, num_classes=200, weights=None)
-    saved = os.path.join(folder, "saved_model")
-    settings = types.SimpleNamespace(workdir=folder, input_size=SIDE)
+    settings = types.SimpleNamespace(
+        workdir=os.path.dirname(saved), input_size=SIDE
+    )
     export(model, saved, [str(n) for n in range(200)], settings, 0.35)
     loaded = tf.saved_model.load(saved)
     localize = loaded.signatures["serving_default"]
@@ -94,11 +98,16 @@ def _time(backbone, paths, folder, rounds):
             each = 1000 * np.median(times) / count
             print(f"  batch {batch_size:2}, JPEG to {name:14} {each:7.1f} ms")
         cost = ratio(seconds, "box", "probabilities")
-        print(f"  batch {batch_size:2}: {cost:.3f} times")
-    return saved
+        yield Row(
+            f"SavedModel of {backbone}, bytes to box, batch {batch_size}",
+            "bytes to probabilities",
+            "at most 1.15 times as long",
+            f"{cost:.3f} times as long",
+            cost <= 1.15,
+        )
 
 
-def _time_predict(saved, paths, folder, rounds):
+def _time_predict(backbone, saved, paths, folder, rounds):
     from adl_tf.reporting.prediction import BATCH_SIZE, predict
     from adl_tf.reporting.saved_localizer import SavedLocalizer
 
@@ -126,7 +135,13 @@ def _time_predict(saved, paths, folder, rounds):
     for name, times in seconds.items():
         each = len(paths) / np.median(times)
         print(f"  {name:26} {each:7.1f} images/s")
-    print(f"  predict: {share:.2f} of the SavedModel's images a second")
+    yield Row(
+        f"adl_tf.predict, {backbone}",
+        "SavedModel",
+        "at least 0.9 of its images a second",
+        f"{share:.2f}",
+        share >= 0.9,
+    )
 
 
 def _classifier(model):

@@ -4,6 +4,7 @@ import os
 import platform
 import statistics
 import time
+import typing
 
 
 def alternate(candidates, rounds=7):
@@ -53,3 +54,31 @@ def machine():
     except OSError:
         pass
     return f"{name}, {os.cpu_count()} cores"
+
+
+class Row(typing.NamedTuple):
+    """One line of the table that `python -m benchmarks` prints.
+
+    Attributes:
+        what: What was measured.
+        against: What it is compared with.
+        target: What was aimed for.
+        measured: What it came to.
+        met: Whether that is within the target.
+    """
+
+    what: str
+    against: str
+    target: str
+    measured: str
+    met: bool
+
+    def __str__(self):
+        cells = (*self[:-1], "yes" if self.met else "**no**")
+        return f"| {' | '.join(cells)} |"
+
+
+def print_rows(rows):
+    """Prints lines of the table, which `python -m benchmarks` gathers."""
+    for row in rows:
+        print(row, flush=True)

@@ -161,23 +161,31 @@ class ADLLayer(keras.layers.Layer):
     def call(self, inputs, training=False):
         if not training:
             return inputs
-        _, drop_mask, importance_map = adl_maps(
-            inputs, self.gamma, self.data_format
-        )
-        drawn = self._draw(inputs)
-        selected = importance_map
-        if self.importance_rate is not None:
-            highlighted = drawn < self.drop_rate + self.importance_rate
-            selected = ops.where(highlighted, selected, ops.ones_like(selected))
-        selected = ops.where(drawn < self.drop_rate, drop_mask, selected)
-        return inputs * ops.cast(selected, inputs.dtype)
+        each = self.selection == "sample"
+        shape = (ops.shape(inputs)[0], 1, 1, 1) if each else ()
+        drawn = draw(keras.random.uniform, shape, self.seed_generator)
 
-    def _draw(self, inputs):
-        """Uniform numbers in [0, 1), one a step or one an image."""
-        shape = (1, 1, 1, 1)
-        if self.selection == "sample":
-            shape = (ops.shape(inputs)[0], 1, 1, 1)
-        return draw(keras.random.uniform, shape, self.seed_generator)
+        def choose(condition, one, other):
+            if each:
+                return ops.where(condition, one(), other())
+            # The branch that was not drawn is not computed, nor its gradient.
+            return ops.cond(condition, one, other)
+
+        def drop():
+            _, drop_mask, _ = adl_maps(inputs, self.gamma, self.data_format)
+            return inputs * ops.cast(drop_mask, inputs.dtype)
+
+        def highlight():
+            _, _, importance = adl_maps(inputs, self.gamma, self.data_format)
+            return inputs * ops.cast(importance, inputs.dtype)
+
+        def keep():
+            if self.importance_rate is None:
+                return highlight()
+            rate = self.drop_rate + self.importance_rate
+            return choose(drawn < rate, highlight, lambda: inputs)
+
+        return choose(drawn < self.drop_rate, drop, keep)
 
     def compute_output_shape(self, input_shape):
         return input_shape

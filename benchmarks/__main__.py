@@ -1,0 +1,108 @@
+"""Everything that is claimed of speed and memory, measured on this machine.
+
+    python -m benchmarks --data_dir=CUB_200_2011 --workdir=runs/cub25
+
+Runs every benchmark that has a target, one after the other, and prints one
+table: ours beside the target. --data_dir is CUB-200-2011 and --workdir a run of
+adl_tf.train on it, whose network is evaluated. Takes about an hour, on a
+machine that does nothing else.
+"""
+
+import datetime
+import glob
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+
+from absl import flags as absl_flags
+
+from adl_tf import command
+from adl_tf.errors import UsageError
+from benchmarks.timing import machine
+
+absl_flags.DEFINE_list(
+    "only", None, "Benchmarks to run, such as training_step; all without."
+)
+
+HEAD = """\
+| what | against | target | measured | met |
+| --- | --- | --- | --- | --- |"""
+PACKAGES = ("tensorflow", "keras", "torch", "numpy", "opencv-python", "numba")
+
+
+def main(values):
+    for name in ("data_dir", "workdir"):
+        if not os.path.isdir(values[name].value or ""):
+            raise UsageError(f"--{name} must be a folder; --help says of what")
+    with tempfile.TemporaryDirectory() as folder:
+        runs = _runs(values.data_dir, values.workdir, folder)
+        if unknown := set(values.only or ()) - {run[0] for run in runs}:
+            raise UsageError(f"--only: there is no {', '.join(unknown)}")
+        rows = [
+            row
+            for module, *arguments in runs
+            if module in (values.only or [module])
+            for row in _rows(module, arguments)
+        ]
+    print(f"\n{datetime.date.today():%-d %B %Y}; {machine()}; {_versions()}\n")
+    print("\n".join([HEAD, *rows]))
+
+
+def _runs(data_dir, workdir, folder):
+    """Names of benchmarks and their flags, in order."""
+    images = os.path.join(data_dir, "images", "*", "*_000*.jpg")
+    if not glob.glob(images):
+        raise UsageError(f"--data_dir: no pictures such as {images}")
+    heatmaps = os.path.join(folder, "heatmaps")
+    data = ("--dataset=cub", f"--data_dir={data_dir}")
+    step = "training_step"
+    return (
+        # As many pictures as take about as long.
+        (step, "--backbones=mobilenet_v1", "--batch_size=32"),
+        (step, "--backbones=resnet50", "--batch_size=16"),
+        (step, "--backbones=vgg_gap", "--batch_size=8"),
+        (
+            *("evaluator", f"--workdir={workdir}", f"--data_dir={data_dir}"),
+            f"--heatmaps={heatmaps}",
+        ),
+        ("savedmodel", f"--images={images}"),
+        ("input_pipeline", *data),
+        ("startup", *data),
+        ("evaluation_memory",),
+    )
+
+
+def _rows(module, arguments):
+    """Runs a benchmark, showing what it prints; returns its rows."""
+    print(f"\n== python -m benchmarks.{module} {' '.join(arguments)}")
+    rows = []
+    with subprocess.Popen(
+        [sys.executable, "-m", f"benchmarks.{module}", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if line.startswith("| "):
+                rows.append(line.rstrip())
+    if process.returncode:
+        rows.append(f"| {module} | | | failed | **no** |")
+    return rows
+
+
+def _versions():
+    """Python's, and those of packages that matter and are there."""
+    found = [f"Python {platform.python_version()}"]
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return ", ".join(found)
+
+
+if __name__ == "__main__":
+    command.run(main, "benchmarks", ("data_dir", "workdir", "only"))
