@@ -13,6 +13,7 @@ from adl_tf.datasets.load import load_examples
 from adl_tf.errors import AdlTfError, UsageError
 from adl_tf.methods.settings import assemble_from_settings
 from adl_tf.training import checkpoints, workdir
+from adl_tf.training.fused import fuse_batch_normalization
 from adl_tf.training.history import History
 from adl_tf.training.preview import make_preview
 from adl_tf.training.schedule import learning_rate_schedule
@@ -125,6 +126,7 @@ class Trainer:
             weights=checkpoint or settings.weights,
         )
         self.model = self.objective.training_model
+        fuse_batch_normalization(self.model)
         self.optimizer = keras.optimizers.SGD(
             self.schedule, momentum=0.9, nesterov=True
         )

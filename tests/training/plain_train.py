@@ -9,7 +9,6 @@ import runpy
 
 import keras
 
-keras.layers.BatchNormalization = functools.partial(
-    keras.layers.BatchNormalization, trainable=False
-)
+layer = keras.layers.BatchNormalization
+layer.__init__ = functools.partialmethod(layer.__init__, trainable=False)
 runpy.run_module("adl_tf.train", run_name="__main__")
