@@ -6,7 +6,7 @@ Public names are found on first use, so that importing `adl_tf` or
 
 import importlib
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 _PUBLIC = {
     "ADLLayer": "adl_tf.layers.adl",
