@@ -7,12 +7,13 @@ import time
 import typing
 
 
-def alternate(candidates, rounds=7):
+def alternate(candidates, rounds=7, before=lambda name: None):
     """Times functions in turn, so that what disturbs one disturbs all.
 
     Args:
         candidates: Dictionary from name to a function without arguments.
         rounds: How often each is timed, after a first call that is not.
+        before: Function that is given the name before each call, untimed.
 
     Returns:
         Dictionary from name to the list of its seconds.
@@ -20,6 +21,7 @@ def alternate(candidates, rounds=7):
     seconds = {name: [] for name in candidates}
     for number in range(rounds + 1):
         for name, function in candidates.items():
+            before(name)
             started = time.perf_counter()
             function()
             if number:
