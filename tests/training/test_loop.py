@@ -46,19 +46,9 @@ def test_learns(trained):
     assert float(rows[-1]["accuracy"]) > 90
 
 
-def test_goes_on_from_checkpoint(settings, undisturbed, monkeypatch):
+def test_goes_on_from_checkpoint(settings, undisturbed, train_until):
     broken = settings()
-    save = checkpoints.save
-
-    def save_and_stop(workdir, step, *arguments):
-        save(workdir, step, *arguments)
-        if step == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoints, "save", save_and_stop)
-    with pytest.raises(KeyboardInterrupt):
-        train(broken)
-    monkeypatch.undo()
+    train_until(broken, 3)
     train(settings())
     for first, second in zip(weights_of(undisturbed), weights_of(broken)):
         np.testing.assert_allclose(first, second, atol=1e-6)
