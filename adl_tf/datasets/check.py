@@ -55,20 +55,16 @@ class CheckedSplit:
     @property
     def unreadable(self):
         """Tuples of the path of a picture and why it cannot be decoded."""
-        return [
-            (path, picture.error)
-            for path, picture in zip(self.examples.paths, self.pictures)
-            if picture.error
-        ]
+        return self._said("error")
 
     @property
     def damaged(self):
         """Tuples of the path of a picture and what was passed over in it."""
-        return [
-            (path, picture.complaint)
-            for path, picture in zip(self.examples.paths, self.pictures)
-            if picture.complaint
-        ]
+        return self._said("complaint")
+
+    def _said(self, attribute):
+        texts = [getattr(picture, attribute) for picture in self.pictures]
+        return [pair for pair in zip(self.examples.paths, texts) if pair[1]]
 
     @property
     def without_box(self):

@@ -8,6 +8,7 @@ from adl_tf.datasets.ilsvrc import ilsvrc
 from adl_tf.datasets.load import load_examples
 from adl_tf.datasets.metadata import metadata
 from adl_tf.errors import DataError
+from tests.datasets.text_files import write
 
 NAMES = ["val/a.png", "val/b.png", "val/c 1.png"]
 FILES = {
@@ -20,12 +21,6 @@ FILES = {
         "val/a.png,5.5,1,11,8",
     ],
 }
-
-
-def write(folder, name, lines, ending="\n", start=""):
-    folder.mkdir(parents=True, exist_ok=True)
-    text = start + ending.join(lines) + ending
-    (folder / name).write_bytes(text.encode())
 
 
 @pytest.fixture
