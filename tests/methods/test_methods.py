@@ -1,8 +1,5 @@
 """Every method: trained, evaluated and exported by the common code alone."""
 
-import csv
-import os
-
 import keras
 import numpy as np
 import pytest
@@ -19,6 +16,7 @@ from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.training.export import export
 from adl_tf.training.loop import train
 from adl_tf.training.trained import class_names, load_trained
+from tests.runs import losses_of
 
 OPTIONS = {"has": {"has_patch_size": "8"}, "acol": {}, "spg": {}, "cutmix": {}}
 
@@ -28,11 +26,6 @@ def method_settings(settings):
     return lambda method, **changes: settings(
         method=method, **{**OPTIONS[method], **changes}
     )
-
-
-def losses_of(run):
-    with open(os.path.join(run.workdir, "history.csv")) as file:
-        return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
 @pytest.fixture(scope="module", params=OPTIONS)
