@@ -1,3 +1,5 @@
+"""Training: work directories, going on, replicas, what is refused."""
+
 import functools
 import os
 import shutil
