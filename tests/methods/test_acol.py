@@ -25,9 +25,9 @@ def fused(first, second):
     """The larger of two maps at each place, each of them scaled."""
     expected = np.empty_like(first)
     for image, number in np.ndindex(len(first), first.shape[-1]):
-        place = (image, slice(None), slice(None), number)
-        expected[place] = np.maximum(
-            scaled(first[place]), scaled(second[place])
+        expected[image, ..., number] = np.maximum(
+            scaled(first[image, ..., number]),
+            scaled(second[image, ..., number]),
         )
     return expected
 
