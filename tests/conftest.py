@@ -141,6 +141,28 @@ def trained(shared_settings):
     return run
 
 
+@pytest.fixture
+def train_until(monkeypatch):
+    """Function that trains a run, and breaks off after a checkpoint."""
+    from adl_tf.training import checkpoints
+    from adl_tf.training.loop import train
+
+    save = checkpoints.save
+
+    def call(run, last_step):
+        def save_and_stop(workdir, step, *arguments):
+            save(workdir, step, *arguments)
+            if step == last_step:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoints, "save", save_and_stop)
+            with pytest.raises(KeyboardInterrupt):
+                train(run)
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def saved_model(trained, tmp_path_factory):
     """Folder of its SavedModel, threshold 0.3."""

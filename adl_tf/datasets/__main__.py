@@ -26,7 +26,7 @@ absl_flags.DEFINE_list(
 absl_flags.DEFINE_bool("check", False, "Decode every picture.")
 absl_flags.DEFINE_string("show", None, "HTML file to write.")
 
-# Odd boxes and duplicates of which the name is printed.
+# Damaged pictures, odd boxes and duplicates of which the name is printed.
 MAX_NAMED = 10
 
 
@@ -108,6 +108,10 @@ def as_text(splits):
             f"{split.name}, cannot be read",
             [f"{path}: {error}" for path, error in bad],
             limit=None,
+        )
+        lines += _listed(
+            f"{split.name}, damaged, but can be read",
+            [f"{path}: {complaint}" for path, complaint in split.damaged],
         )
         names = split.examples.image_ids
         for kind in ODD:

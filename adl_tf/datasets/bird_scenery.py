@@ -52,51 +52,54 @@ def draw_background(rng, scene):
     picture = np.clip(picture, 0, 255).astype(np.uint8)
     layer = picture.copy()
     if scene == "sky":
-        for _ in range(rng.integers(1, 5)):
-            centre = rng.uniform(0, size, 2)
-            for _ in range(rng.integers(4, 9)):
-                axes = rng.uniform(5, 15), rng.uniform(3, 8)
-                draw(
-                    layer,
-                    ellipse(centre + rng.normal(0, (14, 4)), axes),
-                    (246, 246, 246),
-                )
-        layer = cv2.blur(cv2.blur(layer, (7, 7)), (5, 5))
-        share = rng.uniform(0.4, 0.85)
+        layer, share = _clouds(rng, layer)
     elif scene == "foliage":
-        for _ in range(rng.integers(14, 34)):
-            colour = jitter(rng, bottom * rng.uniform(0.5, 1.35), 26)
-            radius = rng.uniform(3, 15)
-            draw(
-                layer,
-                ellipse(
-                    rng.uniform(0, size, 2),
-                    (radius, radius * rng.uniform(0.7, 1)),
-                    rng.uniform(0, 180),
-                ),
-                colour,
-            )
-        share = rng.uniform(0.35, 0.65)
+        share = _draw_leaves(rng, layer, bottom)
     else:
-        line = horizon * size
-        green = jitter(rng, (84, 110, 66), 26)
-        for _ in range(rng.integers(2, 8)):
-            centre = rng.uniform(0, size), line + rng.uniform(-2, 3)
-            axes = rng.uniform(6, 26), rng.uniform(4, 16)
-            draw(layer, ellipse(centre, axes), green * rng.uniform(0.7, 1.2))
-        draw(
-            layer,
-            [(0, line + 4), (size, line + 3), (size, size), (0, size)],
-            bottom * rng.uniform(0.85, 1.05),
-        )
-        for _ in range(rng.integers(6, 18)):
-            centre = rng.uniform(0, size), rng.uniform(line + 6, size)
-            axes = rng.uniform(4, 16), rng.uniform(1, 4)
-            draw(layer, ellipse(centre, axes), bottom * rng.uniform(0.75, 1.2))
-        share = 1.0
+        share = _draw_meadow(rng, layer, bottom, horizon * size)
     picture = cv2.addWeighted(layer, share, picture, 1 - share, 0)
     picture = cv2.resize(cv2.blur(picture, (3, 3)), (IMAGE_SIZE,) * 2)
     return picture, horizon
+
+
+# Each draws on a layer, and answers the share of it that shows.
+
+
+def _clouds(rng, layer):
+    for _ in range(rng.integers(1, 5)):
+        centre = rng.uniform(0, len(layer), 2)
+        for _ in range(rng.integers(4, 9)):
+            axes = rng.uniform(5, 15), rng.uniform(3, 8)
+            place = centre + rng.normal(0, (14, 4))
+            draw(layer, ellipse(place, axes), (246, 246, 246))
+    layer = cv2.blur(cv2.blur(layer, (7, 7)), (5, 5))
+    return layer, rng.uniform(0.4, 0.85)
+
+
+def _draw_leaves(rng, layer, bottom):
+    for _ in range(rng.integers(14, 34)):
+        colour = jitter(rng, bottom * rng.uniform(0.5, 1.35), 26)
+        radius = rng.uniform(3, 15)
+        place = rng.uniform(0, len(layer), 2)
+        axes = radius, radius * rng.uniform(0.7, 1)
+        draw(layer, ellipse(place, axes, rng.uniform(0, 180)), colour)
+    return rng.uniform(0.35, 0.65)
+
+
+def _draw_meadow(rng, layer, bottom, line):
+    size = len(layer)
+    green = jitter(rng, (84, 110, 66), 26)
+    for _ in range(rng.integers(2, 8)):
+        centre = rng.uniform(0, size), line + rng.uniform(-2, 3)
+        axes = rng.uniform(6, 26), rng.uniform(4, 16)
+        draw(layer, ellipse(centre, axes), green * rng.uniform(0.7, 1.2))
+    ground = [(0, line + 4), (size, line + 3), (size, size), (0, size)]
+    draw(layer, ground, bottom * rng.uniform(0.85, 1.05))
+    for _ in range(rng.integers(6, 18)):
+        centre = rng.uniform(0, size), rng.uniform(line + 6, size)
+        axes = rng.uniform(4, 16), rng.uniform(1, 4)
+        draw(layer, ellipse(centre, axes), bottom * rng.uniform(0.75, 1.2))
+    return 1.0
 
 
 def draw_plants(rng, picture, scene, horizon, palette):

@@ -15,7 +15,6 @@ _CATMULL_ROM = np.stack([np.arange(8) / 8] * 4, 1) ** np.arange(4) @ np.array(
         [-0.5, 1.5, -1.5, 0.5],
     ]
 )
-# A polygon (width 0) or a line of the bird, in units of its body length.
 
 
 def jitter(rng, colour, amount):

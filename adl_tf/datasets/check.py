@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from adl_tf.datasets.examples import Examples, read_bytes
+from adl_tf.datasets.native_messages import native_messages
 
 # Share of its picture below which a box is tiny.
 TINY = 0.001
 # Pictures that are given to the threads at a time.
-_BATCH = 1024
+_BATCH = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +25,13 @@ class DecodedPicture:
     Attributes:
         size: Width and height in pixels, or `None` if it cannot be decoded.
         error: Why not, or empty text.
+        complaint: What the decoder found wrong and passed over, or empty text.
         digest: Bytes that pictures with equal pixels have in common.
     """
 
     size: tuple[int, int] | None = None
     error: str = ""
+    complaint: str = ""
     digest: bytes = b""
 
 
@@ -52,11 +55,16 @@ class CheckedSplit:
     @property
     def unreadable(self):
         """Tuples of the path of a picture and why it cannot be decoded."""
-        return [
-            (path, picture.error)
-            for path, picture in zip(self.examples.paths, self.pictures)
-            if picture.error
-        ]
+        return self._said("error")
+
+    @property
+    def damaged(self):
+        """Tuples of the path of a picture and what was passed over in it."""
+        return self._said("complaint")
+
+    def _said(self, attribute):
+        texts = [getattr(picture, attribute) for picture in self.pictures]
+        return [pair for pair in zip(self.examples.paths, texts) if pair[1]]
 
     @property
     def without_box(self):
@@ -204,6 +212,7 @@ def counts(splits, shared):
     rows = {
         "pictures": lambda split: len(split.examples),
         "cannot be read": lambda split: len(split.unreadable),
+        "damaged": lambda split: len(split.damaged),
         "classes": lambda split: split.examples.num_classes,
         "pictures a class": a_class,
         "boxes": lambda split: sum(map(len, split.examples.boxes)),
@@ -268,7 +277,20 @@ def _decode_all(places):
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for start in range(0, len(places), _BATCH):
             batch = places[start : start + _BATCH]
-            yield from pool.map(lambda place: decode_picture(*place), batch)
+            with native_messages() as messages:
+                decoded = list(pool.map(decode_picture, *zip(*batch)))
+            if messages:
+                decoded = map(_with_complaint, batch, decoded)
+            yield from decoded
+
+
+def _with_complaint(place, picture):
+    """Decodes a picture by itself, so that what is said is said of it."""
+    if picture.error:
+        return picture
+    with native_messages() as messages:
+        decode_picture(*place)
+    return dataclasses.replace(picture, complaint="; ".join(messages))
 
 
 def decode_picture(path, stretch=None):

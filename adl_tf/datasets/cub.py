@@ -38,29 +38,14 @@ def cub(data_dir, split):
         )
     inner = os.path.join(data_dir, "CUB_200_2011")
     root = inner if os.path.isdir(inner) else data_dir
-    wanted = "1" if split == "train" else "0"
-
-    def table(name, count):
-        """Dictionary from the number in front to the other fields."""
-        rows = {}
-        path = os.path.join(root, name)
-        for bad, (number, *fields) in read_fields(path, count, source=SOURCE):
-            if number in rows:
-                raise bad("number given twice")
-            rows[number] = (bad, fields)
-        return rows
-
-    files = table("images.txt", 2)
-    labels = table("image_class_labels.txt", 2)
-    boxes = table("bounding_boxes.txt", 5)
-    splits = table("train_test_split.txt", 2)
-    class_names = []
-    for number, (bad, (name,)) in table("classes.txt", 2).items():
-        class_names.append(name.partition(".")[2])
-        if number != str(len(class_names)):
-            raise bad(f"class {len(class_names)} expected")
+    class_names = _class_names(root)
     if split == "val":
         return _cubv2(root, class_names)
+    files = _table(root, "images.txt", 2)
+    labels = _table(root, "image_class_labels.txt", 2)
+    boxes = _table(root, "bounding_boxes.txt", 5)
+    splits = _table(root, "train_test_split.txt", 2)
+    wanted = "1" if split == "train" else "0"
     image_ids, image_labels, image_boxes = [], [], []
     seen = set()
     for number, (bad, (image_id,)) in files.items():
@@ -73,19 +58,10 @@ def cub(data_dir, split):
         bad_split, (membership,) = splits[number]
         if membership not in ("0", "1"):
             raise bad_split("0 (test) or 1 (train) expected")
-        if membership != wanted:
-            continue
-        bad_label, fields = labels[number]
-        (label,) = numbers(fields, int, bad_label)
-        if not 1 <= label <= len(class_names):
-            raise bad_label(f"class not within 1-{len(class_names)}")
-        bad_box, fields = boxes[number]
-        x, y, width, height = numbers(fields, float, bad_box)
-        if width < 0 or height < 0:
-            raise bad_box("a box that ends before it begins")
-        image_ids.append(image_id)
-        image_labels.append(label - 1)
-        image_boxes.append(np.array([[x, y, x + width, y + height]], "float32"))
+        if membership == wanted:
+            image_ids.append(image_id)
+            image_labels.append(_label(*labels[number], len(class_names)))
+            image_boxes.append(_box(*boxes[number]))
     examples = Examples(
         image_ids=image_ids,
         paths=[os.path.join(root, "images", name) for name in image_ids],
@@ -95,6 +71,40 @@ def cub(data_dir, split):
     )
     examples.check_files(SOURCE)
     return examples
+
+
+def _table(root, name, count):
+    """Dictionary from the number in front to the error and the other fields."""
+    rows = {}
+    path = os.path.join(root, name)
+    for bad, (number, *fields) in read_fields(path, count, source=SOURCE):
+        if number in rows:
+            raise bad("number given twice")
+        rows[number] = (bad, fields)
+    return rows
+
+
+def _class_names(root):
+    names = []
+    for number, (bad, (name,)) in _table(root, "classes.txt", 2).items():
+        names.append(name.partition(".")[2])
+        if number != str(len(names)):
+            raise bad(f"class {len(names)} expected")
+    return names
+
+
+def _label(bad, fields, num_classes):
+    (label,) = numbers(fields, int, bad)
+    if not 1 <= label <= num_classes:
+        raise bad(f"class not within 1-{num_classes}")
+    return label - 1
+
+
+def _box(bad, fields):
+    x, y, width, height = numbers(fields, float, bad)
+    if width < 0 or height < 0:
+        raise bad("a box that ends before it begins")
+    return np.array([[x, y, x + width, y + height]], "float32")
 
 
 def _cubv2(root, class_names):

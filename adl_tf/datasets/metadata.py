@@ -57,44 +57,23 @@ def metadata(
         path = os.path.join(folder, name)
         return read_fields(path, count, separator=",", source=source)
 
-    image_ids = {}  # a dictionary keeps the order
-    for bad, (image_id,) in read("image_ids.txt", 1):
-        if image_id in image_ids:
-            raise bad("given twice")
-        image_ids[image_id] = True
-    image_ids = list(image_ids)
+    image_ids = list(_once(read("image_ids.txt", 1)))
+    class_names = _class_names(folder, num_classes)
+    limit = num_classes or len(class_names) or MAX_CLASSES
     labels = {}
-    for bad, (image_id, text) in read("class_labels.txt", 2):
-        if image_id in labels:
-            raise bad("given twice")
-        (label,) = numbers([text], int, bad)
-        if not 0 <= label < (num_classes or MAX_CLASSES):
-            raise bad(f"class not within 0-{(num_classes or MAX_CLASSES) - 1}")
-        labels[image_id] = label
+    for image_id, (bad, texts) in _once(read("class_labels.txt", 2)).items():
+        (labels[image_id],) = numbers(texts, int, bad)
+        if not 0 <= labels[image_id] < limit:
+            known = ", which class_names.txt names" if class_names else ""
+            raise bad(f"class not within 0-{limit - 1}{known}")
+    if not class_names:
+        needed = num_classes or max(labels.values(), default=-1) + 1
+        class_names = [str(number) for number in range(needed)]
     sizes = {}
-    for bad, (image_id, *texts) in read("image_sizes.txt", 3):
-        if image_id in sizes:
-            raise bad("given twice")
+    for image_id, (bad, texts) in _once(read("image_sizes.txt", 3)).items():
         sizes[image_id] = numbers(texts, int, bad)
         if min(sizes[image_id]) < 1:
             raise bad("an image without pixels")
-    boxes = {image_id: [] for image_id in image_ids}
-    masks = {image_id: [] for image_id in image_ids}
-    ignored = dict.fromkeys(image_ids, "")
-    if os.path.isfile(os.path.join(folder, "localization.txt")):
-        for bad, (image_id, *texts) in read("localization.txt", (2, 3, 5)):
-            if image_id not in boxes:
-                continue
-            if len(texts) < 4:
-                mask, *left_out = texts
-                masks[image_id].append(os.path.join(data_dir, mask))
-                if any(left_out):
-                    ignored[image_id] = os.path.join(data_dir, *left_out)
-                continue
-            x0, y0, x1, y1 = numbers(texts, float, bad)
-            if x1 < x0 or y1 < y0:
-                raise bad("a box that ends before it begins")
-            boxes[image_id].append((x0, y0, x1, y1))
     for image_id in image_ids:
         for name, table in (("class_labels", labels), ("image_sizes", sizes)):
             if image_id not in table:
@@ -102,23 +81,58 @@ def metadata(
                     f"{os.path.join(folder, name)}.txt has no line for "
                     f"{image_id}"
                 )
+    lines = ()
+    if os.path.isfile(os.path.join(folder, "localization.txt")):
+        lines = read("localization.txt", (2, 3, 5))
+    boxes, masks, ignored = _objects(lines, image_ids, data_dir)
     examples = Examples(
         image_ids=image_ids,
         paths=[os.path.join(data_dir, image_id) for image_id in image_ids],
         labels=np.array([labels[i] for i in image_ids], np.int32),
-        boxes=[
-            np.array(boxes[i], np.float32).reshape(-1, 4) for i in image_ids
-        ],
-        class_names=_class_names(folder, labels, num_classes),
+        boxes=boxes,
+        class_names=class_names,
         sizes=np.array([sizes[i] for i in image_ids]).reshape(-1, 2),
-        masks=[tuple(masks[i]) for i in image_ids]
-        if any(masks.values())
-        else None,
-        ignored=list(ignored.values()) if any(ignored.values()) else None,
+        masks=masks if any(masks) else None,
+        ignored=ignored if any(ignored) else None,
     )
     if with_pictures:
         examples.check_files(source)
     return examples
+
+
+def _once(lines):
+    """Dictionary from the first field of lines to the error and the others."""
+    rows = {}  # which keeps the order
+    for bad, (image_id, *fields) in lines:
+        if image_id in rows:
+            raise bad("given twice")
+        rows[image_id] = (bad, fields)
+    return rows
+
+
+def _objects(lines, image_ids, data_dir):
+    """Boxes, masks and masks of ignored pixels, lists of one a picture."""
+    boxes = {image_id: [] for image_id in image_ids}
+    masks = {image_id: [] for image_id in image_ids}
+    ignored = dict.fromkeys(image_ids, "")
+    for bad, (image_id, *texts) in lines:
+        if image_id not in boxes:
+            continue
+        if len(texts) < 4:
+            mask, *left_out = texts
+            masks[image_id].append(os.path.join(data_dir, mask))
+            if any(left_out):
+                ignored[image_id] = os.path.join(data_dir, *left_out)
+            continue
+        x0, y0, x1, y1 = numbers(texts, float, bad)
+        if x1 < x0 or y1 < y0:
+            raise bad("a box that ends before it begins")
+        boxes[image_id].append((x0, y0, x1, y1))
+    return (
+        [np.array(each, np.float32).reshape(-1, 4) for each in boxes.values()],
+        [tuple(each) for each in masks.values()],
+        list(ignored.values()),
+    )
 
 
 def _find(data_dir, split, source):
@@ -139,15 +153,16 @@ def _find(data_dir, split, source):
     raise DataError(f"no file {expected}; {source}")
 
 
-def _class_names(folder, labels, num_classes):
-    needed = num_classes or max(labels.values(), default=-1) + 1
+def _class_names(folder, num_classes):
+    """The names in `class_names.txt`, or an empty list without that file."""
     for place in (folder, os.path.dirname(folder)):
         path = os.path.join(place, "class_names.txt")
         if os.path.isfile(path):
             names = [name for name in read_lines(path) if name]
-            if len(names) < needed:
+            if len(names) < (num_classes or 1):
                 raise DataError(
-                    f"{path} has {len(names)} names for {needed} classes"
+                    f"{path} has {len(names)} names, and {num_classes or 1} or "
+                    "more are needed"
                 )
             return names[:num_classes]
-    return [str(number) for number in range(needed)]
+    return []

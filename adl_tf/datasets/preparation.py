@@ -27,6 +27,8 @@ METADATA_URL = (
     "879728cf8d30c557684754c66be859414caad749/metadata"
 )
 
+METADATA_FILES = ("image_ids", "class_labels", "image_sizes", "localization")
+
 _ROW = "{:<6}{:<9}{:>10}{:>10}"
 
 
@@ -181,6 +183,25 @@ def _differences(found, expected):
     ]
 
 
+def on_drive(name, number):
+    """A file that is published on Google Drive.
+
+    Args:
+        name: What it is called on disk.
+        number: Its identity there.
+
+    Returns:
+        `RemoteFile`.
+    """
+    return RemoteFile(
+        name,
+        "https://drive.usercontent.google.com/download"
+        f"?id={number}&export=download&confirm=t",
+        by_hand=f"download https://drive.google.com/open?id={number} in a "
+        f"browser and put it into archives/ as {name}",
+    )
+
+
 def archive(data_dir, builder, remote):
     """Fetches an archive into `archives/`, checked as far as is known.
 
@@ -201,7 +222,7 @@ def archive(data_dir, builder, remote):
     return fetch(remote, folder, published, _record(data_dir))
 
 
-def metadata_files(data_dir, target, dataset, split, names):
+def metadata_files(data_dir, target, dataset, split, names=METADATA_FILES):
     """Fetches annotations into `metadata/<split>/`.
 
     Args:

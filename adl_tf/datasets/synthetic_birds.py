@@ -38,13 +38,7 @@ def synthetic_birds(data_dir, split):
         )
     if not os.path.isfile(os.path.join(data_dir, _MARKER)):
         print(f"drawing 2,500 birds into {data_dir} (once)", flush=True)
-    with tqdm(desc="drawing birds", leave=False, disable=None) as bar:
-
-        def progress(done, total):
-            bar.total = total
-            bar.update(done - bar.n)
-
-        prepare(data_dir, progress=progress)
+    prepare(data_dir)
     examples = metadata(str(data_dir), split)
     if split == "train":
         return examples
@@ -60,7 +54,7 @@ def _write_image(path, picture, options=()):
         raise OSError(f"cannot write {path}")
 
 
-def _write_split(root, split, count, seed, report):
+def _write_split(root, split, count, seed, bar):
     (root / split).mkdir()
     if split == "test":
         (root / "masks" / split).mkdir(parents=True)
@@ -93,7 +87,7 @@ def _write_split(root, split, count, seed, report):
         lines["localization"].append(
             f"{name}.jpg,{columns[0]},{rows[0]},{columns[-1]},{rows[-1]}"
         )
-        report()
+        bar.update()
     lines["class_names"] = CLASS_NAMES
     for name, content in lines.items():
         (metadata / f"{name}.txt").write_text("\n".join(content) + "\n")
@@ -106,7 +100,7 @@ def _is_complete(directory, settings):
         return False
 
 
-def prepare(directory, num_train=2000, num_test=500, seed=0, progress=None):
+def prepare(directory, num_train=2000, num_test=500, seed=0):
     """Draws the data set into a directory, unless it is there already.
 
     Written are `train/*.jpg`, `test/*.jpg`, `masks/test/*.png` and, under
@@ -120,7 +114,6 @@ def prepare(directory, num_train=2000, num_test=500, seed=0, progress=None):
         num_train: number of training pictures.
         num_test: number of test pictures.
         seed: seed of every picture.
-        progress: called with (pictures drawn, pictures in all), or None.
 
     Returns:
         The directory, as a `pathlib.Path`.
@@ -129,9 +122,6 @@ def prepare(directory, num_train=2000, num_test=500, seed=0, progress=None):
         ValueError: if a number of pictures is below the number of classes.
         DataError: if the directory holds something else.
         OSError: if a file cannot be written.
-
-    Example:
-        prepare("data/synthetic_birds", progress=lambda done, total: None)
     """
     if min(num_train, num_test) < len(CLASS_NAMES):
         raise ValueError(
@@ -156,22 +146,20 @@ def prepare(directory, num_train=2000, num_test=500, seed=0, progress=None):
             f"{directory} exists and holds no synthetic birds; give another "
             "directory or move it away"
         )
-    total, done = num_train + num_test, 0
-
-    def report():
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, total)
-
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix=f".{directory.name}-", dir=directory.parent
     ) as scratch:
         built = pathlib.Path(scratch, "new")
         built.mkdir()
-        _write_split(built, "train", num_train, seed, report)
-        _write_split(built, "test", num_test, seed, report)
+        with tqdm(
+            total=num_train + num_test,
+            desc="drawing birds",
+            leave=False,
+            disable=None,
+        ) as bar:
+            _write_split(built, "train", num_train, seed, bar)
+            _write_split(built, "test", num_test, seed, bar)
         (built / _MARKER).write_text(json.dumps(settings, indent=2) + "\n")
         try:
             if directory.exists():  # older settings, or empty

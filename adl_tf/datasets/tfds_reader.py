@@ -65,94 +65,105 @@ def tfds_examples(name, data_dir, split):
         DataError: If it is not prepared, or has no pictures or labels.
         UsageError: If it has no such split.
     """
-    import tensorflow_datasets as tfds
-
     builder = _builder(name, data_dir)
-    features = dict(builder.info.features.items())
-    if not isinstance(features.get("image"), tfds.features.Image):
-        raise DataError(f"tfds:{name} has no feature 'image' of pictures")
-    if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
-        raise DataError(
-            f"tfds:{name} is stored as {builder.info.file_format.value}: "
-            "prepare it with --file_format=tfrecord"
-        )
+    features = _features(name, builder.info)
     label_name, class_names = _classes(name, features)
     box_name = _box_feature(features)
     id_name = next(
         (key for key in ("file_name", "image/filename") if key in features),
         None,
     )
-    object_levels, ignored_levels = MASKS.get(builder.info.name, ANY_MASK)
-    mask_features = [
-        ("segmentation_mask", object_levels, masks := []),
-        ("segmentation_mask", ignored_levels, ignored := []),
-        ("ignore_mask", ANY_MASK[0], ignored),
-    ]
-    mask_features = [
-        each for each in mask_features if each[0] in features and each[1]
-    ]
-
-    image_ids, paths, stretches, labels, boxes, sizes = [], [], [], [], [], []
-    left_out = 0
-    records = _records(builder, split)
-    for path, begin, number, record in records:
-        values = tf.train.Example.FromString(record).features.feature
-        classes = values[label_name].int64_list.value
+    mask_features = _mask_features(builder.info.name, features)
+    found, masks, left_out = [], {"object": [], "ignored": []}, 0
+    for record in _records(builder, split):
+        classes = record.values(label_name)
         if len(classes) != 1:
             left_out += 1
             continue
-
-        def stretch(encoded, begin=begin, record=record):
-            return begin + record.find(encoded), len(encoded)
-
-        (encoded,) = values["image"].bytes_list.value
-        labels.append(classes[0])
-        paths.append(path)
-        stretches.append(stretch(encoded))
-        own_name = f"{os.path.basename(path)}/{number}"
-        if id_name:
-            own_name = values[id_name].bytes_list.value[0].decode()
-        image_ids.append(own_name)
-        if box_name == "objects/pixels":
-            sizes.append(values["size"].int64_list.value)
-            pixels = values[box_name].float_list.value
-            boxes.append(np.array(pixels, np.float32).reshape(-1, 4))
-        elif box_name:
-            try:
-                sizes.append(_size(encoded))
-            except OSError as error:
-                raise DataError(
-                    f"picture {own_name} in {path} cannot be read"
-                ) from error
-            shares = values[box_name].float_list.value
-            boxes.append(_in_pixels(shares, sizes[-1]))
-        for key, levels, found in mask_features:
-            (encoded,) = values[key].bytes_list.value
+        image_id = record.name(id_name)
+        (encoded,) = record.values("image")
+        boxes, size = _boxes(record, box_name, encoded, image_id)
+        stretch = record.stretch(encoded)
+        found.append((image_id, record.path, classes[0], boxes, size, stretch))
+        for kind, key, levels in mask_features:
+            (encoded,) = record.values(key)
             none = _size(encoded) == (1, 1)
-            found.append("" if none else Mask(path, stretch(encoded), levels))
+            mask = Mask(record.path, record.stretch(encoded), levels)
+            masks[kind].append("" if none else mask)
     if left_out:
         print(
             f"tfds:{name}: {left_out} pictures of no class or of several are "
             "left out"
         )
+    image_ids, paths, labels, boxes, sizes, stretches = (
+        map(list, zip(*found)) if found else ([] for _ in range(6))
+    )
     if len(set(image_ids)) < len(image_ids):
         raise DataError(f"tfds:{name} has two pictures of one name")
-    if labels and min(labels) < 0:
+    if min(labels, default=0) < 0:
         raise DataError(f"tfds:{name} has no labels in the split {split}")
-    nothing = np.zeros((0, 4), np.float32)
     return Examples(
         image_ids=image_ids,
         paths=paths,
         labels=np.array(labels, np.int32),
-        boxes=boxes if box_name else [nothing] * len(labels),
+        boxes=boxes,
         class_names=class_names,
         sizes=np.array(sizes, int).reshape(-1, 2) if box_name else None,
-        masks=[(mask,) if mask else () for mask in masks]
-        if any(masks)
+        masks=[(mask,) if mask else () for mask in masks["object"]]
+        if any(masks["object"])
         else None,
-        ignored=ignored if any(ignored) else None,
+        ignored=masks["ignored"] if any(masks["ignored"]) else None,
         stretches=np.array(stretches, np.int64).reshape(-1, 2),
     )
+
+
+def _boxes(record, box_name, encoded, image_id):
+    """Boxes `(n, 4)` of a picture, and the size that they refer to."""
+    if box_name is None:
+        return np.zeros((0, 4), np.float32), None
+    numbers = record.values(box_name)
+    if box_name == "objects/pixels":
+        boxes = np.array(numbers, np.float32).reshape(-1, 4)
+        return boxes, record.values("size")
+    try:
+        size = _size(encoded)
+    except OSError as error:
+        raise DataError(
+            f"picture {image_id} in {record.path} cannot be read"
+        ) from error
+    return _in_pixels(numbers, size), size
+
+
+class _Record:
+    """An encoded example, and where it is.
+
+    Args:
+        path: Its file.
+        begin: Place of its first byte there.
+        number: Its number there.
+        encoded: Its bytes.
+    """
+
+    def __init__(self, path, begin, number, encoded):
+        self.path = path
+        self._begin, self._number, self._encoded = begin, number, encoded
+        self._features = tf.train.Example.FromString(encoded).features.feature
+
+    def values(self, name):
+        """What is stored of a feature: numbers, or bytes."""
+        feature = self._features[name]
+        kind = feature.WhichOneof("kind")
+        return getattr(feature, kind).value if kind else ()
+
+    def name(self, feature):
+        """The name in a feature, or that of the record for `None`."""
+        if feature is None:
+            return f"{os.path.basename(self.path)}/{self._number}"
+        return self.values(feature)[0].decode()
+
+    def stretch(self, encoded):
+        """First byte of a part of the record in the file, and its length."""
+        return self._begin + self._encoded.find(encoded), len(encoded)
 
 
 def _builder(name, data_dir):
@@ -179,6 +190,35 @@ def _builder(name, data_dir):
             f"tfds:{name} is not prepared in {folder}: run {build}, or give "
             "the folder where it is as --data_dir"
         ) from error
+
+
+def _features(name, info):
+    """Dictionary of the features, if their records can be read here."""
+    import tensorflow_datasets as tfds
+
+    features = dict(info.features.items())
+    if not isinstance(features.get("image"), tfds.features.Image):
+        raise DataError(f"tfds:{name} has no feature 'image' of pictures")
+    if info.file_format != tfds.core.FileFormat.TFRECORD:
+        raise DataError(
+            f"tfds:{name} is stored as {info.file_format.value}: prepare it "
+            "with --file_format=tfrecord"
+        )
+    return features
+
+
+def _mask_features(name, features):
+    """Tuples of what a mask is of, its feature and the levels that count."""
+    object_levels, ignored_levels = MASKS.get(name, ANY_MASK)
+    return [
+        (kind, key, levels)
+        for kind, key, levels in (
+            ("object", "segmentation_mask", object_levels),
+            ("ignored", "segmentation_mask", ignored_levels),
+            ("ignored", "ignore_mask", ANY_MASK[0]),
+        )
+        if key in features and levels
+    ]
 
 
 def _classes(name, features):
@@ -215,7 +255,7 @@ def _box_feature(features):
 
 
 def _records(builder, split):
-    """Yields path, place of the record's first byte, its number and bytes."""
+    """Yields `_Record`s."""
     splits = builder.info.splits
     try:
         chosen = splits[split]
@@ -241,7 +281,7 @@ def _records(builder, split):
             try:
                 for number, record in enumerate(dataset.as_numpy_iterator()):
                     if number >= first:
-                        yield path, begin + _FRONT, number, record
+                        yield _Record(path, begin + _FRONT, number, record)
                         bar.update()
                     begin += _FRONT + len(record) + _BACK
             except tf.errors.OpError as error:

@@ -5,6 +5,7 @@ import numbers
 import keras
 from keras import ops
 
+from adl_tf.layers.data_format import standardized
 from adl_tf.layers.draws import draw
 
 # The authors' sizes for mixed patches; 0 hides nothing.
@@ -83,17 +84,11 @@ class HideAndSeek(keras.layers.Layer):
                 "`hide_rate` must be a number in [0, 1]. "
                 f"Received: hide_rate={hide_rate!r}"
             )
-        data_format = data_format or keras.config.image_data_format()
-        if data_format not in ("channels_last", "channels_first"):
-            raise ValueError(
-                "`data_format` must be 'channels_last' or 'channels_first'. "
-                f"Received: data_format={data_format!r}"
-            )
         self.patch_size = patch_size
         self.hide_rate = hide_rate
         self.fill_value = fill_value
         self.seed = seed
-        self.data_format = data_format
+        self.data_format = standardized(data_format)
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.input_spec = keras.layers.InputSpec(ndim=4)
         self.built = True

@@ -5,6 +5,8 @@ import numbers
 import keras
 from keras import ops
 
+from adl_tf.layers.data_format import standardized
+
 
 @keras.saving.register_keras_serializable(package="adl_tf")
 class SqueezeExcite(keras.layers.Layer):
@@ -59,14 +61,8 @@ class SqueezeExcite(keras.layers.Layer):
                 "`reduction` must be a positive integer. "
                 f"Received: reduction={reduction!r}"
             )
-        data_format = data_format or keras.config.image_data_format()
-        if data_format not in ("channels_last", "channels_first"):
-            raise ValueError(
-                "`data_format` must be 'channels_last' or 'channels_first'. "
-                f"Received: data_format={data_format!r}"
-            )
         self.reduction = int(reduction)
-        self.data_format = data_format
+        self.data_format = standardized(data_format)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):

@@ -59,8 +59,9 @@ def insert_after(model, names, make_layer):
         A new model with new layers and the weights of `model`.
 
     Raises:
-        ValueError: If nothing matches, or `model` is a subclassed model,
-            whose graph is not known.
+        ValueError: If nothing matches, a layer cannot be inserted there or is
+            there already, or `model` is a subclassed model, whose graph is not
+            known.
     """
     known = layer_names(model)
     if isinstance(names, str):
@@ -73,7 +74,16 @@ def insert_after(model, names, make_layer):
     else:
         chosen = list(names)
         _require(chosen, known)
-    return _clone(model, inserted={name: make_layer(name) for name in chosen})
+    inserted = {}
+    for name in chosen:
+        layer = make_layer(name)
+        if name in inserted or layer.name in known:
+            raise ValueError(
+                f"Layer '{name}' of model '{model.name}' is followed by "
+                f"'{layer.name}' already: it cannot be inserted twice."
+            )
+        inserted[name] = layer
+    return _clone(model, inserted=inserted)
 
 
 def edit_input(model, edit, share=False):
@@ -168,7 +178,7 @@ def _clone(model, changes=(), inserted=(), removed=()):
             return args[0]
         outputs = layer(*args, **kwargs)
         if layer.name in inserted:
-            outputs = inserted[layer.name](outputs)
+            outputs = _call(inserted[layer.name], layer, outputs)
         return outputs
 
     def clone_graph(graph):
@@ -184,6 +194,18 @@ def _clone(model, changes=(), inserted=(), removed=()):
     for layer, clone in pairs:
         set_layer_weights(clone, layer.get_weights())
     return edited
+
+
+def _call(layer, before, inputs):
+    """Calls an inserted layer, and names its place where it does not fit."""
+    try:
+        return layer(inputs)
+    except ValueError as error:
+        shape = getattr(inputs, "shape", "several tensors")
+        raise ValueError(
+            f"No {type(layer).__name__} can follow layer '{before.name}', "
+            f"whose output is {shape}: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def as_functional(model):

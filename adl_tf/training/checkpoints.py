@@ -86,8 +86,7 @@ def restore(workdir, model, optimizer):
     with np.load(os.path.join(folder, "training.npz")) as arrays:
         for index, variable in enumerate(_other_state(model, optimizer)):
             variable.assign(arrays[f"{index:04d}"])
-        # Earlier versions saved at the end of epochs alone.
-        loss, right = arrays.get(_PROGRESS, (0.0, 0))
+        loss, right = arrays[_PROGRESS]
     return int(os.path.basename(folder)), (float(loss), int(right))
 
 
@@ -185,8 +184,6 @@ def _damage(folder):
     try:
         with open(os.path.join(folder, _SUMS), encoding="utf-8") as file:
             lines = file.read().splitlines()
-    except FileNotFoundError:
-        return None  # Earlier versions wrote no sums.
     except (OSError, ValueError) as error:
         return str(error)
     if len(lines) < 2:

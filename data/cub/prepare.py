@@ -17,6 +17,7 @@ from adl_tf.datasets.preparation import (
     archive,
     complete,
     metadata_files,
+    on_drive,
     run,
 )
 from adl_tf.datasets.unpacking import unpack
@@ -31,15 +32,7 @@ CUB = RemoteFile(
     "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
     "?download=1",
 )
-CUBV2 = RemoteFile(
-    "CUBV2.tar",
-    "https://drive.usercontent.google.com/download"
-    "?id=1U6cwKHS65wayT9FFvoLIA8cn1k0Ot2M1&export=download&confirm=t",
-    by_hand="download https://drive.google.com/open?"
-    "id=1U6cwKHS65wayT9FFvoLIA8cn1k0Ot2M1 in a browser and put it into "
-    "archives/ as CUBV2.tar",
-)
-CUBV2_FILES = ("image_ids", "class_labels", "image_sizes", "localization")
+CUBV2 = on_drive("CUBV2.tar", "1U6cwKHS65wayT9FFvoLIA8cn1k0Ot2M1")
 
 
 def prepare(data_dir, splits):
@@ -56,7 +49,7 @@ def prepare(data_dir, splits):
         if split == "val":
             # Not the boxes of wsolevaluation's release/CUBV2_boxes.txt: its
             # first line promises corners, but it has widths and heights.
-            metadata_files(data_dir, collected, "CUB", "val", CUBV2_FILES)
+            metadata_files(data_dir, collected, "CUB", "val")
             unpack(archive(data_dir, "cub_wsol", CUBV2), collected)
         else:
             path = archive(data_dir, "cub_wsol", CUB)

@@ -11,7 +11,7 @@ on where it was.
 import os
 
 from adl_tf.datasets.fetching import RemoteFile
-from adl_tf.datasets.ilsvrc import ilsvrc
+from adl_tf.datasets.ilsvrc import NUM_CLASSES, ilsvrc
 from adl_tf.datasets.preparation import (
     Counts,
     archive,
@@ -29,7 +29,6 @@ EXPECTED = {
     "val": Counts(10000, boxes=18532),
     "test": Counts(50000, boxes=80477),
 }
-NUM_CLASSES = 1000
 
 
 def _registered(name, what):
@@ -55,7 +54,6 @@ SOURCES = {
     "val": (IMAGENET_V2, "val2", "imagenetv2-threshold0.7-format-val"),
     "test": (VALIDATION, "val", ""),
 }
-FILES = ("image_ids", "class_labels", "image_sizes", "localization")
 
 
 def prepare(data_dir, splits):
@@ -69,7 +67,7 @@ def prepare(data_dir, splits):
             write_training_labels(data_dir)
             write_image_sizes(data_dir, split)
         else:
-            metadata_files(data_dir, data_dir, "ILSVRC", split, FILES)
+            metadata_files(data_dir, data_dir, "ILSVRC", split)
 
     complete(splits, lambda split: ilsvrc(data_dir, split), EXPECTED, bring)
 

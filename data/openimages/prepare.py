@@ -8,13 +8,13 @@ interruption: it goes on where it was.
 
 import os
 
-from adl_tf.datasets.fetching import RemoteFile
 from adl_tf.datasets.metadata import metadata
 from adl_tf.datasets.preparation import (
     Counts,
     archive,
     complete,
     metadata_files,
+    on_drive,
     run,
     write_image_sizes,
 )
@@ -26,22 +26,10 @@ EXPECTED = {
     "val": Counts(2500, masks=3854),
     "test": Counts(5000, masks=7632),
 }
-
-
-def _on_drive(name, number):
-    return RemoteFile(
-        name,
-        "https://drive.usercontent.google.com/download"
-        f"?id={number}&export=download&confirm=t",
-        by_hand=f"download https://drive.google.com/open?id={number} in a "
-        f"browser and put it into archives/ as {name}",
-    )
-
-
-PICTURES = _on_drive(
+PICTURES = on_drive(
     "OpenImages_images.zip", "1oOb4WQ-lb8SYppHEg3lWnpHk1X8WVO4e"
 )
-MASKS = _on_drive(
+MASKS = on_drive(
     "OpenImages_annotations.zip", "1eu1YvcZlsEalhXTS_5Ni5tkImCliIPie"
 )
 

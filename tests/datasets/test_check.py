@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from adl_tf.datasets import pipeline
+from adl_tf.datasets.__main__ import as_text
 from adl_tf.datasets.check import check_split, counts, duplicates, problems
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import DataError
@@ -188,6 +189,24 @@ def test_odd_boxes_and_pictures_of_another_split(damaged):
     assert rows["pictures"] == [str(len(PICTURES)), "2"]
     assert rows["boxes"] == [str(len(PICTURES)), "6"]
     assert rows["pictures a class"] == ["5-6", "1-1"]
+
+
+def test_what_the_decoder_complains_of_is_named(tmp_path, capfd):
+    """libjpeg decodes it, and writes a line that names no file."""
+    whole = encoded("JPEG", size=(240, 180))
+    broken = whole[:5000] + bytes(40) + whole[5040:]
+    pictures = {"a.jpg": whole, "b.jpg": broken, "c.jpg": whole[:9000]}
+    write_split(tmp_path, "train", pictures)
+    capfd.readouterr()
+    (split,) = checked(tmp_path, "train")
+    assert "JPEG" not in capfd.readouterr().err
+    assert [path for path, _ in split.unreadable] == [
+        str(tmp_path / "train" / "c.jpg")
+    ]
+    path = tmp_path / "train" / "b.jpg"
+    assert f"{path}: Corrupt JPEG data" in as_text([split])
+    assert "extraneous bytes" in dict(split.damaged)[str(path)]
+    assert len(split.damaged) == 1
 
 
 def test_what_evaluation_stumbles_over(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from adl_tf.datasets.cub import cub
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import DataError
+from tests.datasets.text_files import write
 
 NAMES = [
     "001.Crow/Crow_0001_11.png",
@@ -29,11 +30,6 @@ FILES = {
     ],
     "train_test_split.txt": ["1 1", "2 0", "3 0", "4 1", "5 0"],
 }
-
-
-def write(root, name, lines, ending="\n", start=""):
-    text = start + ending.join(lines) + ending
-    (root / name).write_bytes(text.encode())
 
 
 @pytest.fixture
@@ -194,16 +190,12 @@ def test_first_classes_of_the_real_one(test_data, split, count):
 def test_cubv2_beside_it_is_val(folder):
     root = folder.parent / "CUBV2"
     metadata = root / "metadata" / "val"
-    metadata.mkdir(parents=True)
-    (root / "2").mkdir()
+    (root / "2").mkdir(parents=True)
     cv2.imwrite(str(root / "2" / "a.jpg"), np.zeros((8, 9, 3), np.uint8))
-    for name, line in {
-        "image_ids": "2/a.jpg",
-        "class_labels": "2/a.jpg,1",
-        "image_sizes": "2/a.jpg,9,8",
-        "localization": "2/a.jpg,1,2,5,6",
-    }.items():
-        (metadata / f"{name}.txt").write_text(line + "\n")
+    write(metadata, "image_ids.txt", ["2/a.jpg"])
+    write(metadata, "class_labels.txt", ["2/a.jpg,1"])
+    write(metadata, "image_sizes.txt", ["2/a.jpg,9,8"])
+    write(metadata, "localization.txt", ["2/a.jpg,1,2,5,6"])
     examples = cub(str(folder), "val")
     assert examples.image_ids == ["2/a.jpg"]
     assert examples.class_names == cub(str(folder), "test").class_names

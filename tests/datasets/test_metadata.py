@@ -8,6 +8,7 @@ from adl_tf.datasets.ilsvrc import ilsvrc
 from adl_tf.datasets.load import load_examples
 from adl_tf.datasets.metadata import metadata
 from adl_tf.errors import DataError
+from tests.datasets.text_files import write
 
 NAMES = ["val/a.png", "val/b.png", "val/c 1.png"]
 FILES = {
@@ -20,12 +21,6 @@ FILES = {
         "val/a.png,5.5,1,11,8",
     ],
 }
-
-
-def write(folder, name, lines, ending="\n", start=""):
-    folder.mkdir(parents=True, exist_ok=True)
-    text = start + ending.join(lines) + ending
-    (folder / name).write_bytes(text.encode())
 
 
 @pytest.fixture
@@ -130,11 +125,15 @@ def test_class_names(root, place):
     assert examples.num_classes == 4
 
 
-def test_too_few_class_names(root, folder):
+def test_a_class_without_a_name(root, folder):
+    """The line of the label is to blame, or else the list of names."""
     write(folder, "class_names.txt", ["crow", "finch"])
-    message = refusal(root)
-    assert str(folder / "class_names.txt") in message
-    assert "2 names for 3 classes" in message
+    assert refusal(root) == (
+        f"{folder / 'class_labels.txt'}:1: class not within 0-1, which "
+        "class_names.txt names: 'val/a.png,2'"
+    )
+    message = refusal(root, read=ilsvrc)
+    assert f"{folder / 'class_names.txt'} has 2 names, and 1000 or" in message
 
 
 def test_one_split_only_is_for_testing(root, folder):

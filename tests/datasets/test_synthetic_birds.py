@@ -1,3 +1,5 @@
+"""Drawn birds: the same each time, whole or not there."""
+
 import json
 
 import cv2

@@ -1,13 +1,10 @@
 """TFDS data sets: with the features of the real ones and drawn pictures."""
 
-import csv
-import dataclasses
 import os
 
 import cv2
 import numpy as np
 import pytest
-import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from adl_tf.datasets import pipeline
@@ -17,6 +14,7 @@ from adl_tf.errors import DataError, UsageError
 from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.reporting.gallery import encode_picture
+from tests.datasets.tfds_files import prepare, share
 
 SIZES = [(61, 40), (37, 53), (48, 48), (90, 31), (33, 34), (52, 47), (41, 77)]
 CLASSES = ["auk", "bunting", "cardinal"]
@@ -29,39 +27,6 @@ def jpeg(width, height, seed):
 
 
 PICTURES = [jpeg(*size, seed).tobytes() for seed, size in enumerate(SIZES)]
-
-
-def prepare(folder, real, shards=1, **splits):
-    """Writes rows as the TFDS builder `real` would, in its own features."""
-    builder = tfds.builder(real, data_dir=folder)
-    path = builder.data_path
-    path.mkdir(parents=True)
-    infos = []
-    for split, rows in splits.items():
-        template = tfds.core.ShardedFileTemplate(
-            dataset_name=builder.name,
-            data_dir=path,
-            split=split,
-            filetype_suffix="tfrecord",
-        )
-        begins = [len(rows) * shard // shards for shard in range(shards + 1)]
-        for shard, (begin, end) in enumerate(zip(begins, begins[1:])):
-            file = template.sharded_filepath(
-                shard_index=shard, num_shards=shards
-            )
-            with tf.io.TFRecordWriter(str(file)) as writer:
-                for row in rows[begin:end]:
-                    writer.write(builder.info.features.serialize_example(row))
-        infos.append(
-            tfds.core.SplitInfo(
-                name=split,
-                shard_lengths=list(np.diff(begins)),
-                num_bytes=0,
-                filename_template=template,
-            )
-        )
-    builder.info.set_splits(tfds.core.SplitDict(infos))
-    builder.info.write_to_directory(path)
 
 
 class PixelBoxes(tfds.core.GeneratorBasedBuilder):
@@ -91,14 +56,6 @@ class PixelBoxes(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self):
         raise NotImplementedError
-
-
-def share(box, size):
-    x0, y0, x1, y1 = box
-    width, height = size
-    return tfds.features.BBox(
-        ymin=y0 / height, xmin=x0 / width, ymax=y1 / height, xmax=x1 / width
-    )
 
 
 def bird(index, **changes):
@@ -389,117 +346,3 @@ def test_report_shows_pictures_of_records(birds):
     assert source.startswith("data:image/jpeg")
     assert encode_picture(examples.paths[3], (1, 50)) is None
     assert encode_picture(examples.paths[3], (10**9, 50)) is None
-
-
-def write_three_ways(root):
-    """The same pictures as CUB's folder, as metadata and as TFDS."""
-    random = np.random.default_rng(3)
-    lines = {
-        "cub": {
-            name: []
-            for name in (
-                "images",
-                "image_class_labels",
-                "bounding_boxes",
-                "train_test_split",
-            )
-        },
-        "train": {},
-        "test": {},
-    }
-    rows = {"train": [], "test": []}
-    for number in range(1, 25):
-        width, height = random.integers(30, 90, 2).tolist()
-        x, y = (random.uniform(0, side / 3) for side in (width, height))
-        w, h = (random.uniform(side / 4, side / 2) for side in (width, height))
-        x, y, w, h = (round(value, 1) for value in (x, y, w, h))
-        picture = random.integers(90, 150, (height, width, 3), np.uint8)
-        label, split = number % 3, "test" if number % 4 == 0 else "train"
-        picture[int(y) : int(y + h), int(x) : int(x + w), label] = 240
-        name = f"{label + 1:03d}.{CLASSES[label]}/{number}.jpg"
-        path = root / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), picture)
-        cub = lines["cub"]
-        cub["images"].append(f"{number} {name}")
-        cub["image_class_labels"].append(f"{number} {label + 1}")
-        cub["bounding_boxes"].append(f"{number} {x} {y} {w} {h}")
-        cub["train_test_split"].append(f"{number} {int(split == 'train')}")
-        texts = lines[split]
-        name = f"images/{name}"
-        for file, line in (
-            ("image_ids", name),
-            ("class_labels", f"{name},{label}"),
-            ("image_sizes", f"{name},{width},{height}"),
-            ("localization", f"{name},{x},{y},{x + w},{y + h}"),
-        ):
-            texts.setdefault(file, []).append(line)
-        rows[split].append(
-            {
-                "image": str(path),
-                "image/filename": name,
-                "label": label,
-                "label_name": CLASSES[label],
-                "bbox": share((x, y, x + w, y + h), (width, height)),
-                "segmentation_mask": np.full((height, width, 1), 255, np.uint8),
-            }
-        )
-    classes = [f"{i + 1} {i + 1:03d}.{n}" for i, n in enumerate(CLASSES)]
-    lines["cub"]["classes"] = classes
-    for kind, files in lines.items():
-        folder = root if kind == "cub" else root / "metadata" / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, content in files.items():
-            (folder / f"{file}.txt").write_text("\n".join(content))
-    prepare(str(root), "caltech_birds2011", shards=2, **rows)
-
-
-def test_folder_metadata_and_tfds_are_one(tmp_path, settings):
-    """The same tensors, boxes, training and metrics."""
-    from adl_tf.evaluation.network import evaluate, keras_network
-    from adl_tf.training.loop import train
-    from adl_tf.training.trained import load_trained
-
-    write_three_ways(tmp_path)
-    found = {}
-    for dataset in ("cub", "metadata", "tfds:caltech_birds2011"):
-        examples, scored = (
-            load_examples(dataset, str(tmp_path), split, "1-3")
-            for split in ("train", "test")
-        )
-        run = settings(
-            dataset=dataset,
-            data_dir=str(tmp_path),
-            classes="1-3",
-            workdir=str(tmp_path / dataset),
-        )
-        train(run)
-        history = (tmp_path / dataset / "history.csv").read_text()
-        timing = (tmp_path / dataset / "timing.csv").read_text()
-        assert all(
-            0 <= float(row["input_wait"]) <= 100
-            for row in csv.DictReader(timing.splitlines())
-        )
-        scoring = Scoring(
-            dataclasses.replace(scored, masks=None),
-            PROTOCOLS["adl_cvpr19"],
-            run.input_size,
-            run.resize_size,
-        )
-        network = keras_network(load_trained(run))
-        metrics, records = scoring.result(evaluate(network, scoring, 4))
-        for record in records:
-            del record["image_id"]
-        found[dataset] = (
-            batches_of(examples, 5),
-            [boxes.tolist() for boxes in examples.boxes + scored.boxes],
-            history,
-            metrics,
-            records,
-        )
-    batches, *rest = found["cub"]
-    for others, *other_rest in found.values():
-        for (images, labels), (pictures, classes) in zip(batches, others):
-            np.testing.assert_array_equal(images, pictures)
-            np.testing.assert_array_equal(labels, classes)
-        assert other_rest == rest

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from adl_tf.layers.adl import ADLLayer
+from tests.layers.shares import assert_share
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("tf.distribute needs TensorFlow", allow_module_level=True)
@@ -38,11 +39,6 @@ def dropped_by_replica(strategy, layer, images=1, steps=STEPS):
         ]
     )
     return outputs[..., 0, 1, 0] == 0.0
-
-
-def assert_share(hits, rate):
-    sigma = np.sqrt(rate * (1 - rate) / hits.size)
-    assert abs(hits.mean() - rate) <= 3 * sigma
 
 
 def test_replicas_draw_independently(strategy):

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from adl_tf.layers.hide_and_seek import HideAndSeek
+from tests.layers.shares import assert_share
 
 FILL = [7.0, 8.0, 9.0]
 
@@ -52,17 +53,16 @@ def test_share_and_independence_of_patches(rate):
     hidden = found[:, ::4, ::4, 0] == 0  # a value a patch
     assert hidden.shape == (64, 8, 8)
 
-    def assert_share(hits, share):
-        sigma = np.sqrt(share * (1 - share) / hits.size)
-        assert abs(hits.mean() - share) <= 4 * sigma
-
-    assert_share(hidden, rate)
+    assert_share(hidden, rate, sigmas=4)
     both = 2 * rate * (1 - rate)
-    assert_share(hidden[::2] != hidden[1::2], both)  # pictures
-    assert_share(hidden[:, ::2] != hidden[:, 1::2], both)  # neighbours
-    assert_share(hidden[:, :, ::2] != hidden[:, :, 1::2], both)
     again = hide(layer, np.ones((64, 32, 32, 1), "float32"))
-    assert_share((again[:, ::4, ::4, 0] == 0) != hidden, both)  # steps
+    for first, second in (
+        (hidden[::2], hidden[1::2]),  # pictures
+        (hidden[:, ::2], hidden[:, 1::2]),  # neighbours
+        (hidden[:, :, ::2], hidden[:, :, 1::2]),
+        (hidden, again[:, ::4, ::4, 0] == 0),  # steps
+    ):
+        assert_share(first != second, both, sigmas=4)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])

@@ -1,8 +1,5 @@
 """Every method: trained, evaluated and exported by the common code alone."""
 
-import csv
-import os
-
 import keras
 import numpy as np
 import pytest
@@ -16,13 +13,11 @@ from adl_tf.errors import UsageError
 from adl_tf.evaluation.network import evaluate, keras_network, saved_network
 from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.training import checkpoints
 from adl_tf.training.export import export
 from adl_tf.training.loop import train
 from adl_tf.training.trained import class_names, load_trained
+from tests.runs import losses_of
 
-METHODS = ["has", "acol", "spg", "cutmix"]
-every_method = pytest.mark.parametrize("method", METHODS)
 OPTIONS = {"has": {"has_patch_size": "8"}, "acol": {}, "spg": {}, "cutmix": {}}
 
 
@@ -33,12 +28,7 @@ def method_settings(settings):
     )
 
 
-def losses_of(run):
-    with open(os.path.join(run.workdir, "history.csv")) as file:
-        return [float(row["loss"]) for row in csv.DictReader(file)]
-
-
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(scope="module", params=OPTIONS)
 def whole(request, shared_settings):
     """A run of two epochs that nothing disturbed."""
     run = shared_settings(method=request.param, **OPTIONS[request.param])
@@ -74,26 +64,16 @@ def test_the_whole_way(whole, data_dir, tmp_path):
 
 
 @pytest.mark.slow
-def test_goes_on_as_if_never_stopped(whole, method_settings, monkeypatch):
+def test_goes_on_as_if_never_stopped(whole, method_settings, train_until):
     """Random states and the weights that training alone has, too."""
     broken = method_settings(whole.method)
-    save = checkpoints.save
-
-    def save_and_stop(workdir, step, *arguments):
-        save(workdir, step, *arguments)
-        if step == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoints, "save", save_and_stop)
-    with pytest.raises(KeyboardInterrupt):
-        train(broken)
-    monkeypatch.undo()
+    train_until(broken, 3)
     train(broken)
     np.testing.assert_allclose(losses_of(broken), losses_of(whole), rtol=1e-5)
 
 
 @pytest.mark.slow
-@every_method
+@pytest.mark.parametrize("method", OPTIONS)
 def test_two_replicas_in_half_precision(method_settings, method):
     run = method_settings(
         method, strategy="mirrored", mixed_precision="bfloat16", epochs=1

@@ -1,6 +1,5 @@
 """InceptionV3 of SPG: sizes, geometry, Keras's weights, class maps."""
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from adl_tf.errors import DataError
 from adl_tf.methods.cam import class_activation_maps, class_maps, feature_model
 from adl_tf.models.classifier import build_classifier
 from adl_tf.models.layer_names import in_order_of_making, renumbered
+from tests.models.networks import weights_of, write_applications_file
 
 SMALL = (64, 64, 3)
 
@@ -62,18 +62,11 @@ def write(path, stock):
             in_order_of_making([layer.name for layer in stock.layers], kind), 1
         )
     }
-    layers = sorted(
-        (new_names.get(layer.name, layer.name), layer.get_weights())
-        for layer in stock.layers
-    )
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [name.encode() for name, _ in layers]
-        for name, arrays in layers:
-            group = file.create_group(name)
-            names = [f"{name}/weight_{i}:0" for i in range(len(arrays))]
-            group.attrs["weight_names"] = [each.encode() for each in names]
-            for each, array in zip(names, arrays):
-                group[each] = array
+    layers = {
+        new_names.get(name, name): arrays
+        for name, arrays in weights_of(stock).items()
+    }
+    write_applications_file(path, dict(sorted(layers.items())))
 
 
 @pytest.fixture(scope="module")

@@ -261,6 +261,23 @@ def test_input_layer_is_refused(names):
         insert_adl(keras.Model(inputs, conv("first")(inputs)), names)
 
 
+def test_a_second_layer_at_one_place_is_refused():
+    once = insert_adl(nested_functional(), ["first"])
+    for model, names in ((once, ["first"]), (functional(), ["first"] * 2)):
+        with pytest.raises(ValueError, match="'first' .*by 'first_adl' alrea"):
+            insert_adl(model, names)
+
+
+def test_place_where_the_layer_does_not_fit():
+    inputs = keras.Input(SHAPE)
+    outputs = layers.Dense(5, name="answer")(layers.Flatten()(inputs))
+    with pytest.raises(
+        ValueError, match=r"'answer', whose output is \(None, 5\).*ndim=4"
+    ) as caught:
+        insert_adl(keras.Model(inputs, outputs), "answer")
+    assert "\n" not in str(caught.value)
+
+
 def test_subclassed_model_is_refused():
     class Subclassed(keras.Model):
         def __init__(self):

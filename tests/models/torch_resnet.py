@@ -4,6 +4,8 @@ Written from the published architecture with the names of torchvision, and of
 timm for SE; no file of either library is needed.
 """
 
+import re
+
 import numpy as np
 import torch
 from torch import nn
@@ -130,3 +132,40 @@ def logits(network, images, bgr=False):
         return network(
             torch.tensor(inputs.transpose(0, 3, 1, 2).copy()).float()
         ).numpy()
+
+
+def tensorpack_names(state_dict):
+    """A state_dict as Tensorpack would have saved that network."""
+    leaves = {
+        "running_mean": "mean/EMA",
+        "running_var": "variance/EMA",
+        "weight": "gamma",
+        "bias": "beta",
+    }
+    entries = {}
+    for name, tensor in state_dict.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        array = tensor.numpy()
+        scope, _, leaf = name.rpartition(".")
+        scope = re.sub(
+            r"layer(\d)\.(\d)",
+            lambda m: f"group{int(m[1]) - 1}/block{m[2]}",
+            scope,
+        )
+        scope = scope.replace("downsample.0", "convshortcut")
+        scope = scope.replace("downsample.1", "convshortcut/bn")
+        scope = re.sub(r"\.bn(\d)$", r".conv\1/bn", scope).replace(".se.", ".")
+        scope = {"conv1": "conv0", "bn1": "conv0/bn", "fc": "linear"}.get(
+            scope, scope.replace(".", "/")
+        )
+        if not scope.endswith("bn"):
+            leaf = {"weight": "W", "bias": "b"}[leaf]
+        if array.ndim == 4:
+            array = array.transpose(2, 3, 1, 0)
+        if "/fc" in scope:
+            array = array.reshape(array.shape[-2:]) if leaf == "W" else array
+        elif scope == "linear" and leaf == "W":
+            array = array.T
+        entries[f"{scope}/{leaves.get(leaf, leaf)}"] = array
+    return entries

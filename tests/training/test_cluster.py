@@ -1,6 +1,5 @@
 """Several processes that train together."""
 
-import csv
 import json
 import os
 import socket
@@ -13,6 +12,7 @@ import pytest
 from adl_tf.errors import AdlTfError, UsageError
 from adl_tf.training.cluster import Cluster, cluster_from_environment, meet
 from adl_tf.training.trained import load_trained
+from tests.runs import losses_of
 
 PLAIN_TRAIN = os.path.join(os.path.dirname(__file__), "plain_train.py")
 
@@ -112,11 +112,6 @@ def finish(*processes):
     return outputs
 
 
-def history_of(run):
-    with open(os.path.join(run.workdir, "history.csv")) as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.mark.slow
 @pytest.mark.cluster
 def test_two_workers(settings, start_training, free_addresses, tmp_path):
@@ -145,7 +140,7 @@ def test_two_workers(settings, start_training, free_addresses, tmp_path):
     assert "2 replica(s)" in printed
     assert not silent
 
-    losses = [[float(row["loss"]) for row in history_of(r)] for r in (one, two)]
+    losses = [losses_of(each) for each in (one, two)]
     np.testing.assert_allclose(*losses, atol=1e-5)
     assert max(losses[0]) - min(losses[0]) > 0.01
 

@@ -1,3 +1,5 @@
+"""The SavedModel: its signatures, what lies beside it, its threshold."""
+
 import json
 import os
 

@@ -1,8 +1,6 @@
 """What goes wrong while training, and that the next start mends it."""
 
-import csv
 import errno
-import functools
 import os
 import pathlib
 import signal
@@ -10,7 +8,6 @@ import stat
 import subprocess
 import time
 
-import keras
 import numpy as np
 import pytest
 
@@ -21,6 +18,7 @@ from adl_tf.training.loop import Trainer, train
 from adl_tf.training.stopping import Stopped
 from adl_tf.training.trained import load_trained
 from adl_tf.training.workdir import locked
+from tests.runs import history_of, losses_of
 
 
 def assert_same_end(run, other):
@@ -28,15 +26,7 @@ def assert_same_end(run, other):
         load_trained(run).get_weights(), load_trained(other).get_weights()
     ):
         np.testing.assert_allclose(first, second, atol=1e-6)
-    losses = [
-        [float(row["loss"]) for row in history_of(r)] for r in (run, other)
-    ]
-    np.testing.assert_allclose(*losses, atol=2e-6)
-
-
-def history_of(run):
-    with open(os.path.join(run.workdir, "history.csv")) as file:
-        return list(csv.DictReader(file))
+    np.testing.assert_allclose(losses_of(run), losses_of(other), atol=2e-6)
 
 
 def steps_of(run):
@@ -218,26 +208,6 @@ def test_lock(settings):
         assert os.listdir(run.workdir) == ["lock"]
     with locked(run.workdir):
         pass
-
-
-def test_two_replicas_learn_what_one_does_all_the_way(
-    settings, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(
-        keras.layers,
-        "BatchNormalization",
-        # Its statistics are those of a replica.
-        functools.partial(keras.layers.BatchNormalization, trainable=False),
-    )
-    losses = []
-    for strategy in ("one_device", "mirrored"):
-        run = settings(
-            strategy=strategy, method="cam", workdir=str(tmp_path / strategy)
-        )
-        train(run)
-        losses.append([float(row["loss"]) for row in history_of(run)])
-    assert losses[0][0] != losses[0][1]
-    np.testing.assert_allclose(*losses, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -1,4 +1,6 @@
-import csv
+"""Training: work directories, going on, replicas, what is refused."""
+
+import functools
 import os
 import shutil
 
@@ -12,15 +14,11 @@ from adl_tf.training import checkpoints
 from adl_tf.training.loop import Trainer, train
 from adl_tf.training.strategy import make_strategy
 from adl_tf.training.trained import load_trained
+from tests.runs import history_of, losses_of
 
 
 def weights_of(run):
     return load_trained(run).get_weights()
-
-
-def history_of(run):
-    with open(os.path.join(run.workdir, "history.csv")) as file:
-        return list(csv.DictReader(file))
 
 
 def test_work_directory(undisturbed):
@@ -46,19 +44,9 @@ def test_learns(trained):
     assert float(rows[-1]["accuracy"]) > 90
 
 
-def test_goes_on_from_checkpoint(settings, undisturbed, monkeypatch):
+def test_goes_on_from_checkpoint(settings, undisturbed, train_until):
     broken = settings()
-    save = checkpoints.save
-
-    def save_and_stop(workdir, step, *arguments):
-        save(workdir, step, *arguments)
-        if step == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoints, "save", save_and_stop)
-    with pytest.raises(KeyboardInterrupt):
-        train(broken)
-    monkeypatch.undo()
+    train_until(broken, 3)
     train(settings())
     for first, second in zip(weights_of(undisturbed), weights_of(broken)):
         np.testing.assert_allclose(first, second, atol=1e-6)
@@ -89,40 +77,24 @@ def test_two_replicas_and_odd_batch(settings):
         train(settings(strategy="mirrored", batch_size=7))
 
 
-def test_two_replicas_learn_what_one_does(settings, tmp_path):
+def test_two_replicas_learn_what_one_does(settings, tmp_path, monkeypatch):
     """Without batch statistics, a step depends on the whole batch alone."""
-
-    def step(strategy_name):
-        run = settings(
-            strategy=strategy_name, method="cam", workdir=str(tmp_path)
-        )
-        run.num_classes = 2
-        keras.utils.set_random_seed(1)
-        strategy = make_strategy(strategy_name)
-        with strategy.scope():
-            trainer = Trainer(run, 3, strategy)
-        for layer in trainer.model.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False  # then it uses its averages
-        random = np.random.default_rng(0)
-        images = random.integers(0, 255, (8, 32, 32, 3), np.uint8)
-        labels = np.arange(8, dtype=np.int32) % 2
-        shares = strategy.num_replicas_in_sync
-
-        def share(context):
-            index = context.replica_id_in_sync_group
-            return (images[index::shares], labels[index::shares])
-
-        batch = strategy.experimental_distribute_values_from_function(
-            lambda context: tuple(tf.constant(v) for v in share(context))
-        )
-        loss, right = trainer.step(batch)
-        return float(loss), int(right), trainer.model.get_weights()
-
-    one, two = step("one_device"), step("mirrored")
-    assert one[0] == pytest.approx(two[0], rel=1e-5)
-    assert one[1] == two[1]
-    for first, second in zip(one[2], two[2]):
+    monkeypatch.setattr(
+        keras.layers,
+        "BatchNormalization",
+        functools.partial(keras.layers.BatchNormalization, trainable=False),
+    )
+    one, two = (
+        settings(strategy=name, method="cam", workdir=str(tmp_path / name))
+        for name in ("one_device", "mirrored")
+    )
+    train(one)
+    train(two)
+    for first, second in zip(history_of(one), history_of(two), strict=True):
+        assert first["accuracy"] == second["accuracy"]
+    np.testing.assert_allclose(losses_of(one), losses_of(two), atol=1e-5)
+    assert len(set(losses_of(one))) == 2
+    for first, second in zip(weights_of(one), weights_of(two)):
         np.testing.assert_allclose(first, second, atol=1e-5)
 
 

@@ -1,3 +1,5 @@
+"""The learning rate, step by step."""
+
 import pytest
 
 from adl_tf.training.schedule import learning_rate_schedule
