@@ -5,6 +5,7 @@ import numbers
 import keras
 from keras import ops
 
+from adl_tf.layers.data_format import standardized
 from adl_tf.layers.draws import draw
 
 
@@ -149,10 +150,7 @@ class ADLLayer(keras.layers.Layer):
         self.gamma = gamma
         self.importance_rate = importance_rate
         self.selection = selection
-        self.data_format = keras.config.image_data_format()
-        if data_format is not None:
-            _axes(data_format)
-            self.data_format = data_format
+        self.data_format = standardized(data_format)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -207,15 +205,9 @@ class ADLLayer(keras.layers.Layer):
 
 def _axes(data_format):
     """The channel axis and the two spatial axes of a 4D tensor."""
-    data_format = data_format or keras.config.image_data_format()
-    if data_format == "channels_last":
+    if standardized(data_format) == "channels_last":
         return 3, (1, 2)
-    if data_format == "channels_first":
-        return 1, (2, 3)
-    raise ValueError(
-        "`data_format` must be 'channels_last' or 'channels_first'. "
-        f"Received: data_format={data_format!r}"
-    )
+    return 1, (2, 3)
 
 
 def _check_share(name, value, upper, upper_name=None):
