@@ -142,7 +142,7 @@ def test_two_workers(settings, start_training, free_addresses, tmp_path):
     (printed, _), (silent, _) = finish(
         *(start(two, free_addresses, index) for index in (0, 1))
     )
-    assert "2 replica(s)" in printed
+    assert "replicas: 2" in printed
     assert not silent
 
     losses = [[float(row["loss"]) for row in history_of(r)] for r in (one, two)]
