@@ -10,7 +10,6 @@ drawn anew (paired bootstrap, 95 %). Each run's metrics.json is copied to
 experiments/results/NAME/.
 """
 
-import json
 import os
 
 import numpy as np
@@ -25,6 +24,7 @@ from experiments.measured import (
     keep,
     machine,
     read_run,
+    write_result,
 )
 
 flags.DEFINE_string("name", None, "Name of the result.")
@@ -62,13 +62,8 @@ def main(values):
     for workdir in (*values.baseline, *values.method):
         name = os.path.basename(os.path.normpath(workdir))
         keep(workdir, os.path.join(RESULTS, values.name, name))
-    path = os.path.join(RESULTS, values.name)
-    with open(path + ".json", "w", encoding="utf-8") as file:
-        json.dump(result, file, indent=1)
-        file.write("\n")
     text = as_markdown(values.name, result)
-    with open(path + ".md", "w", encoding="utf-8") as file:
-        file.write(text)
+    write_result(RESULTS, values.name, result, text)
     print(text)
 
 

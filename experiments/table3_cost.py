@@ -1,6 +1,5 @@
 """The first columns of the paper's Table 3: what each method costs."""
 
-import json
 import math
 import os
 import statistics
@@ -20,7 +19,7 @@ from adl_tf.methods.cam import feature_model
 from adl_tf.models.classifier import BACKBONES
 from adl_tf.training.loop import Trainer
 from adl_tf.training.workdir import environment
-from experiments.measured import machine
+from experiments.measured import machine, write_result
 
 NUM_CLASSES = 1000
 # Backbone, method, and the paper's parameters in MiB, parameter overhead and
@@ -105,13 +104,8 @@ def write_table(settings, rounds, folder):
         ],
         "notes": NOTES,
     }
-    path = os.path.join(folder, "table3_cost")
-    with open(path + ".json", "w", encoding="utf-8") as file:
-        json.dump(result, file, indent=1)
-        file.write("\n")
     text = as_markdown(result)
-    with open(path + ".md", "w", encoding="utf-8") as file:
-        file.write(text)
+    write_result(folder, "table3_cost", result, text)
     return text
 
 
