@@ -163,5 +163,7 @@ def test_maps_of_each_layer(trained):
 
 
 def test_layers_that_are_not_there(trained):
-    with pytest.raises(UsageError, match="no layer 'nothing'.*: conv1, conv1"):
+    with pytest.raises(
+        UsageError, match="no layer 'nothing'.*, conv1, conv1_bn"
+    ):
         draw_maps(trained, ["nothing"], 1)
