@@ -4,17 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from absl.testing import flagsaver
 
-from adl_tf import command
 from adl_tf.errors import UsageError
 from experiments import compare
-
-
-def run(*arguments):
-    with flagsaver.flagsaver():
-        command._parse(["compare", *arguments], from_workdir=False)
-        compare.main(compare.flags.FLAGS)
+from tests.in_process import call
 
 
 def test_means_and_difference(tmp_path, finished_run, monkeypatch, capsys):
@@ -30,11 +23,12 @@ def test_means_and_difference(tmp_path, finished_run, monkeypatch, capsys):
         folders[name] = tmp_path / name
         method, seed = name.split("_s")
         finished_run(folders[name], right, boxes, int(seed), method=method)
-    run(
+    call(
+        compare,
         "--name=birds",
         "--data=Drawn birds.",
         f"--baseline={folders['cam_s0']},{folders['cam_s1']}",
-        f"--method={folders['adl_s0']}",
+        f"--workdirs={folders['adl_s0']}",
     )
     text = (results / "birds.md").read_text()
     assert text == capsys.readouterr().out.removesuffix("\n")
@@ -53,4 +47,4 @@ def test_means_and_difference(tmp_path, finished_run, monkeypatch, capsys):
 
 def test_what_is_needed():
     with pytest.raises(UsageError, match="--baseline is needed"):
-        run("--name=birds", "--method=a")
+        call(compare, "--name=birds", "--workdirs=a")
