@@ -7,15 +7,14 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from absl.testing import flagsaver
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("pipelines need TensorFlow", allow_module_level=True)
-from adl_tf import command
 from adl_tf.datasets.examples import Examples
 from adl_tf.errors import DataError, UsageError
 from experiments import positions
 from experiments.attention import attention_places
+from tests.in_process import call
 
 SETTINGS = types.SimpleNamespace(resize_size=8, input_size=8)
 
@@ -74,18 +73,13 @@ def test_layers_without_a_map(model, examples):
             attention_places(model, layers, examples, SETTINGS, 0.5, 1)
 
 
-def look(*arguments):
-    with flagsaver.flagsaver():
-        command._parse(["positions", *arguments], from_workdir=True)
-        positions.main(positions.absl_flags.FLAGS)
-
-
 @pytest.mark.slow
 def test_layers_of_a_run(trained, tmp_path, capsys):
     flag = f"--workdir={trained.workdir}"
     with pytest.raises(UsageError, match="--layers is needed"):
-        look(flag)
-    look(flag, "--layers=conv4_relu,conv3_relu", "--pictures=3")
+        call(positions, flag, from_workdir=True)
+    layers = "--layers=conv4_relu,conv3_relu"
+    call(positions, flag, layers, "--pictures=3", from_workdir=True)
     title, headings, *rows = capsys.readouterr().out.splitlines()
     assert title == (
         f"small_cnn, weights {trained.workdir}, gamma 0.8, 3 test pictures; "
@@ -98,4 +92,4 @@ def test_layers_of_a_run(trained, tmp_path, capsys):
         pathlib.Path(trained.workdir, "flags.cfg").read_text()
     )
     with pytest.raises(DataError, match="has no checkpoint"):
-        look(f"--workdir={tmp_path}", "--layers=conv4_relu")
+        call(positions, f"--workdir={tmp_path}", layers, from_workdir=True)
