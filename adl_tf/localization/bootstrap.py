@@ -89,17 +89,16 @@ def _resampled(scores, outcomes):
     # them would not fit into memory with ImageNet.
     for begin in range(0, RESAMPLES, _AT_A_TIME):
         rows = slice(begin, begin + _AT_A_TIME)
-        drawn = generator.integers(0, count, (_AT_A_TIME, count))
-        drawn += count * np.arange(_AT_A_TIME)[:, None]
-        drawn = np.bincount(drawn.ravel(), minlength=drawn.size)
-        drawn = drawn.reshape(_AT_A_TIME, count).astype(float)
-        accuracies[:, rows] = 100 * (outcomes @ drawn.T) / count
-        if scores.has_masks:
-            for images in chunks(count):
-                pixels[rows] += np.tensordot(
-                    drawn[:, images], scores.pixels(images), 1
-                )
-    return accuracies, pixels
+        drawn = np.empty((_AT_A_TIME, count), np.uint16)
+        for row in drawn:
+            numbers = generator.integers(0, count, count)
+            row[:] = np.bincount(numbers, minlength=count)
+        for images in chunks(count):
+            weights = drawn[:, images].astype(float)
+            accuracies[:, rows] += outcomes[:, images] @ weights.T
+            if scores.has_masks:
+                pixels[rows] += np.tensordot(weights, scores.pixels(images), 1)
+    return 100 * accuracies / count, pixels
 
 
 def _interval(samples):
