@@ -13,7 +13,8 @@ from adl_tf.errors import AdlTfError, UsageError
 def run(main, module, shown, from_workdir=False):
     """Parses the command line and runs a command; does not return.
 
-    The exit status is 0, 2 for a wrong command line and 1 for failed work.
+    The exit status is 0, 2 for a wrong command line and 1 for failed work; as
+    of any program, 130 after Ctrl-C and 141 if nobody reads the output.
 
     Args:
         main: Function of the parsed flags, `absl.flags.FLAGS`.
@@ -29,11 +30,17 @@ def run(main, module, shown, from_workdir=False):
     try:
         if any(argument in ("--help", "-h", "-help") for argument in sys.argv):
             print(_help(module, shown))
-            _leave(0)
-        _parse(sys.argv, from_workdir)
-        _refuse_others(sys.argv, module, shown)
-        main(flags.FLAGS)
+        else:
+            _parse(sys.argv, from_workdir)
+            _refuse_others(sys.argv, module, shown)
+            main(flags.FLAGS)
+        sys.stdout.flush()
         _leave(0)
+    except BrokenPipeError:
+        # What reads the output, such as head, has seen enough. What is left of
+        # it goes nowhere, or Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _leave(141)
     except (AdlTfError, OSError) as error:
         message = " ".join(str(error).split())
         print(f"{module}: {message}", file=sys.stderr)

@@ -176,21 +176,13 @@ def _score_network(values):
     if validation is not None:
         val_tau = score(validation)[0].best_threshold()
     scoring, answers = score(examples, values.save_heatmaps)
-    metrics, records = scoring.result(answers, val_tau)
-    metrics = {
-        "protocol": protocol.name,
-        "dataset": settings.dataset,
-        "split": values.split,
-        "val_split": values.val_split,
-        "heatmap": values.heatmap,
-        **metrics,
-    }
-    return metrics, records, scoring.arrays(answers)
+    about = {"dataset": settings.dataset, "heatmap": values.heatmap}
+    return _results(values, about, scoring, answers, val_tau)
 
 
 def _score_folder(values):
     from adl_tf.datasets.metadata import metadata
-    from adl_tf.evaluation.heatmap_folder import evaluate_folder, read_answers
+    from adl_tf.evaluation.heatmap_folder import evaluate_folder
     from adl_tf.evaluation.scoring import Scoring
 
     if not values.metadata:
@@ -226,27 +218,38 @@ def _score_folder(values):
     examples, validation = _splits(values, read)
     answers = None
     if values.predictions:
-        answers = read_answers(values.predictions, examples)
-        largest = answers.class_ids.max()
-        if largest >= examples.num_classes or answers.class_ids.min() < 0:
-            print(
-                f"{values.predictions} names class {largest}, and the data "
-                f"have classes 0-{examples.num_classes - 1}: are they counted "
-                "from 0?"
-            )
+        answers = _answers(values.predictions, examples)
     val_tau = None
     if validation is not None:
         val_tau = score(validation)[0].best_threshold()
     scoring, problems = score(examples)
-    metrics, records = scoring.result(answers, val_tau)
     for problem in problems:
         print(f"counted as wrong: {problem}")
+    about = {"dataset": "metadata", "num_missing": len(problems)}
+    return _results(values, about, scoring, answers, val_tau)
+
+
+def _answers(path, examples):
+    from adl_tf.evaluation.heatmap_folder import read_answers
+
+    answers = read_answers(path, examples)
+    largest = answers.class_ids.max()
+    if largest >= examples.num_classes or answers.class_ids.min() < 0:
+        print(
+            f"{path} names class {largest}, and the data have classes "
+            f"0-{examples.num_classes - 1}: are they counted from 0?"
+        )
+    return answers
+
+
+def _results(values, about, scoring, answers, val_tau):
+    """Dictionary of metrics.json, lines of per_image.jsonl, and arrays."""
+    metrics, records = scoring.result(answers, val_tau)
     metrics = {
-        "protocol": protocol.name,
-        "dataset": "metadata",
+        "protocol": scoring.protocol.name,
         "split": values.split,
         "val_split": values.val_split,
-        "num_missing": len(problems),
+        **about,
         **metrics,
     }
     return metrics, records, scoring.arrays(answers)

@@ -13,7 +13,9 @@ from absl import flags as absl_flags
 from adl_tf import command, flags
 from adl_tf.errors import UsageError
 
-absl_flags.DEFINE_string("output_dir", None, "Folder of the SavedModel.")
+absl_flags.DEFINE_string(
+    "output_dir", None, "Folder to write; an earlier export there is replaced."
+)
 absl_flags.DEFINE_float(
     "threshold",
     None,

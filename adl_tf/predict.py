@@ -66,10 +66,11 @@ def main(values):
             print(f"  {record['image']}: {record['error']}")
     if passed_over:
         print(
-            f"{len(passed_over)} files that do not end as pictures do were "
-            f"passed over, such as {passed_over[0]}"
+            "passed over, as they do not end as pictures do: "
+            f"{len(passed_over)}, such as {passed_over[0]}"
         )
-    print(f"{len(paths) - len(failed)} pictures localised: open {page}")
+    localised = len(paths) - len(failed)
+    print(f"localised: {localised} of {len(paths)} pictures; open {page}")
     if len(failed) == len(paths):
         raise DataError("none of the pictures could be read")
 

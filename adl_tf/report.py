@@ -39,8 +39,8 @@ def main(values):
     path, unreadable = write_report(runs, output_dir)
     if unreadable:
         print(
-            f"{len(unreadable)} pictures cannot be read and are left blank, "
-            f"the first of them {unreadable[0]}"
+            "pictures that cannot be read and are left blank: "
+            f"{len(unreadable)}, the first of them {unreadable[0]}"
         )
     size = os.path.getsize(path) / 1e6
     print(f"written, {size:.1f} MB: open {os.path.abspath(path)}")

@@ -1,7 +1,5 @@
 """Statistics of the self-attention maps of a network's layers."""
 
-import re
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,6 +7,7 @@ import tensorflow as tf
 from adl_tf.datasets import pipeline
 from adl_tf.errors import UsageError
 from adl_tf.layers.adl import adl_maps
+from adl_tf.models.surgery import find_layers
 
 BATCH_SIZE = 16
 
@@ -18,8 +17,8 @@ def attention_places(model, layers, examples, settings, gamma, count):
 
     Args:
         model: Functional Keras model from pictures.
-        layers: Names separated by commas, or a regular expression that has to
-            match whole names.
+        layers: List of names, or a regular expression that has to match
+            whole names.
         examples: `Examples`.
         settings: Namespace with `resize_size` and `input_size`.
         gamma: Threshold of the drop mask.
@@ -34,15 +33,12 @@ def attention_places(model, layers, examples, settings, gamma, count):
         UsageError: If there is no such layer with a map.
     """
     outputs = {
-        layer.name: layer.output
-        for layer in model.layers
-        if _is_named(layer.name, layers) and len(layer.output.shape) == 4
+        name: output
+        for name, output in layer_outputs(model, layers).items()
+        if len(output.shape) == 4
     }
     if not outputs:
-        raise UsageError(
-            f"--layers={layers}: no layer of that name has a map; python -m "
-            "adl_tf.models lists them"
-        )
+        raise UsageError("--layers: none of these layers has a map")
     features = keras.Model(model.input, list(outputs.values()))
     places = np.linspace(0, len(examples) - 1, min(count, len(examples)))
     batches = pipeline.test_batches(
@@ -76,10 +72,26 @@ def attention_places(model, layers, examples, settings, gamma, count):
     return rows
 
 
-def _is_named(name, layers):
-    if "," in layers:
-        return name in [each.strip() for each in layers.split(",")]
-    return bool(re.fullmatch(layers, name))
+def layer_outputs(model, layers):
+    """Keras tensors of the layers that --layers names.
+
+    Args:
+        model: Functional Keras model.
+        layers: As of `attention_places`.
+
+    Returns:
+        Dictionary from names to tensors.
+
+    Raises:
+        UsageError: If there is no such layer.
+    """
+    try:
+        return {
+            name: model.get_layer(name).output
+            for name in find_layers(model, layers)
+        }
+    except ValueError as error:
+        raise UsageError(f"--layers: {error}") from error
 
 
 def _at_border(attention):

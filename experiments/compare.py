@@ -1,7 +1,7 @@
 """Compares two methods over seeds and writes what was measured.
 
     python -m experiments.compare --name=synthetic_birds_quickstart \\
-        --baseline=runs/cam_s0,runs/cam_s1 --method=runs/adl_s0,runs/adl_s1
+        --baseline=runs/cam_s0,runs/cam_s1 --workdirs=runs/adl_s0,runs/adl_s1
 
 The work directories must have been trained and evaluated. Writes
 experiments/results/NAME.md and .json: means and standard deviations over the
@@ -10,7 +10,6 @@ drawn anew (paired bootstrap, 95 %). Each run's metrics.json is copied to
 experiments/results/NAME/.
 """
 
-import json
 import os
 
 import numpy as np
@@ -25,19 +24,22 @@ from experiments.measured import (
     keep,
     machine,
     read_run,
+    write_result,
 )
 
 flags.DEFINE_string("name", None, "Name of the result.")
 flags.DEFINE_list("baseline", None, "Work directories, one a seed.")
-flags.DEFINE_list("method", None, "Work directories, one a seed.")
+flags.DEFINE_list(
+    "workdirs", None, "Work directories of the other method, one a seed."
+)
 flags.DEFINE_string("data", "", "What the pictures are, for the heading.")
 
 
 def main(values):
-    for flag in ("name", "baseline", "method"):
+    for flag in ("name", "baseline", "workdirs"):
         if not values[flag].value:
             raise UsageError(f"--{flag} is needed")
-    groups = {"baseline": values.baseline, "method": values.method}
+    groups = {"baseline": values.baseline, "method": values.workdirs}
     runs = {
         group: [read_run(workdir) for workdir in workdirs]
         for group, workdirs in groups.items()
@@ -59,16 +61,11 @@ def main(values):
             "flags": runs[group][0]["flags"],
             "runs": [run["row"] for run in runs[group]],
         }
-    for workdir in (*values.baseline, *values.method):
+    for workdir in (*values.baseline, *values.workdirs):
         name = os.path.basename(os.path.normpath(workdir))
         keep(workdir, os.path.join(RESULTS, values.name, name))
-    path = os.path.join(RESULTS, values.name)
-    with open(path + ".json", "w", encoding="utf-8") as file:
-        json.dump(result, file, indent=1)
-        file.write("\n")
     text = as_markdown(values.name, result)
-    with open(path + ".md", "w", encoding="utf-8") as file:
-        file.write(text)
+    write_result(RESULTS, values.name, result, text)
     print(text)
 
 
@@ -129,5 +126,5 @@ def as_markdown(name, result):
 
 if __name__ == "__main__":
     command.run(
-        main, "experiments.compare", ("name", "baseline", "method", "data")
+        main, "experiments.compare", ("name", "baseline", "workdirs", "data")
     )

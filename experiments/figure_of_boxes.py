@@ -53,7 +53,7 @@ def draw_boxes(baseline, workdir, count, losses):
             f"which ADL {'loses' if losses else 'gains'} overlap"
         )
     if len(chosen) < count:
-        print(f"{len(chosen)} pictures, of as many classes, qualify")
+        print(f"pictures that qualify, each of another class: {len(chosen)}")
     rows, captions = [], []
     for place in chosen[:count]:
         rows.append(

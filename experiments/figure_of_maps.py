@@ -9,9 +9,9 @@ from adl_tf.datasets import pipeline
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import UsageError
 from adl_tf.layers.adl import ADLLayer, adl_maps
-from adl_tf.methods.settings import assemble_from_settings
 from adl_tf.reporting.drawing import overlay_heatmap
-from adl_tf.training.checkpoints import latest_weights
+from adl_tf.training.trained import load_trained
+from experiments.attention import layer_outputs
 from experiments.figure_grid import grid
 
 
@@ -20,7 +20,8 @@ def draw_maps(settings, layers, count):
 
     Args:
         settings: Namespace of flags as in the work directory's flags.cfg.
-        layers: Names of layers, or `None` for those that ADL follows.
+        layers: List of names of layers, a regular expression, or `None` for
+            those that ADL follows.
         count: Number of pictures, spread evenly over the test set.
 
     Returns:
@@ -28,30 +29,23 @@ def draw_maps(settings, layers, count):
 
     Raises:
         UsageError: If there is no such layer, or no ADL in the run.
+        DataError: If the run was not trained.
     """
-    objective, _, _ = assemble_from_settings(
-        settings, weights=latest_weights(settings.workdir) or "none"
-    )
-    model = objective.training_model
+    model = load_trained(settings)
     adl_layers = {
         layer.name.removesuffix("_adl"): layer.gamma
         for layer in model.layers
         if isinstance(layer, ADLLayer)
     }
-    names = layers or list(adl_layers)
-    if not names:
+    layers = layers or list(adl_layers)
+    if not layers:
         raise UsageError(
             f"--workdir={settings.workdir} has no ADL: name --layers"
         )
     # Where ADL is not, the same threshold as where it is.
     usual = max(adl_layers.values(), default=0.8)
-    try:
-        outputs = [model.get_layer(name).output for name in names]
-    except ValueError as error:
-        raise UsageError(
-            f"--layers={','.join(names)}: {error}".replace("\n", " ")
-        ) from error
-    features = keras.Model(model.input, outputs)
+    outputs = layer_outputs(model, layers)
+    features = keras.Model(model.input, list(outputs.values()))
     examples = load_examples(
         settings.dataset, settings.data_dir, "test", settings.classes
     )
@@ -70,7 +64,7 @@ def draw_maps(settings, layers, count):
     answers = features(tf.cast(images, "float32"), training=False)
     maps = [
         [each.numpy() for each in adl_maps(answer, adl_layers.get(name, usual))]
-        for name, answer in zip(names, answers if len(names) > 1 else [answers])
+        for name, answer in zip(outputs, tf.nest.flatten(answers))
     ]
     rows, captions = [], []
     for number, image in enumerate(images.numpy()):
@@ -81,7 +75,7 @@ def draw_maps(settings, layers, count):
         rows += [[image, *attention], [None, *masks]]
         label = chosen.class_names[chosen.labels[number]].replace("_", " ")
         captions += [f"{label}: self-attention", "drop mask"]
-    return grid(rows, ["picture", *names], captions)
+    return grid(rows, ["picture", *outputs], captions)
 
 
 def _scaled(attention):

@@ -23,8 +23,11 @@ absl_flags.DEFINE_enum("figure", "3", ("2", "3", "4"), "The figure.")
 absl_flags.DEFINE_string(
     "baseline", None, "With --figure=3 or 4: work directory without ADL."
 )
-absl_flags.DEFINE_list(
-    "layers", None, "With --figure=2: names of the layers [where ADL is]."
+absl_flags.DEFINE_string(
+    "layers",
+    None,
+    "With --figure=2: layers, names with commas between or one regular "
+    "expression [where ADL is].",
 )
 absl_flags.DEFINE_integer("pictures", 4, "Number of pictures.", 1)
 absl_flags.DEFINE_string(
@@ -40,11 +43,11 @@ def main(values):
     )
     if values.figure == "2":
         command.load_tensorflow()
+        from adl_tf.methods.settings import named_layers
         from experiments.figure_of_maps import draw_maps
 
-        picture = draw_maps(
-            flags.settings(values), values.layers, values.pictures
-        )
+        layers = named_layers(values.layers)
+        picture = draw_maps(flags.settings(values), layers, values.pictures)
     else:
         if not values.baseline:
             raise UsageError(f"--figure={values.figure} needs --baseline")

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 
 from adl_tf.errors import DataError
+from adl_tf.files import write_whole
 
 RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
 METRICS = ("Top-1 Clas", "GT-known Loc", "Top-1 Loc")
@@ -92,6 +93,21 @@ def keep(workdir, folder):
                 name = os.path.basename(line.strip())
                 line = f"--weights={name}\n"
             file.write(line)
+
+
+def write_result(folder, name, result, text):
+    """Writes a result as JSON and as a page.
+
+    Args:
+        folder: Folder to write to; it is made.
+        name: Of the two files.
+        result: Dictionary for JSON.
+        text: The page, in Markdown.
+    """
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, name)
+    write_whole(path + ".json", json.dumps(result, indent=1) + "\n")
+    write_whole(path + ".md", text)
 
 
 def difference(baseline, method, seed=0):

@@ -7,8 +7,10 @@ ADL hides what is close to the largest self-attention of a layer. That is worth
 something where this is on the object. In some networks it is at the border of
 the picture, which padding makes stand out. For each layer: the share of the
 places of its map that are at the border, the share of the test pictures whose
-strongest place is there, and the share of the map that ADL would hide.
---workdir looks at a trained run instead.
+strongest place is there, and the share of the places that ADL would hide.
+
+--workdir looks at the network that a run has trained, and on the data of that
+run, instead of at ImageNet's; it needs --layers, too.
 """
 
 import os
@@ -19,10 +21,12 @@ from adl_tf import command, flags
 from adl_tf.errors import UsageError
 
 absl_flags.DEFINE_string(
-    "layers", None, "Names with commas between, or one regular expression."
+    "layers",
+    None,
+    "Layers, names with commas between or one regular expression; needed.",
 )
 absl_flags.DEFINE_integer(
-    "images", 200, "Test pictures to look at, spread over the set.", 1
+    "pictures", 200, "Number of test pictures, spread over the set.", 1
 )
 
 
@@ -33,8 +37,8 @@ def main(values):
         )
     command.load_tensorflow()
     from adl_tf.datasets.load import load_examples
-    from adl_tf.methods.settings import assemble_from_settings
-    from adl_tf.training.checkpoints import latest_weights
+    from adl_tf.methods.settings import assemble_from_settings, named_layers
+    from adl_tf.training.trained import trained_weights
     from experiments.attention import attention_places
 
     settings = flags.settings(values)
@@ -45,21 +49,31 @@ def main(values):
         settings.num_classes = examples.num_classes
     weights = settings.weights
     if settings.workdir:
-        weights = latest_weights(settings.workdir) or weights
+        weights = trained_weights(settings.workdir)
     settings.method = "cam"
     objective, backbone, _ = assemble_from_settings(settings, weights=weights)
-    gamma = settings.adl_gamma or backbone.adl_gamma
+    gamma = settings.adl_gamma
+    if gamma is None:
+        gamma = backbone.adl_gamma
     rows = attention_places(
-        objective.model, values.layers, examples, settings, gamma, values.images
+        objective.model,
+        named_layers(values.layers),
+        examples,
+        settings,
+        gamma,
+        values.pictures,
     )
     source = settings.workdir or os.path.basename(weights)
-    print(f"{settings.backbone}, {source}, gamma {gamma:g}")
-    print(f"{'layer':24}  map      border  strongest there  hidden")
+    print(
+        f"{settings.backbone}, weights {source}, gamma {gamma:g}, "
+        f"{min(values.pictures, len(examples))} test pictures; in percent"
+    )
+    print(f"{'layer':24}  map      at border  strongest there  would be hidden")
     for row in rows:
         print(
             f"{row['layer']:24}  {row['height']:>3}x{row['width']:<3}"
-            f"  {row['border']:>5.1f}%  {row['strongest_at_border']:>14.1f}%"
-            f"  {row['hidden']:>5.1f}%"
+            f"  {row['border']:>9.1f}  {row['strongest_at_border']:>15.1f}"
+            f"  {row['hidden']:>15.1f}"
         )
 
 
@@ -75,7 +89,7 @@ if __name__ == "__main__":
             "data_dir",
             "classes",
             "layers",
-            "images",
+            "pictures",
             "adl_gamma",
             "input_size",
             "resize_size",

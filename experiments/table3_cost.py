@@ -1,6 +1,5 @@
 """The first columns of the paper's Table 3: what each method costs."""
 
-import json
 import math
 import os
 import statistics
@@ -20,7 +19,7 @@ from adl_tf.methods.cam import feature_model
 from adl_tf.models.classifier import BACKBONES
 from adl_tf.training.loop import Trainer
 from adl_tf.training.workdir import environment
-from experiments.measured import machine
+from experiments.measured import machine, write_result
 
 NUM_CLASSES = 1000
 # Backbone, method, and the paper's parameters in MiB, parameter overhead and
@@ -105,13 +104,8 @@ def write_table(settings, rounds, folder):
         ],
         "notes": NOTES,
     }
-    path = os.path.join(folder, "table3_cost")
-    with open(path + ".json", "w", encoding="utf-8") as file:
-        json.dump(result, file, indent=1)
-        file.write("\n")
     text = as_markdown(result)
-    with open(path + ".md", "w", encoding="utf-8") as file:
-        file.write(text)
+    write_result(folder, "table3_cost", result, text)
     return text
 
 
@@ -266,36 +260,7 @@ def as_markdown(result):
         "multiply-accumulates | overhead | training step | inference step | "
         "values ADL multiplies |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in result["rows"]:
-        paper, ours = row["paper"], row["ours"]
-        cells = [row["backbone"], row["method"].upper()]
-        brackets = (
-            f"({paper['mib']})",
-            f"({paper['parameter_overhead']:g} %)",
-            f"({paper['overhead']:g} %)",
-        )
-        if ours is None:
-            cells += ["to come", brackets[0], brackets[1], "", brackets[2]]
-            cells += [""] * 3
-        else:
-            more = ours["overheads"]
-            accumulates = ours["multiply_accumulates"]
-            share = 100 * ours["adl_values"] / accumulates
-            cells += [
-                f"{ours['parameters']:,}",
-                f"{ours['mib']:.2f} {brackets[0]}",
-                f"{more['parameters']:g} % {brackets[1]}",
-                f"{accumulates / 1e9:.3f} G",
-                f"{more['multiply_accumulates']:g} % {brackets[2]}",
-                _step(ours["training_seconds"], more["training"]),
-                _step(ours["inference_seconds"], more["inference"]),
-                f"{ours['adl_values']:,} ({share:.3f} %)"
-                if ours["adl_values"]
-                else "",
-            ]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += [
+        *map(_line, result["rows"]),
         "",
         f"Steps: median of {result['rounds']}, the methods of a backbone "
         "taking turns in one run, in brackets the least and the most, and the "
@@ -311,6 +276,35 @@ def as_markdown(result):
         "",
     ]
     return "\n".join(lines)
+
+
+def _line(row):
+    paper, ours = row["paper"], row["ours"]
+    cells = [row["backbone"], row["method"].upper()]
+    size, parameters, computation = (
+        f"({paper['mib']})",
+        f"({paper['parameter_overhead']:g} %)",
+        f"({paper['overhead']:g} %)",
+    )
+    if ours is None:
+        cells += ["to come", size, parameters, "", computation, "", "", ""]
+    else:
+        more = ours["overheads"]
+        accumulates = ours["multiply_accumulates"]
+        share = 100 * ours["adl_values"] / accumulates
+        cells += [
+            f"{ours['parameters']:,}",
+            f"{ours['mib']:.2f} {size}",
+            f"{more['parameters']:g} % {parameters}",
+            f"{accumulates / 1e9:.3f} G",
+            f"{more['multiply_accumulates']:g} % {computation}",
+            _step(ours["training_seconds"], more["training"]),
+            _step(ours["inference_seconds"], more["inference"]),
+            f"{ours['adl_values']:,} ({share:.3f} %)"
+            if ours["adl_values"]
+            else "",
+        ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _step(seconds, overhead):

@@ -1,12 +1,17 @@
 """A table of the paper, ours beside the paper's: JSON, Markdown, flagfiles."""
 
-import json
 import os
 
 import numpy as np
 
 from adl_tf.files import write_whole
-from experiments.measured import difference, keep, machine
+from experiments.measured import (
+    difference,
+    keep,
+    machine,
+    read_run,
+    write_result,
+)
 from experiments.paper import COLUMNS, backbone_of
 
 
@@ -21,7 +26,7 @@ def collect(table, runs):
         Dictionary for JSON: `rows`, and `claims` with the verdict on each.
     """
     done = {
-        name: [found for found in (run.read() for run in row_runs) if found]
+        name: [read_run(run.workdir) for run in row_runs if run.is_done]
         for name, row_runs in runs.items()
     }
     rows = []
@@ -115,29 +120,31 @@ def write_results(name, result, runs, folder):
     Returns:
         The table as text.
     """
-    os.makedirs(folder, exist_ok=True)
     for row_runs in runs.values():
         for run in row_runs:
-            if run.read():
+            if run.is_done:
                 leaf = os.path.basename(run.workdir)
                 keep(run.workdir, os.path.join(folder, run.data, leaf))
-    path = os.path.join(folder, name)
-    write_whole(path + ".json", json.dumps(result, indent=1) + "\n")
-    text = as_markdown(name, result)
-    write_whole(path + ".md", text)
+    text = as_markdown(result)
+    write_result(folder, name, result, text)
     return text
 
 
-def as_markdown(name, result):
+def as_markdown(result):
     """The table, with the paper's figures in brackets.
 
     Args:
-        name: Name of the table's files.
         result: What `collect` returned, with `data` and `note`.
 
     Returns:
         Text.
     """
+    environments = dict.fromkeys(
+        f"{row['num_images']} test pictures, protocol `{row['protocol']}`. "
+        f"{machine(row['environment'])}.\n"
+        for row in result["rows"]
+        if row["runs"]
+    )
     lines = [
         f"# {result['title']}",
         "",
@@ -149,20 +156,7 @@ def as_markdown(name, result):
         f"| network | row | {' | '.join(COLUMNS)} | seeds | epochs | "
         "minutes a run |",
         "| --- " * (len(COLUMNS) + 5) + "|",
-    ]
-    for row in result["rows"]:
-        cells = [_cell(row, column) for column in COLUMNS]
-        count, epochs, minutes = len(row["runs"]), "", ""
-        if count:
-            epochs = row["flags"]["epochs"]
-            minutes = np.mean([run["minutes"] for run in row["runs"]])
-            minutes = f"{minutes:.1f}"
-        label = f"[{row['label']}](../rows/{row['name']}.cfg)"
-        lines.append(
-            f"| {row['backbone']} | {label} | {' | '.join(cells)} | "
-            f"{count or 'not run'} | {epochs} | {minutes} |"
-        )
-    lines += [
+        *map(_row, result["rows"]),
         "",
         "## What the paper says, and what was found",
         "",
@@ -173,27 +167,9 @@ def as_markdown(name, result):
         "",
         "| claim | metric | paper | ours (95 %) | seeds | |",
         "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for claim in result["claims"]:
-        ours = seeds = ""
-        if claim["verdict"] != "not run":
-            low, high = claim["interval"]
-            ours = f"{claim['difference']:+.1f} ({low:+.1f} to {high:+.1f})"
-            seeds = ", ".join(f"{each:+.1f}" for each in claim["seeds"])
-        paper = "" if claim["paper"] is None else f"{claim['paper']:+.2f}"
-        lines.append(
-            f"| {claim['text']} | {claim['metric']} | {paper} | {ours} | "
-            f"{seeds} | **{claim['verdict']}** |"
-        )
-    measured = [row for row in result["rows"] if row["runs"]]
-    lines.append("")
-    for line in dict.fromkeys(
-        f"{row['num_images']} test pictures, protocol `{row['protocol']}`. "
-        f"{machine(row['environment'])}."
-        for row in measured
-    ):
-        lines += [line, ""]
-    lines += [
+        *map(_claim, result["claims"]),
+        "",
+        *environments,
         "Minutes are of training alone, as long as it took beside whatever "
         "else the machine did.",
         "",
@@ -223,19 +199,46 @@ def note_in_flagfiles(result, data, rows_folder):
         ]
         rest = [line for line in lines if not line.startswith("#")]
         scores = ", ".join(
-            f"{column} {np.mean([run[column] for run in row['runs']]):.1f}"
-            for column in COLUMNS
+            f"{column} {_mean(row, column):.1f}" for column in COLUMNS
         )
-        minutes = np.mean([run["minutes"] for run in row["runs"]])
         seeds = ", ".join(str(run["seed"]) for run in row["runs"])
         note = (
             f"{start} {row['flags']['epochs']} epochs, seed {seeds}: "
-            f"{scores}; {minutes:.0f} minutes a run"
+            f"{scores}; {_mean(row, 'minutes'):.0f} minutes a run"
         )
         others = [line for line in head if line.startswith("# On ")]
         head = [line for line in head if line not in others]
         notes = sorted((*others, note))
         write_whole(path, "\n".join((*head, *notes, *rest)) + "\n")
+
+
+def _row(row):
+    cells = [_cell(row, column) for column in COLUMNS]
+    label = f"[{row['label']}](../rows/{row['name']}.cfg)"
+    runs = "not run |  | "
+    if row["runs"]:
+        runs = (
+            f"{len(row['runs'])} | {row['flags']['epochs']} | "
+            f"{_mean(row, 'minutes'):.1f}"
+        )
+    return f"| {row['backbone']} | {label} | {' | '.join(cells)} | {runs} |"
+
+
+def _claim(claim):
+    ours = seeds = ""
+    if claim["verdict"] != "not run":
+        low, high = claim["interval"]
+        ours = f"{claim['difference']:+.1f} ({low:+.1f} to {high:+.1f})"
+        seeds = ", ".join(f"{each:+.1f}" for each in claim["seeds"])
+    paper = "" if claim["paper"] is None else f"{claim['paper']:+.2f}"
+    return (
+        f"| {claim['text']} | {claim['metric']} | {paper} | {ours} | "
+        f"{seeds} | **{claim['verdict']}** |"
+    )
+
+
+def _mean(row, column):
+    return np.mean([run[column] for run in row["runs"]])
 
 
 def _cell(row, column):
@@ -246,7 +249,7 @@ def _cell(row, column):
         return paper.strip()
     if len(values) == 1:
         return f"{values[0]:.1f}{paper}"
-    return f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}{paper}"
+    return f"{_mean(row, column):.1f} ± {np.std(values, ddof=1):.1f}{paper}"
 
 
 def _points(published, claim):

@@ -6,12 +6,12 @@ share runs: CAM is a row of all three.
 
 import csv
 import dataclasses
+import json
 import os
 import shlex
 import subprocess
 import sys
 
-from experiments.measured import read_run
 from experiments.paper import backbone_of
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -88,17 +88,18 @@ class TableRun:
     def is_trained(self):
         return self.epochs_done >= int(self.flags["epochs"])
 
-    def read(self):
-        """What it measured (`read_run`), or `None` if it is not done."""
+    @property
+    def is_done(self):
+        """Whether it is trained, and scored as the tables are."""
         path = os.path.join(self.workdir, "metrics.json")
         if not self.is_trained or not os.path.isfile(path):
-            return None
-        run = read_run(self.workdir)
-        return run if run["metrics"]["protocol"] == PROTOCOL else None
+            return False
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)["protocol"] == PROTOCOL
 
     def state(self):
         """`done`, `to score`, `epoch 3 of 12`, `not begun` or `needs FILE`."""
-        if self.read():
+        if self.is_done:
             return "done"
         if self.is_trained:
             return "to score"

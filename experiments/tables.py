@@ -68,7 +68,7 @@ def main(values):
     failed, lacking = [], []
     for run in (run for row_runs in runs.values() for run in row_runs):
         # Also a row that was not chosen is written if it is done.
-        if run.read() or run.name not in (values.rows or runs):
+        if run.is_done or run.name not in (values.rows or runs):
             continue
         if run.missing:
             lacking.append(run.missing)
@@ -76,7 +76,7 @@ def main(values):
             _write(values, table, runs)
         else:
             failed.append(run.workdir)
-    if any(run.read() for row_runs in runs.values() for run in row_runs):
+    if any(run.is_done for row_runs in runs.values() for run in row_runs):
         print(f"\n{_write(values, table, runs)}")
     for path in dict.fromkeys(lacking):
         print(f"left out: rows that need {path}")

@@ -125,6 +125,17 @@ def test_names_are_those_of_the_registries():
     assert PROTOCOL_NAMES == tuple(PROTOCOLS)
 
 
+def test_output_that_nobody_reads_to_its_end():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "adl_tf.train", "--help"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 141  # as of other programs
+
+
 @pytest.mark.slow
 def test_missing_data_names_the_folder_and_the_source(tmp_path):
     result = run(

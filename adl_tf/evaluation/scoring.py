@@ -67,13 +67,15 @@ class Scoring:
 
     Raises:
         DataError: If there are no images, or one has nothing to be compared
-            with.
+            with, or its name leads out of `save_heatmaps`.
     """
 
     def __init__(
         self, examples, protocol, input_size, resize_size, save_heatmaps=None
     ):
         _check(examples)
+        if save_heatmaps:
+            _check_names(examples.image_ids)
         self.examples = examples
         self.protocol = protocol
         self.input_size = input_size
@@ -278,4 +280,13 @@ def _check(examples):
             raise DataError(
                 f"picture {examples.image_ids[index]} has no mask to compare "
                 "with"
+            )
+
+
+def _check_names(image_ids):
+    for image_id in image_ids:
+        if os.path.isabs(image_id) or os.pardir in image_id.split("/"):
+            raise DataError(
+                f"--save_heatmaps: the heatmap of picture {image_id} would be "
+                "written outside that folder"
             )

@@ -14,70 +14,20 @@ So the box of the largest contour is known unless components are equally
 large, or one with holes may be larger than the largest without. These few
 cut-offs are reported as open, for OpenCV to decide.
 
-Compiled by Numba; threads run side by side.
+Compiled by Numba; threads run side by side. Compiled code is kept until this
+file changes, and another one on which it depends is not looked at: what stands
+elsewhere is an argument.
 """
 
 import numba
 import numpy as np
 
-# Eight neighbours, clockwise from above: the bits of a neighbourhood. Odd
-# ones are the corners.
-_STEPS = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
-
-
-def _neighbourhoods():
-    """What joining pixels change, for each of the 256 neighbourhoods.
-
-    Returns:
-        Tuple of four uint8 or int8 arrays `(256,)`: twice the growth of the
-        area between pixel centres; four times the change of the Euler number
-        (components less holes); and one bit for each group of neighbours that
-        touch each other: with corners counting (`touching`), and without
-        (`sharing`).
-    """
-    area = np.zeros(256, np.int8)
-    euler = np.zeros(256, np.int8)
-    touching = np.zeros(256, np.uint8)
-    sharing = np.zeros(256, np.uint8)
-    for bits in range(256):
-        present = [bool(bits >> n & 1) for n in range(8)]
-        for n in range(0, 8, 2):
-            # A square of this pixel, two edges and the corner between them.
-            edge, corner, other = (present[(n + i) % 8] for i in range(3))
-            count = edge + corner + other
-            area[bits] += count >= 2
-            before = -2 if count == 2 and not corner else (0, 1, 0, -1)[count]
-            after = -2 if count == 1 and corner else (1, 0, -1, 0)[count]
-            euler[bits] += after - before
-        around = list(present)
-        for n in range(0, 8, 2):
-            # Two edges touch each other across the corner between them.
-            around[n + 1] |= around[n] and around[(n + 2) % 8]
-        touching[bits] = _groups(around)
-        edges = [n % 2 == 0 for n in range(8)]
-        sharing[bits] = _groups(present, edges)
-    return area, euler, touching, sharing
-
-
-def _groups(around, wanted=(True,) * 8):
-    """A bit for the first wanted place of each run on the ring of eight."""
-    if all(around):
-        return 1
-    bits = 0
-    start = around.index(False)
-    taken = False
-    for n in range(start, start + 8):
-        n %= 8
-        taken = taken and around[n]
-        if around[n] and wanted[n] and not taken:
-            bits |= 1 << n
-            taken = True
-    return bits
-
-
-_AREA, _EULER, _TOUCHING, _SHARING = _neighbourhoods()
-# Place of the lowest bit.
-_LOWEST = np.array([0] + [(n & -n).bit_length() - 1 for n in range(1, 256)])
+from adl_tf.localization.neighbourhoods import (
+    GROWTH,
+    SHARING,
+    TOUCHING,
+    distances,
+)
 
 
 def _compiled(function):
@@ -91,15 +41,6 @@ def _compiled(function):
 # rows are a power of two long: row and column are bits of the place. Places
 # and labels are unsigned, for Numba asks every signed index whether it is
 # negative, which doubles the time.
-
-
-@_compiled
-def _shift(width):
-    """Power of two that holds a row and one pixel of frame."""
-    shift = 1
-    while 1 << shift <= width:
-        shift += 1
-    return np.uint32(shift)
 
 
 @_compiled
@@ -169,17 +110,6 @@ def _by_level(levels, shift):
 
 
 @_compiled
-def _neighbours(shift):
-    """For 256 sets of bits, how far away the neighbour of the lowest is."""
-    row = 1 << shift
-    distances = np.empty(256, np.uint32)
-    for bits in range(256):
-        y, x = _STEPS[_LOWEST[bits]]
-        distances[bits] = np.uint32(y * row + x)  # Wraps, and back again.
-    return distances
-
-
-@_compiled
 def _forest(labels, limit):
     """Labels by place; and of each label its parent, counts and box.
 
@@ -204,7 +134,7 @@ def _root(parents, label):
 
 
 @_compiled
-def _grow(places, bits, touching, neighbours, shift, forest, count):
+def _grow(places, bits, tables, shift, forest, count):
     """Adds pixels to the components around them, one after the other.
 
     Components that meet become the one with the lowest label, so that the
@@ -213,16 +143,16 @@ def _grow(places, bits, touching, neighbours, shift, forest, count):
     Args:
         places: uint32 array: the pixels.
         bits: uint8 array of neighbourhoods, by place.
-        touching: uint8 array `(256,)`: for each neighbourhood a bit for one
-            neighbour in each group that the pixel touches.
-        neighbours: What `_neighbours` returned.
-        shift: What `_shift` returned.
+        tables: For each neighbourhood a bit for one neighbour in each group
+            that the pixel joins; `distances`; `GROWTH`.
+        shift: Binary logarithm of the places in a row.
         forest: What `_forest` returned; changed in place.
         count: Number of labels.
 
     Returns:
         The number of labels, of which those from `count` on are new.
     """
+    touching, neighbours, growth = tables
     labels, parents, counts, boxes = forest
     column = np.uint32((1 << shift) - 1)
     for place in places:
@@ -252,8 +182,8 @@ def _grow(places, bits, touching, neighbours, shift, forest, count):
                     _widen(boxes, root, boxes[other])
             _widen(boxes, root, (x, y, x, y))
         labels[place] = root
-        counts[root, 0] += _AREA[around]
-        counts[root, 1] += _EULER[around]
+        counts[root, 0] += growth[around, 0]
+        counts[root, 1] += growth[around, 1]
     return count
 
 
@@ -317,50 +247,10 @@ def _rectangle_area(box, more):
 
 
 @_compiled
-def contour_boxes(levels, wanted, lowest=0, by_rectangle=False):
-    """Box of the largest contour, and of all contours, above each cut-off.
-
-    Args:
-        levels: uint8 array `(height, width)`.
-        wanted: Bool array `(256,)`: the cut-offs at which the boxes of all
-            contours, around components and around their holes, are wanted.
-        lowest: The lowest cut-off that is of interest.
-        by_rectangle: Whether the largest contour is that with the largest
-            rectangle around it rather than that which encloses most.
-
-    Returns:
-        Tuple of
-
-        - the int32 array `(256, 4)` of x0, y0, x1, y1 of the largest contour
-          of the pixels above c in row c, ends exclusive, zeros where there
-          are no pixels, and below the lowest cut-off;
-        - the bool array `(256,)` of its rows that are open;
-        - the int32 array `(n, 4)` of all boxes, in no particular order, and
-          the int32 array `(n,)` of the cut-offs that they belong to.
-    """
-    shift = _shift(levels.shape[1])
-    bits = _earlier_neighbours(levels, shift)
-    places, begin = _by_level(levels, shift)
-    largest, is_open, holes, boxes, cutoffs = _around_components(
-        levels.shape, bits, places, begin, wanted, lowest, by_rectangle
-    )
-    holes &= wanted
-    if holes.any():
-        more_boxes, more_cutoffs = _around_holes(
-            levels.shape, bits, places, begin, holes
-        )
-        boxes = np.concatenate((boxes, more_boxes))
-        cutoffs = np.concatenate((cutoffs, more_cutoffs))
-    return largest, is_open, boxes, cutoffs
-
-
-@_compiled
 def _around_components(
-    shape, bits, places, begin, wanted, lowest, by_rectangle
+    shape, shift, bits, places, begin, tables, wanted, lowest, by_rectangle
 ):
     """As `contour_boxes`, but for holes: a bool for each cut-off with any."""
-    shift = _shift(shape[1])
-    neighbours = _neighbours(shift)
     # Components do not touch: they are a quarter as many as pixels, or less.
     limit = ((shape[0] + 1) // 2) * ((shape[1] + 1) // 2)
     forest = _forest(np.empty(bits.size, np.uint32), limit)
@@ -383,9 +273,7 @@ def _around_components(
             holes[cutoff] = holes[level]
         else:
             before = count
-            count = _grow(
-                pixels, bits, _TOUCHING, neighbours, shift, forest, count
-            )
+            count = _grow(pixels, bits, tables, shift, forest, count)
             number = _keep_roots(live, number, before, count, parents)
             best, is_open[cutoff] = _decide(
                 live[:number], counts, extents, by_rectangle
@@ -394,25 +282,21 @@ def _around_components(
             for label in live[:number]:
                 holes[cutoff] |= counts[label, 1] != 4
         if wanted[cutoff]:
-            boxes, cutoffs = _with_room(boxes, cutoffs, total + number)
-            for label in live[:number]:
-                _write_box(boxes[total], extents[label], 0)
-                cutoffs[total] = cutoff
-                total += 1
+            boxes, cutoffs, total = _add_boxes(
+                boxes, cutoffs, total, live[:number], extents, cutoff, 0
+            )
     return largest, is_open, holes, boxes[:total], cutoffs[:total]
 
 
 @_compiled
-def _around_holes(shape, bits, places, begin, wanted):
+def _around_holes(shape, shift, bits, places, begin, tables, wanted):
     """Boxes of the contours around all holes, above each cut-off wanted.
 
     A hole is a component of the pixels that are not above the cut-off, those
     that share an edge counting as connected, that does not reach the edge of
-    the picture. So the lowest come first, and all that was there before is
-    what was not there when the highest came first.
+    the picture. So the lowest come first: places, where levels begin and
+    neighbourhoods are those of `_around_components`, turned round.
     """
-    shift = _shift(shape[1])
-    neighbours = _neighbours(shift)
     # Holes share no edges: half as many as pixels, or less.
     limit = shape[0] * shape[1] // 2 + 2
     # The frame is outside, label 0, and so is what shares an edge with it.
@@ -424,21 +308,16 @@ def _around_holes(shape, bits, places, begin, wanted):
     boxes = np.empty((256, 4), np.int32)
     cutoffs = np.empty(256, np.int32)
     total = 0
-    places = places[::-1].copy()
-    begin = len(places) - begin
-    bits = ~bits
     for cutoff in range(np.flatnonzero(wanted)[-1] + 1):
         before = count
         pixels = places[begin[cutoff + 1] : begin[cutoff]]
-        count = _grow(pixels, bits, _SHARING, neighbours, shift, forest, count)
+        count = _grow(pixels, bits, tables, shift, forest, count)
         number = _keep_roots(live, number, before, count, parents)
         if wanted[cutoff]:
-            boxes, cutoffs = _with_room(boxes, cutoffs, total + number)
-            for label in live[:number]:
-                # The contour runs through the pixels around the hole.
-                _write_box(boxes[total], extents[label], 1)
-                cutoffs[total] = cutoff
-                total += 1
+            # The contour runs through the pixels around the hole.
+            boxes, cutoffs, total = _add_boxes(
+                boxes, cutoffs, total, live[:number], extents, cutoff, 1
+            )
     return boxes[:total], cutoffs[:total]
 
 
@@ -452,8 +331,65 @@ def _write_box(box, extent, more):
 
 
 @_compiled
-def _with_room(boxes, cutoffs, needed):
-    while needed > len(boxes):
+def _add_boxes(boxes, cutoffs, total, live, extents, cutoff, more):
+    """Appends the boxes of components, with room for more than there are."""
+    while total + len(live) > len(boxes):
         boxes = np.concatenate((boxes, np.empty_like(boxes)))
         cutoffs = np.concatenate((cutoffs, np.empty_like(cutoffs)))
-    return boxes, cutoffs
+    for label in live:
+        _write_box(boxes[total], extents[label], more)
+        cutoffs[total] = cutoff
+        total += 1
+    return boxes, cutoffs, total
+
+
+def contour_boxes(levels, wanted, lowest=0, by_rectangle=False):
+    """Box of the largest contour, and of all contours, above each cut-off.
+
+    Args:
+        levels: uint8 array `(height, width)`.
+        wanted: Bool array `(256,)`: the cut-offs at which the boxes of all
+            contours, around components and around their holes, are wanted.
+        lowest: The lowest cut-off that is of interest.
+        by_rectangle: Whether the largest contour is that with the largest
+            rectangle around it rather than that which encloses most.
+
+    Returns:
+        Tuple of
+
+        - the int32 array `(256, 4)` of x0, y0, x1, y1 of the largest contour
+          of the pixels above c in row c, ends exclusive, zeros where there
+          are no pixels, and below the lowest cut-off;
+        - the bool array `(256,)` of its rows that are open;
+        - the int32 array `(n, 4)` of all boxes, in no particular order, and
+          the int32 array `(n,)` of the cut-offs that they belong to.
+    """
+    shift = np.uint32(levels.shape[1].bit_length())
+    neighbours = distances(1 << int(shift))
+    bits = _earlier_neighbours(levels, shift)
+    places, begin = _by_level(levels, shift)
+    largest, is_open, holes, boxes, cutoffs = _around_components(
+        levels.shape,
+        shift,
+        bits,
+        places,
+        begin,
+        (TOUCHING, neighbours, GROWTH),
+        wanted,
+        lowest,
+        by_rectangle,
+    )
+    holes &= wanted
+    if holes.any():
+        more_boxes, more_cutoffs = _around_holes(
+            levels.shape,
+            shift,
+            ~bits,
+            places[::-1].copy(),
+            len(places) - begin,
+            (SHARING, neighbours, GROWTH),
+            holes,
+        )
+        boxes = np.concatenate((boxes, more_boxes))
+        cutoffs = np.concatenate((cutoffs, more_cutoffs))
+    return largest, is_open, boxes, cutoffs

@@ -84,12 +84,23 @@ def _method_arguments(settings):
     return arguments(settings) if arguments else {}
 
 
+def named_layers(text):
+    """What a flag says of layers.
+
+    Args:
+        text: Names with commas between, a regular expression, or `None`.
+
+    Returns:
+        List of names, or the text.
+    """
+    if text and "," in text:
+        return [name.strip() for name in text.split(",")]
+    return text
+
+
 def _adl_arguments(settings):
-    positions = settings.adl_positions
-    if positions and "," in positions:
-        positions = [name.strip() for name in positions.split(",")]
     return {
-        "positions": positions,
+        "positions": named_layers(settings.adl_positions),
         "gamma": settings.adl_gamma,
         "drop_rate": settings.adl_drop_rate,
         "importance_rate": settings.adl_importance_rate,

@@ -64,18 +64,8 @@ def insert_after(model, names, make_layer):
             known.
     """
     known = layer_names(model)
-    if isinstance(names, str):
-        chosen = [name for name in known if re.fullmatch(names, name)]
-        if not chosen:
-            raise ValueError(
-                f"No layer of model '{model.name}' matches {names!r}. "
-                + _few(known)
-            )
-    else:
-        chosen = list(names)
-        _require(chosen, known)
     inserted = {}
-    for name in chosen:
+    for name in find_layers(model, names):
         layer = make_layer(name)
         if name in inserted or layer.name in known:
             raise ValueError(
@@ -157,6 +147,33 @@ def layer_names(model):
         if isinstance(layer, keras.Model):
             names.extend(layer_names(layer))
     return names
+
+
+def find_layers(model, names):
+    """Names of the layers that are meant.
+
+    Args:
+        model: A functional or Sequential Keras model; models nested in it are
+            entered.
+        names: List of exact layer names, or one regular expression that has
+            to match a whole name.
+
+    Returns:
+        List of names.
+
+    Raises:
+        ValueError: If there is no such layer.
+    """
+    known = layer_names(model)
+    if not isinstance(names, str):
+        _require(names, known)
+        return list(names)
+    found = [name for name in known if re.fullmatch(names, name)]
+    if not found:
+        raise ValueError(
+            f"No layer of model '{model.name}' matches {names!r}. {_few(known)}"
+        )
+    return found
 
 
 def _clone(model, changes=(), inserted=(), removed=()):

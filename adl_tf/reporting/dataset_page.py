@@ -13,7 +13,7 @@ from adl_tf.reporting.gallery import (
     read_picture,
     spread,
 )
-from adl_tf.reporting.report import page_file, template
+from adl_tf.reporting.pages import page_file, template
 
 # Pictures of a split, of a kind of odd boxes, and of duplicates.
 SAMPLE = 48

@@ -5,13 +5,13 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-import jinja2
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from adl_tf.datasets.pipeline import reason
 from adl_tf.reporting import drawing
+from adl_tf.reporting.pages import template
 from adl_tf.training.decoding import MAX_PIXELS, claimed_pixels
 
 # Longer side of the drawings in pixels.
@@ -38,12 +38,8 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
         that could not be read.
     """
     answers = os.path.join(output_dir, "predictions.jsonl")
-    for kind in ("heatmaps", "drawings", "masks"):
-        folder = os.path.join(output_dir, kind)
-        if os.path.isfile(answers):  # of an earlier call
-            shutil.rmtree(folder, ignore_errors=True)
-        if masks or kind != "masks":
-            os.makedirs(folder, exist_ok=True)
+    # Of an earlier call.
+    _make_folders(output_dir, masks, anew=os.path.isfile(answers))
     records = []
     workers = os.cpu_count() or 1
     with (
@@ -62,20 +58,12 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
                 bar.update()
 
         def draw(number, path, encoded, answer):
-            name = f"{number:05d}"
             record = _record(path, encoded, answer, localizer.class_names)
+            record["name"] = f"{number:05d}"
             if "error" not in record:
-                picture, heatmap = _decoded(encoded), answer["heatmap"]
-                record["heatmap"] = f"heatmaps/{name}.npy"
-                np.save(os.path.join(output_dir, record["heatmap"]), heatmap)
-                _draw(output_dir, name, picture, heatmap, record["box"])
-                if masks:
-                    record["mask"] = f"masks/{name}.png"
-                    drawing.write_picture(
-                        os.path.join(output_dir, record["mask"]),
-                        localizer.mask(heatmap, *picture.shape[:2]),
-                    )
-            return {**record, "name": name}
+                masks_of = localizer if masks else None
+                _write_files(output_dir, record, encoded, answer, masks_of)
+            return record
 
         starts = range(0, len(paths), BATCH_SIZE)
         batches = [paths[start : start + BATCH_SIZE] for start in starts]
@@ -97,6 +85,15 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
     page = os.path.join(output_dir, "index.html")
     _write_page(page, records, title, looked_for=localizer.class_id is not None)
     return page, [record for record in records if "error" in record]
+
+
+def _make_folders(output_dir, masks, anew):
+    for kind in ("heatmaps", "drawings", "masks"):
+        folder = os.path.join(output_dir, kind)
+        if anew:
+            shutil.rmtree(folder, ignore_errors=True)
+        if masks or kind != "masks":
+            os.makedirs(folder, exist_ok=True)
 
 
 def _read(path):
@@ -143,9 +140,20 @@ def _why(encoded):
     return "the model cannot decode it"
 
 
-def _draw(output_dir, name, picture, heatmap, box):
+def _write_files(output_dir, record, encoded, answer, masks_of):
+    """Heatmap, drawings and mask of a picture; the record gets their paths."""
+    name = record["name"]
+    picture, heatmap = _decoded(encoded), answer["heatmap"]
+    record["heatmap"] = f"heatmaps/{name}.npy"
+    np.save(os.path.join(output_dir, record["heatmap"]), heatmap)
+    if masks_of:
+        record["mask"] = f"masks/{name}.png"
+        drawing.write_picture(
+            os.path.join(output_dir, record["mask"]),
+            masks_of.mask(heatmap, *picture.shape[:2]),
+        )
     picture, factor = drawing.shrink(picture, DRAWING_SIDE)
-    box = [value * factor for value in box]
+    box = [value * factor for value in record["box"]]
     for kind, drawn in (
         ("picture", picture),
         ("heatmap", drawing.overlay_heatmap(picture, heatmap)),
@@ -156,15 +164,9 @@ def _draw(output_dir, name, picture, heatmap, box):
 
 
 def _write_page(path, records, title, looked_for):
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("adl_tf.reporting", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     for record in records:
         record["file_name"] = os.path.basename(record["image"])
-    text = environment.get_template("prediction.html").render(
+    text = template("prediction.html").render(
         title=title, records=records, looked_for=looked_for
     )
     # Names of files need not be UTF-8.

@@ -1,14 +1,11 @@
 """The page of adl_tf.report: one file, which needs no network."""
 
-import importlib.resources
 import os
-
-import jinja2
-from markupsafe import Markup
 
 from adl_tf.files import write_whole
 from adl_tf.reporting.curves import line_chart
 from adl_tf.reporting.gallery import evaluation_names, gallery
+from adl_tf.reporting.pages import page_file, template
 from adl_tf.reporting.tables import metric_groups, setting_rows
 
 
@@ -39,43 +36,6 @@ def write_report(runs, output_dir):
     path = os.path.join(output_dir, "index.html")
     write_whole(path, text)
     return path, unreadable
-
-
-def template(name):
-    """A page of this package, to be filled in; text in it is escaped.
-
-    Args:
-        name: Name of the HTML file.
-
-    Returns:
-        `jinja2.Template`, in which the filter `breakable` allows lines to
-        break within long names.
-    """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("adl_tf.reporting", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["breakable"] = _breakable
-    return environment.get_template(name)
-
-
-def page_file(name):
-    """A style sheet or script of this package, to be put into a page.
-
-    Args:
-        name: Name of the file.
-
-    Returns:
-        Text that is not escaped.
-    """
-    folder = importlib.resources.files("adl_tf.reporting")
-    return Markup(folder.joinpath(name).read_text(encoding="utf-8"))
-
-
-def _breakable(text):
-    return Markup("_<wbr>").join(text.split("_"))
 
 
 def _listed(names):

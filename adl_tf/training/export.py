@@ -21,6 +21,15 @@ DEFAULT_PROTOCOL = "adl_cvpr19"
 
 CLASS_NAMES = os.path.join("assets.extra", "class_names.txt")
 ABOUT = os.path.join("assets.extra", "localization.json")
+# What is written into the folder, in either format.
+_OF_AN_EXPORT = {
+    "assets",
+    "assets.extra",
+    "fingerprint.pb",
+    "model.tflite",
+    "saved_model.pb",
+    "variables",
+}
 
 
 class Localizer(tf.Module):
@@ -132,7 +141,7 @@ def export(
     Args:
         model: Keras model of `build_model`.
         output_dir: Folder to write, which must not exist, be empty, or hold
-            an earlier export.
+            an earlier export and nothing else, which is replaced.
         class_names: List of the names of its classes.
         settings: Namespace with `workdir` and `input_size`.
         threshold: Float in [0, 1], or `None` for the one of metrics.json in
@@ -148,11 +157,7 @@ def export(
     Raises:
         UsageError: If the folder is in use.
     """
-    if os.path.isdir(output_dir) and os.listdir(output_dir):
-        if not os.path.isfile(os.path.join(output_dir, ABOUT)):
-            raise UsageError(
-                f"--output_dir={output_dir} is not empty: take another one"
-            )
+    _check_folder(output_dir)
     evaluated, name, origin = _evaluated_threshold(settings.workdir)
     protocol = protocol_named(name)
     if threshold is None:
@@ -178,9 +183,28 @@ def export(
             file,
             indent=1,
         )
+    if os.path.isfile(os.path.join(output_dir, ABOUT)):
+        print(f"an earlier export in {output_dir} is replaced")
     shutil.rmtree(output_dir, ignore_errors=True)
     os.rename(partial, output_dir)
     return threshold, origin
+
+
+def _check_folder(folder):
+    """Refuses to replace what is no export."""
+    if not os.path.lexists(folder):
+        return
+    if not os.path.isdir(folder):
+        raise UsageError(f"--output_dir={folder} is not a folder")
+    held = os.listdir(folder)
+    foreign = sorted(set(held) - _OF_AN_EXPORT)
+    if held and not os.path.isfile(os.path.join(folder, ABOUT)):
+        foreign = foreign or held
+    if foreign:
+        raise UsageError(
+            f"--output_dir={folder} is not empty, and {foreign[0]} there is "
+            "not of an earlier export: take another one"
+        )
 
 
 def _write_saved_model(localizer, folder):

@@ -210,9 +210,9 @@ class Trainer:
         lines = [
             f"{settings.backbone} with {settings.method}, "
             f"{self.model.count_params():,} parameters, on "
-            f"{len(examples) if examples else 'no'} pictures; "
-            f"{settings.epochs} epochs of {self.steps_per_epoch} steps, "
-            f"{self.strategy.num_replicas_in_sync} replica(s)"
+            f"{len(examples) if examples else 'no'} pictures; epochs: "
+            f"{settings.epochs}, steps in each: {self.steps_per_epoch}, "
+            f"replicas: {self.strategy.num_replicas_in_sync}"
         ]
         if step:
             lines.append(f"going on from step {step}")

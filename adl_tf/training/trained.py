@@ -19,14 +19,29 @@ def load_trained(settings):
     Raises:
         DataError: If there is no checkpoint.
     """
-    path = checkpoints.latest_weights(settings.workdir)
+    path = trained_weights(settings.workdir)
+    return assemble_from_settings(settings, weights=path)[0].model
+
+
+def trained_weights(workdir):
+    """Path of the newest weights of a work directory.
+
+    Args:
+        workdir: Work directory.
+
+    Returns:
+        Path.
+
+    Raises:
+        DataError: If there is no checkpoint.
+    """
+    path = checkpoints.latest_weights(workdir)
     if path is None:
         raise DataError(
-            f"{settings.workdir} has no checkpoint: train first, with "
-            f"python -m adl_tf.train --flagfile={settings.workdir}/flags.cfg "
-            f"--workdir={settings.workdir}"
+            f"{workdir} has no checkpoint: train first, with python -m "
+            f"adl_tf.train --flagfile={workdir}/flags.cfg --workdir={workdir}"
         )
-    return assemble_from_settings(settings, weights=path)[0].model
+    return path
 
 
 def class_names(settings):

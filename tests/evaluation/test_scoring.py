@@ -69,6 +69,19 @@ def test_nothing_to_compare_with():
         Scoring(nothing, ADL, 56, 64)
 
 
+@pytest.mark.parametrize("name", ["../a.png", "b/../../a.png", "/tmp/a.png"])
+def test_heatmaps_stay_within_their_folder(tmp_path, name):
+    folder = tmp_path / "maps"
+    with pytest.raises(DataError, match=f"{name} would be written outside"):
+        Scoring(examples(image_ids=[name]), ADL, 56, 64, str(folder))
+    # Only what is written has to.
+    Scoring(examples(image_ids=[name]), ADL, 56, 64)
+    inside = examples(image_ids=["b/..a.png"])
+    scoring = Scoring(inside, ADL, 56, 64, str(folder))
+    scoring.add(0, np.ones((56, 56)))
+    assert (folder / "b" / "..a.png.npy").is_file()
+
+
 def test_answers_of_probabilities():
     answers = ClassAnswers.of(
         np.array([[0.1, 0.5, 0.4, 0, 0, 0], [0.2, 0.2, 0.2, 0.2, 0.1, 0.1]])

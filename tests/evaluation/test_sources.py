@@ -7,18 +7,16 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from absl.testing import flagsaver
 
-from adl_tf import command, evaluate
+from adl_tf import evaluate
 from adl_tf.errors import DataError, UsageError
+from tests.in_process import call
 
 
 def run(*arguments):
     """The command, up to where it would print an error; what it wrote."""
     arguments = [str(argument) for argument in arguments]
-    with flagsaver.flagsaver():
-        command._parse(["evaluate", *arguments], from_workdir=True)
-        evaluate.main(evaluate.absl_flags.FLAGS)
+    call(evaluate, *arguments, from_workdir=True)
     folders = dict(each.removeprefix("--").split("=", 1) for each in arguments)
     folder = pathlib.Path(folders["output_dir"])
     records = (folder / "per_image.jsonl").read_text().splitlines()

@@ -8,11 +8,10 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from absl.testing import flagsaver
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("training needs TensorFlow", allow_module_level=True)
-from adl_tf import command, evaluate
+from adl_tf import evaluate
 from adl_tf.errors import DataError, UsageError
 from adl_tf.evaluation.archive import read_archives
 from adl_tf.layers.adl import ADLLayer
@@ -21,6 +20,7 @@ from adl_tf.training.trained import load_trained
 from experiments.figure_grid import GAP, SIDE, grid
 from experiments.figure_of_boxes import draw_boxes
 from experiments.figure_of_maps import draw_maps
+from tests.in_process import call
 
 pytestmark = pytest.mark.slow
 LINE = 28  # of text, above the pictures and below each row
@@ -29,12 +29,8 @@ LINE = 28  # of text, above the pictures and below each row
 def scored(run, folder):
     """Evaluates a run into a folder of its own."""
     shutil.copy(pathlib.Path(run.workdir, "flags.cfg"), folder)
-    with flagsaver.flagsaver():
-        command._parse(
-            ["evaluate", f"--workdir={run.workdir}", f"--output_dir={folder}"],
-            from_workdir=True,
-        )
-        evaluate.main(evaluate.absl_flags.FLAGS)
+    flags = (f"--workdir={run.workdir}", f"--output_dir={folder}")
+    call(evaluate, *flags, from_workdir=True)
     return str(folder)
 
 
@@ -163,5 +159,5 @@ def test_maps_of_each_layer(trained):
 
 
 def test_layers_that_are_not_there(trained):
-    with pytest.raises(UsageError, match="--layers=nothing"):
+    with pytest.raises(UsageError, match="no layer 'nothing'.*, conv1_bn, "):
         draw_maps(trained, ["nothing"], 1)

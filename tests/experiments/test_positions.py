@@ -1,5 +1,6 @@
 """Where the strongest attention of a layer is, on pictures made for it."""
 
+import pathlib
 import types
 
 import cv2
@@ -10,8 +11,10 @@ import pytest
 if keras.backend.backend() != "tensorflow":
     pytest.skip("pipelines need TensorFlow", allow_module_level=True)
 from adl_tf.datasets.examples import Examples
-from adl_tf.errors import UsageError
+from adl_tf.errors import DataError, UsageError
+from experiments import positions
 from experiments.attention import attention_places
+from tests.in_process import call
 
 SETTINGS = types.SimpleNamespace(resize_size=8, input_size=8)
 
@@ -44,7 +47,9 @@ def model():
 
 
 def test_border_and_hidden_share(model, examples):
-    rows = attention_places(model, "same,halved", examples, SETTINGS, 0.5, 9)
+    rows = attention_places(
+        model, ["same", "halved"], examples, SETTINGS, 0.5, 9
+    )
     same, halved = rows
     assert (same["layer"], same["height"], same["width"]) == ("same", 8, 8)
     assert same["border"] == pytest.approx(100 * 28 / 64)
@@ -59,6 +64,32 @@ def test_border_and_hidden_share(model, examples):
 
 
 def test_layers_without_a_map(model, examples):
-    for layers in ("pooled", "nothing"):
-        with pytest.raises(UsageError, match=f"--layers={layers}"):
+    for layers, words in (
+        ("pool.*", "none of these layers has a map"),
+        ("nothing", "matches 'nothing'. Its layers are: same, halved, pooled"),
+        (["same", "nothing"], "no layer 'nothing'. Its layers are: same, h"),
+    ):
+        with pytest.raises(UsageError, match=f"--layers: .*{words}"):
             attention_places(model, layers, examples, SETTINGS, 0.5, 1)
+
+
+@pytest.mark.slow
+def test_layers_of_a_run(trained, tmp_path, capsys):
+    flag = f"--workdir={trained.workdir}"
+    with pytest.raises(UsageError, match="--layers is needed"):
+        call(positions, flag, from_workdir=True)
+    layers = "--layers=conv4_relu,conv3_relu"
+    call(positions, flag, layers, "--pictures=3", from_workdir=True)
+    title, headings, *rows = capsys.readouterr().out.splitlines()
+    assert title == (
+        f"small_cnn, weights {trained.workdir}, gamma 0.8, 3 test pictures; "
+        "in percent"
+    )
+    assert headings.split()[:2] == ["layer", "map"]
+    assert [row.split()[0] for row in rows] == ["conv4_relu", "conv3_relu"]
+    # Nothing is looked at instead of what was not trained.
+    (tmp_path / "flags.cfg").write_text(
+        pathlib.Path(trained.workdir, "flags.cfg").read_text()
+    )
+    with pytest.raises(DataError, match="has no checkpoint"):
+        call(positions, f"--workdir={tmp_path}", layers, from_workdir=True)

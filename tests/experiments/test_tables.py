@@ -155,7 +155,7 @@ def test_a_run_is_trained_to_its_end_and_scored(
     assert evaluate_flags == [f"--workdir={workdir}", "--protocol=adl_cvpr19"]
     finished_run(workdir, [True], [1.0], epochs=5)
     assert run.state() == "epoch 5 of 12"
-    assert run.read() is None
+    assert not run.is_done
 
 
 def test_other_protocols_are_not_taken_for_the_papers(tmp_path, finished_run):

@@ -14,6 +14,12 @@ from adl_tf.localization.boxes import (
 )
 from adl_tf.localization.components import contour_boxes
 from adl_tf.localization.heatmaps import to_heatmap
+from tests.localization.plain import (
+    box_of,
+    contours_above,
+    largest_box,
+    smooth,
+)
 
 ALL_CUTOFFS = np.arange(256)
 NOWHERE = np.zeros(256, bool)
@@ -22,35 +28,10 @@ ALL_THRESHOLDS = np.arange(1000) / 1000
 many = settings(max_examples=50, deadline=None)
 
 
-def contours_above(levels, cutoff):
-    return cv2.findContours(
-        np.uint8(levels > cutoff), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE
-    )[0]
-
-
-def box_of(contour):
-    x, y, width, height = cv2.boundingRect(contour)
-    return [x, y, x + width, y + height]
-
-
-def plain_largest(levels, cutoff, by_rectangle):
-    """OpenCV's first contour of those that are the largest."""
-    best, most = [0, 0, 0, 0], -1
-    for contour in contours_above(levels, cutoff):
-        x0, y0, x1, y1 = box_of(contour)
-        area = cv2.contourArea(contour)
-        if by_rectangle:
-            area = (x1 - x0) * (y1 - y0)
-        if area > most:
-            best, most = [x0, y0, x1, y1], area
-    return best
-
-
 def assert_as_one_cutoff_at_a_time(levels):
     for by_rectangle in (False, True):
         expected = [
-            plain_largest(levels, cutoff, by_rectangle)
-            for cutoff in ALL_CUTOFFS
+            largest_box(levels, cutoff, by_rectangle) for cutoff in ALL_CUTOFFS
         ]
         found = boxes_at_cutoffs(levels, ALL_CUTOFFS, by_rectangle)
         np.testing.assert_array_equal(found, expected)
@@ -96,13 +77,6 @@ def test_binary_noise(shape, seed, share):
     assert_as_one_cutoff_at_a_time(np.uint8(noise * 200))
 
 
-def smooth(shape, seed, width):
-    noise = np.random.default_rng(seed).normal(size=shape)
-    blurred = cv2.GaussianBlur(noise, (0, 0), width).reshape(shape)
-    blurred -= blurred.min()
-    return blurred / (blurred.max() or 1)
-
-
 @many
 @given(
     shapes(40),
@@ -132,7 +106,7 @@ def test_thresholds_of_floats(shape, seed, kind, highest):
     expected, expected_all = [], []
     for threshold in ALL_THRESHOLDS:
         cutoff = int(threshold * int(levels.max()))
-        box = plain_largest(levels, cutoff, by_rectangle=False)
+        box = largest_box(levels, cutoff, by_rectangle=False)
         expected.append(np.minimum(box, limit))
         every = [box_of(each) for each in contours_above(levels, cutoff)]
         every = np.minimum(every or [[0, 0, 0, 0]], limit)
@@ -145,8 +119,8 @@ def test_thresholds_of_floats(shape, seed, kind, highest):
 
 def maps_like_those_of_networks(count):
     for seed in range(count):
-        class_map = smooth((14, 14), seed, 0.5 + seed % 5)
-        yield np.uint8(to_heatmap(class_map, 224, "bicubic") * 255)
+        small = smooth((14, 14), seed, 0.5 + seed % 5)
+        yield np.uint8(to_heatmap(small, 224, "bicubic") * 255)
 
 
 def test_enlarged_maps():

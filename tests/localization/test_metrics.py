@@ -10,6 +10,7 @@ from adl_tf.localization import max_box_acc
 from adl_tf.localization.metrics import localization_metrics
 from adl_tf.localization.protocols import CUBEHELIX_GREY, PROTOCOLS
 from adl_tf.localization.scores import Scores
+from tests.localization.plain import box_of, contours_above, smooth
 
 SIZE = 40
 ADL = PROTOCOLS["adl_cvpr19"]
@@ -158,12 +159,6 @@ def test_answers_of_images():
     assert scores.answer(4, 0.1) is None
 
 
-def smooth(seed):
-    noise = np.random.default_rng(seed).normal(size=(SIZE, SIZE))
-    blurred = cv2.GaussianBlur(noise, (0, 0), 4)
-    return (blurred - blurred.min()) / np.ptp(blurred)
-
-
 def plain_overlaps(heatmap, ground_truth, protocol):
     """Best overlap of the largest, and of any, contour at each threshold."""
     levels = np.uint8(heatmap * 255)
@@ -171,14 +166,10 @@ def plain_overlaps(heatmap, ground_truth, protocol):
         levels = CUBEHELIX_GREY[np.minimum(np.int64(heatmap * 256), 255)]
     largest, of_any = [], []
     for threshold in protocol.threshold_values():
-        kept = np.uint8(levels > int(threshold * int(levels.max())))
-        contours = cv2.findContours(
-            kept, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE
-        )[0]
         overlaps, areas = [0.0], [-1.0]
-        for contour in contours:
-            x, y, w, h = cv2.boundingRect(contour)
-            box = [x, y, x + w, y + h]
+        cutoff = int(threshold * int(levels.max()))
+        for contour in contours_above(levels, cutoff):
+            box = box_of(contour)
             if protocol.clip_boxes:
                 box = [min(end, SIZE - 1) for end in box]
             overlaps.append(max(plain_iou(box, each) for each in ground_truth))
@@ -206,7 +197,7 @@ def some_boxes(generator, count):
 def test_as_a_plain_loop(protocol):
     generator = np.random.default_rng(0)
     pairs = [
-        (smooth(seed), some_boxes(generator, 1 + seed % 3))
+        (smooth((SIZE, SIZE), seed, 4), some_boxes(generator, 1 + seed % 3))
         for seed in range(12)
     ]
     right = generator.random(12) < 0.6
@@ -237,9 +228,15 @@ def test_chunks_make_no_difference(monkeypatch):
 @pytest.mark.parametrize("protocol", [ADL, WSOLEVAL], ids=lambda p: p.name)
 def test_baselines(protocol):
     generator = np.random.default_rng(1)
-    pairs = [(smooth(0), some_boxes(generator, 1)) for _ in range(30)]
+    pairs = [
+        (smooth((SIZE, SIZE), 0, 4), some_boxes(generator, 1))
+        for _ in range(30)
+    ]
     pairs[7] = (None, pairs[7][1])
-    pairs[8] = (smooth(1), np.array([(0, 1, SIZE - 1, SIZE - 2)]))
+    pairs[8] = (
+        smooth((SIZE, SIZE), 1, 4),
+        np.array([(0, 1, SIZE - 1, SIZE - 2)]),
+    )
     found = scored(pairs, protocol).baselines()
     last = SIZE - 1 if protocol.clip_boxes else SIZE
     whole = [
@@ -268,7 +265,8 @@ def test_baselines(protocol):
 def test_max_box_acc_of_heatmaps(multi):
     generator = np.random.default_rng(2)
     pairs = [
-        (smooth(seed), some_boxes(generator, 1 + seed % 2)) for seed in range(9)
+        (smooth((SIZE, SIZE), seed, 4), some_boxes(generator, 1 + seed % 2))
+        for seed in range(9)
     ]
     plain = [plain_overlaps(*pair, WSOLEVAL)[multi] for pair in pairs]
     deltas = (0.3, 0.5, 0.7)

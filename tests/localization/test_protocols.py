@@ -10,6 +10,7 @@ from adl_tf.datasets.cub import cub
 from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.heatmaps import to_heatmap
 from adl_tf.localization.protocols import PROTOCOLS, cubehelix_grey
+from tests.localization.plain import class_map, largest_box
 
 ADL = PROTOCOLS["adl_cvpr19"]
 WSOLEVAL = PROTOCOLS["wsoleval_cvpr20"]
@@ -31,16 +32,16 @@ def grey_of_cubehelix(index):
     return cv2.cvtColor(np.uint8(rgb)[None, None], cv2.COLOR_RGB2GRAY)[0, 0]
 
 
-def estimate(protocol, class_map, size):
-    levels = protocol.to_levels(protocol.heatmap(class_map, size))
+def estimate(protocol, values, size):
+    levels = protocol.to_levels(protocol.heatmap(values, size))
     return protocol.estimate(levels)
 
 
-def plain_pipeline(class_map, size, name):
+def plain_pipeline(values, size, name):
     """E.1.2-7 or E.2.2-5, one threshold after the other."""
     authors = name == "adl_cvpr19"
     heatmap = cv2.resize(
-        class_map.astype(np.float32),
+        values.astype(np.float32),
         (size, size),
         interpolation=cv2.INTER_LINEAR if authors else cv2.INTER_CUBIC,
     )
@@ -55,21 +56,9 @@ def plain_pipeline(class_map, size, name):
         thresholds = [step / 1000 for step in range(1000)]
     answer = []
     for threshold in thresholds:
-        kept = np.uint8(levels > int(threshold * levels.max()))
-        contours, _ = cv2.findContours(
-            kept, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE
-        )
-        areas = [cv2.contourArea(contour) for contour in contours]
-        x, y, w, h = cv2.boundingRect(contours[int(np.argmax(areas))])
-        box = [x, y, x + w, y + h]
+        box = largest_box(levels, int(threshold * levels.max()))
         answer.append(box if authors else [min(end, size - 1) for end in box])
     return answer
-
-
-def blobs(side, seed):
-    generator = np.random.default_rng(seed)
-    noise = generator.normal(size=(side, side)) * 5
-    return cv2.GaussianBlur(noise, (0, 0), side / 8)
 
 
 @pytest.mark.parametrize("protocol", BOTH, ids=lambda each: each.name)
@@ -78,10 +67,10 @@ def blobs(side, seed):
     [(14, 56, 0), (14, 56, 1), (7, 48, 2), (14, 28, 3), (28, 64, 4)],
 )
 def test_estimates_as_the_plain_pipeline(protocol, side, size, seed):
-    class_map = blobs(side, seed)
-    expected = plain_pipeline(class_map, size, protocol.name)
+    blobs = class_map((side, side), seed, side / 8)
+    expected = plain_pipeline(blobs, size, protocol.name)
     assert len({tuple(box) for box in expected}) > 3
-    np.testing.assert_array_equal(estimate(protocol, class_map, size), expected)
+    np.testing.assert_array_equal(estimate(protocol, blobs, size), expected)
 
 
 def test_thresholds():
@@ -266,11 +255,11 @@ def enlarging_matrix(size, side, weight):
 )
 @pytest.mark.parametrize(("side", "size"), [(14, 56), (7, 30)])
 def test_heatmap_is_the_enlarged_map(interpolation, weight, side, size):
-    class_map = blobs(side, 9)
+    blobs = class_map((side, side), 9, side / 8)
     matrix = enlarging_matrix(size, side, weight)
-    expected = matrix @ class_map @ matrix.T
+    expected = matrix @ blobs @ matrix.T
     expected = (expected - expected.min()) / np.ptp(expected)
-    heatmap = to_heatmap(class_map, size, interpolation)
+    heatmap = to_heatmap(blobs, size, interpolation)
     np.testing.assert_allclose(heatmap, expected, atol=1e-5)
     assert heatmap.dtype == np.float32
     assert (heatmap.min(), heatmap.max()) == (0, 1)
@@ -279,11 +268,11 @@ def test_heatmap_is_the_enlarged_map(interpolation, weight, side, size):
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("filled", ["constant", "one_nan", "all_nan"])
 def test_heatmap_of_nothing_is_zero(interpolation, filled):
-    class_map = np.full((7, 7), 0.3)
+    values = np.full((7, 7), 0.3)
     if filled == "one_nan":
-        class_map = blobs(7, 0)
-        class_map[3, 4] = np.nan
+        values = class_map((7, 7), 0, 1)
+        values[3, 4] = np.nan
     elif filled == "all_nan":
-        class_map[:] = np.nan
-    heatmap = to_heatmap(class_map, 20, interpolation)
+        values[:] = np.nan
+    heatmap = to_heatmap(values, 20, interpolation)
     np.testing.assert_array_equal(heatmap, np.zeros((20, 20)))

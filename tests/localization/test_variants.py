@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from adl_tf.localization.protocols import CHOICES, PROTOCOLS, varied
+from tests.localization.plain import class_map, largest_box
 
 ADL = PROTOCOLS["adl_cvpr19"]
 WSOLEVAL = PROTOCOLS["wsoleval_cvpr20"]
 
 
-def boxes_of(protocol, class_map, size=48):
-    heatmap = protocol.heatmap(np.asarray(class_map), size)
+def boxes_of(protocol, values, size=48):
+    heatmap = protocol.heatmap(values, size)
     return protocol.estimate(protocol.to_levels(heatmap))
 
 
-def blobs(seed, side=12):
-    noise = np.random.default_rng(seed).normal(size=(side, side)) * 3
-    return cv2.GaussianBlur(noise, (0, 0), 1)
+def blobs(seed):
+    return class_map((12, 12), seed, 1)
 
 
 def test_name_and_rules_carry_the_options():
@@ -59,20 +59,12 @@ def test_largest_rectangle():
     protocol = varied(ADL, "largest_by=rectangle")
     differing = 0
     for seed in range(6):
-        class_map = blobs(seed)
-        heatmap = protocol.heatmap(class_map, 48)
-        levels = protocol.to_levels(heatmap)
+        levels = protocol.to_levels(protocol.heatmap(blobs(seed), 48))
         found = protocol.estimate(levels)
         differing += np.any(found != ADL.estimate(levels))
         for box, threshold in zip(found, protocol.threshold_values()):
-            kept = np.uint8(levels > int(int(levels.max()) * threshold))
-            contours = cv2.findContours(
-                kept, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE
-            )[0]
-            rectangles = [cv2.boundingRect(each) for each in contours]
-            areas = [w * h for _, _, w, h in rectangles]
-            x, y, w, h = rectangles[areas.index(max(areas))]
-            assert box.tolist() == [x, y, x + w, y + h]
+            cutoff = int(int(levels.max()) * threshold)
+            assert box.tolist() == largest_box(levels, cutoff, True)
     assert differing > 0
 
 
@@ -91,17 +83,17 @@ def test_share_of_the_maximum():
 
 
 def test_interpolation():
-    class_map = blobs(3)
+    values = blobs(3)
     for name, flag in (
         ("bilinear", cv2.INTER_LINEAR),
         ("bicubic", cv2.INTER_CUBIC),
     ):
         expected = cv2.resize(
-            class_map.astype(np.float32), (48, 48), interpolation=flag
+            values.astype(np.float32), (48, 48), interpolation=flag
         )
         expected = (expected - expected.min()) / np.ptp(expected)
         protocol = varied(WSOLEVAL, f"interpolation={name}")
-        found = protocol.heatmap(class_map, 48)
+        found = protocol.heatmap(values, 48)
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -175,7 +167,7 @@ def test_crop_or_warp():
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("protocol", [ADL, WSOLEVAL], ids=lambda p: p.name)
 def test_map_of_a_network_that_diverged(protocol, value):
-    class_map = blobs(0)
-    class_map[3, 5] = value
-    found = boxes_of(protocol, class_map)
+    values = blobs(0)
+    values[3, 5] = value
+    found = boxes_of(protocol, values)
     assert np.unique(found, axis=0).tolist() == [[*protocol.empty_box]]

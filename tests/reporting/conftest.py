@@ -7,10 +7,10 @@ import types
 import cv2
 import numpy as np
 import pytest
-from absl.testing import flagsaver
 
-from adl_tf import command, evaluate
+from adl_tf import evaluate
 from adl_tf.reporting.runs import read_runs
+from tests.in_process import call
 
 HOSTILE = "<img src=x onerror=alert(1)>.jpg"
 CLASSES = ["</script><script>alert(2)</script>", "wren & {{ 7 * 7 }}"]
@@ -45,7 +45,8 @@ def scored(tmp_path_factory):
             np.save(path, _heatmap(x / 2, y / 2, reach, random))
         _write_answers(root / "answers.jsonl", names, random)
         for protocol in PROTOCOLS:
-            _evaluate(
+            call(
+                evaluate,
                 f"--heatmaps={maps}",
                 f"--metadata={root}/data",
                 f"--predictions={root}/answers.jsonl",
@@ -53,6 +54,7 @@ def scored(tmp_path_factory):
                 f"--input_size={SIZE}",
                 "--resize_size=36",
                 f"--output_dir={folder}",
+                from_workdir=True,
             )
         (folder / "history.csv").write_text(HISTORY)
         (folder / "flags.cfg").write_text(
@@ -111,9 +113,3 @@ def _write_answers(path: pathlib.Path, names, random):
         for place, name in enumerate(names)
     ]
     path.write_text("".join(json.dumps(each) + "\n" for each in answers))
-
-
-def _evaluate(*arguments):
-    with flagsaver.flagsaver():
-        command._parse(["evaluate", *arguments], from_workdir=True)
-        evaluate.main(evaluate.absl_flags.FLAGS)

@@ -137,7 +137,7 @@ def test_two_workers(settings, start_training, free_addresses, tmp_path):
     (printed, _), (silent, _) = finish(
         *(start(two, free_addresses, index) for index in (0, 1))
     )
-    assert "2 replica(s)" in printed
+    assert "replicas: 2" in printed
     assert not silent
 
     losses = [losses_of(each) for each in (one, two)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import cv2
 import numpy as np
@@ -188,8 +189,29 @@ def test_threshold_of_an_evaluation(tmp_path, best_tau, val_tau, expected):
     assert _evaluated_threshold(str(tmp_path)) == expected
 
 
-def test_folder_in_use(trained, tmp_path):
-    (tmp_path / "thesis.txt").write_text("not to be lost")
-    with pytest.raises(UsageError, match="not empty"):
-        export(load_trained(trained), str(tmp_path), ["0", "1"], trained, 0.3)
-    assert (tmp_path / "thesis.txt").exists()
+def test_folder_in_use(trained, tmp_path, capsys):
+    def write(localizer, folder):
+        os.makedirs(folder)
+
+    def again():
+        export(model, str(folder), ["0", "1"], trained, 0.3, write)
+        return capsys.readouterr().out
+
+    model, folder = load_trained(trained), tmp_path / "export"
+    assert again() == ""
+    # In another format, perhaps.
+    (folder / "saved_model.pb").write_bytes(b"")
+    assert again() == f"an earlier export in {folder} is replaced\n"
+    assert os.listdir(folder) == ["assets.extra"]
+    # Beside an export, without one, and in the place of the folder.
+    thesis = folder / "thesis.txt"
+    thesis.write_text("not to be lost")
+    with pytest.raises(UsageError, match="thesis.txt there is not of an earli"):
+        again()
+    shutil.rmtree(folder / "assets.extra")
+    with pytest.raises(UsageError, match="thesis.txt there is not of an earli"):
+        again()
+    folder = thesis
+    with pytest.raises(UsageError, match="is not a folder"):
+        again()
+    assert thesis.read_text() == "not to be lost"

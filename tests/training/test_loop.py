@@ -68,7 +68,7 @@ def test_damaged_leftover_of_a_checkpoint_does_not_matter(settings):
 def test_two_replicas(settings, capsys):
     run = settings(strategy="mirrored", epochs=1)
     train(run)
-    assert "2 replica(s)" in capsys.readouterr().out
+    assert "replicas: 2" in capsys.readouterr().out
     assert np.isfinite(float(history_of(run)[0]["loss"]))
 
 
