@@ -300,8 +300,8 @@ def write(output_dir, metrics, records, arrays):
     Args:
         output_dir: Folder to write into.
         metrics: Dictionary of metrics.json.
-        records: List of dictionaries, the lines of per_image.jsonl.
-        arrays: Dictionary of arrays, from `Scoring.arrays`.
+        records: Iterable of dictionaries, the lines of per_image.jsonl.
+        arrays: Dictionary, from `Scoring.arrays`.
     """
     from adl_tf.evaluation.archive import metrics_text, write_archive
 
@@ -309,7 +309,7 @@ def write(output_dir, metrics, records, arrays):
     write_archive(output_dir, metrics, arrays)
     write_whole(
         os.path.join(output_dir, "per_image.jsonl"),
-        "".join(json.dumps(record) + "\n" for record in records),
+        (json.dumps(record) + "\n" for record in records),
     )
     path = os.path.join(output_dir, "metrics.json")
     replaced = ""

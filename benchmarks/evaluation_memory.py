@@ -167,6 +167,4 @@ def _describe(data, count):
 
 
 if __name__ == "__main__":
-    command.run(
-        main, "benchmarks.evaluation_memory", ("few", "many", "rules")
-    )
+    command.run(main, "benchmarks.evaluation_memory", ("few", "many", "rules"))

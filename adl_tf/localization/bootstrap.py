@@ -78,12 +78,12 @@ def _resampled(scores, columns, answers):
     # them would not fit into memory with ImageNet.
     for begin in range(0, RESAMPLES, _AT_A_TIME):
         rows = slice(begin, begin + _AT_A_TIME)
-        drawn = generator.integers(0, count, (_AT_A_TIME, count))
-        drawn += count * np.arange(_AT_A_TIME)[:, None]
-        drawn = np.bincount(drawn.ravel(), minlength=drawn.size)
-        drawn = drawn.reshape(_AT_A_TIME, count).astype(np.float32)
+        drawn = np.empty((_AT_A_TIME, count), np.uint16)
+        for row in drawn:
+            numbers = generator.integers(0, count, count)
+            row[:] = np.bincount(numbers, minlength=count)
         for images in chunks(count):
-            weights = drawn[:, images]
+            weights = drawn[:, images].astype(np.float32)
             hits = scores.hits(images)
             outcomes = right = [answer[images] for answer in answers]
             for column in columns:
