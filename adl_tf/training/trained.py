@@ -2,7 +2,6 @@
 
 import os
 
-from adl_tf.errors import DataError
 from adl_tf.methods.settings import assemble_from_settings
 from adl_tf.training import checkpoints
 
@@ -19,13 +18,8 @@ def load_trained(settings):
     Raises:
         DataError: If there is no checkpoint.
     """
+    checkpoints.require_any(settings.workdir)
     path = checkpoints.latest_weights(settings.workdir)
-    if path is None:
-        raise DataError(
-            f"{settings.workdir} has no checkpoint: train first, with "
-            f"python -m adl_tf.train --flagfile={settings.workdir}/flags.cfg "
-            f"--workdir={settings.workdir}"
-        )
     return assemble_from_settings(settings, weights=path)[0].model
 
 

@@ -488,6 +488,7 @@ def test_folder_metadata_and_tfds_are_one(tmp_path, settings):
         )
         network = keras_network(load_trained(run))
         metrics, records = scoring.result(evaluate(network, scoring, 4))
+        records = list(records)
         for record in records:
             del record["image_id"]
         found[dataset] = (
