@@ -86,6 +86,35 @@ def load_tensorflow():
         os.close(nowhere)
 
 
+def load_reader(dataset):
+    """Imports TensorFlow if a data set cannot be read without it.
+
+    Data and files are looked for first: who misspelt a name need not wait.
+
+    Args:
+        dataset: Name of the data set.
+    """
+    if dataset.startswith("tfds:"):
+        load_tensorflow()
+
+
+def require_folder(name, path, command):
+    """Refuses a flag whose folder is not there.
+
+    Args:
+        name: Name of the flag.
+        path: Its value.
+        command: Module that writes such folders.
+
+    Raises:
+        UsageError: If it is not there.
+    """
+    if not os.path.isdir(path):
+        raise UsageError(
+            f"--{name}={path}: there is no such folder; {command} writes one"
+        )
+
+
 def _parse(argv, from_workdir):
     try:
         rest = flags.FLAGS(argv)

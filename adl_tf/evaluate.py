@@ -129,8 +129,31 @@ def main(values):
 
 
 def _score_network(values):
-    command.load_tensorflow()
     from adl_tf.datasets.load import load_examples
+    from adl_tf.training import checkpoints
+
+    settings = flags.settings(values)
+    protocol = _protocol(values)
+    if values.saved_model:
+        protocol = _as_exported(protocol)
+        command.require_folder(
+            "saved_model", values.saved_model, "adl_tf.export"
+        )
+    else:
+        checkpoints.require_any(values.workdir)
+    command.load_reader(settings.dataset)
+
+    def read(split):
+        return load_examples(
+            settings.dataset,
+            settings.data_dir,
+            split,
+            settings.classes,
+            settings.boxes,
+        )
+
+    examples, validation = _splits(values, read)
+    command.load_tensorflow()
     from adl_tf.evaluation.network import (
         evaluate,
         keras_network,
@@ -141,25 +164,13 @@ def _score_network(values):
     from adl_tf.training.strategy import make_strategy
     from adl_tf.training.trained import load_trained
 
-    settings = flags.settings(values)
-    protocol = _protocol(values)
     if values.saved_model:
-        protocol = _as_exported(protocol)
         network = saved_network(values.saved_model)
     else:
         strategy = make_strategy(settings.strategy, settings.startup_timeout)
         with strategy.scope():
             network = keras_network(load_trained(settings), values.heatmap)
         network = replicated(network, strategy)
-
-    def read(split):
-        return load_examples(
-            settings.dataset,
-            settings.data_dir,
-            split,
-            settings.classes,
-            settings.boxes,
-        )
 
     def score(examples, save_heatmaps=None):
         scoring = Scoring(
@@ -171,7 +182,6 @@ def _score_network(values):
         )
         return scoring, evaluate(network, scoring, settings.batch_size)
 
-    examples, validation = _splits(values, read)
     val_tau = None
     if validation is not None:
         val_tau = score(validation)[0].best_threshold()
@@ -303,8 +313,8 @@ def write(output_dir, metrics, records, arrays):
     Args:
         output_dir: Folder to write into.
         metrics: Dictionary of metrics.json.
-        records: List of dictionaries, the lines of per_image.jsonl.
-        arrays: Dictionary of arrays, from `Scoring.arrays`.
+        records: Iterable of dictionaries, the lines of per_image.jsonl.
+        arrays: Dictionary, from `Scoring.arrays`.
     """
     from adl_tf.evaluation.archive import metrics_text, write_archive
 
@@ -312,7 +322,7 @@ def write(output_dir, metrics, records, arrays):
     write_archive(output_dir, metrics, arrays)
     write_whole(
         os.path.join(output_dir, "per_image.jsonl"),
-        "".join(json.dumps(record) + "\n" for record in records),
+        (json.dumps(record) + "\n" for record in records),
     )
     path = os.path.join(output_dir, "metrics.json")
     replaced = ""

@@ -46,6 +46,9 @@ def main(values):
         )
     if values.quantize != "none" and values.format != "tflite":
         raise UsageError("--quantize is for --format=tflite")
+    from adl_tf.training import checkpoints
+
+    checkpoints.require_any(values.workdir)
     command.load_tensorflow()
     from adl_tf.training.export import export
     from adl_tf.training.trained import class_names, load_trained

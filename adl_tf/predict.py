@@ -47,12 +47,14 @@ def main(values):
     from adl_tf.training.memory import keep_freed_memory
 
     keep_freed_memory()
-    command.load_tensorflow()
+    command.require_folder("saved_model", values.saved_model, "adl_tf.export")
     from adl_tf.reporting.pictures import find_pictures
+
+    paths, passed_over = find_pictures(values.images)
+    command.load_tensorflow()
     from adl_tf.reporting.prediction import predict
     from adl_tf.reporting.saved_localizer import SavedLocalizer
 
-    paths, passed_over = find_pictures(values.images)
     page, failed = predict(
         SavedLocalizer(values.saved_model, values.class_id, values.threshold),
         paths,

@@ -20,16 +20,31 @@ def main(values):
     from adl_tf.training.memory import keep_freed_memory
 
     keep_freed_memory()
+    settings = flags.settings(values)
+    examples = _found(settings)
     command.load_tensorflow()
     from adl_tf.training.cluster import WorkerLost
     from adl_tf.training.loop import train
 
     try:
-        train(flags.settings(values))
+        train(settings, examples)
     except WorkerLost as error:
         print(f"adl_tf.train: {error}", file=sys.stderr, flush=True)
         # TensorFlow cannot join a cluster twice in one process.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _found(settings):
+    """The data and the weight file, before the wait for TensorFlow."""
+    from adl_tf.models.variants import require_file
+    from adl_tf.training import checkpoints
+    from adl_tf.training.examples import training_examples
+
+    is_file = settings.weights not in ("imagenet", "none")
+    if is_file and not checkpoints.has_any(settings.workdir):
+        require_file(settings.weights)
+    command.load_reader(settings.dataset)
+    return training_examples(settings)
 
 
 if __name__ == "__main__":

@@ -20,14 +20,12 @@ import pathlib
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
 import numpy as np
 from absl import flags as absl_flags
 
 from adl_tf import command, flags
 from adl_tf import evaluate as evaluate_command
 from adl_tf.errors import UsageError
-from adl_tf.localization.boxes import boxes_at_thresholds
 from benchmarks.timing import Row, alternate, machine, print_rows, ratio
 
 absl_flags.DEFINE_integer("count", 40, "Number of heatmaps in a round.")
@@ -55,6 +53,10 @@ def main(values):
 
 
 def _boxes(heatmaps):
+    import cv2
+
+    from adl_tf.localization.boxes import boxes_at_thresholds
+
     cv2.setNumThreads(1)
 
     def loop(multi=False):
@@ -107,6 +109,8 @@ def _boxes(heatmaps):
 
 
 def _loop(heatmaps, multi):
+    import cv2
+
     for heatmap in heatmaps:
         levels = (heatmap * 255).astype(np.uint8)
         most = int(levels.max())

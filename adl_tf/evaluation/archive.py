@@ -6,17 +6,34 @@ metrics.json, and NAME.npz, what the pictures are drawn from. WORKSPACE.md lists
 the arrays.
 """
 
+import dataclasses
 import glob
 import json
 import os
 import zipfile
+from collections.abc import Iterable
 
 import numpy as np
 
 from adl_tf.errors import DataError
-from adl_tf.files import write_whole
+from adl_tf.files import write_whole, written_whole
 
 FOLDER = "evaluations"
+
+
+@dataclasses.dataclass(frozen=True)
+class ArrayInPieces:
+    """An array that is never whole in memory.
+
+    Attributes:
+        dtype: Its type.
+        shape: Its shape.
+        pieces: Iterable over arrays that make it up, one after the other.
+    """
+
+    dtype: type | np.dtype
+    shape: tuple[int, ...]
+    pieces: Iterable[np.ndarray]
 
 
 def metrics_text(metrics):
@@ -38,15 +55,32 @@ def write_archive(output_dir, metrics, arrays):
     Args:
         output_dir: Folder that `evaluations/` is or will be in.
         metrics: Dictionary of metrics.json.
-        arrays: Dictionary of arrays, from `Scoring.arrays`.
+        arrays: Dictionary of arrays and `ArrayInPieces`, from
+            `Scoring.arrays`.
     """
     folder = os.path.join(output_dir, FOLDER)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, _name(metrics))
-    partial = f"{path}.partial.npz"  # NumPy wants the ending.
-    np.savez_compressed(partial, **arrays)
-    os.replace(partial, f"{path}.npz")
+    with written_whole(f"{path}.npz") as partial:
+        _save(partial, arrays)
     write_whole(f"{path}.json", metrics_text(metrics))
+
+
+def _save(path, arrays):
+    """As `np.savez_compressed`, which wants its arrays whole."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            if isinstance(array, np.ndarray):
+                array = ArrayInPieces(array.dtype, array.shape, [array])
+            header = {
+                "descr": np.lib.format.dtype_to_descr(np.dtype(array.dtype)),
+                "fortran_order": False,
+                "shape": tuple(map(int, array.shape)),
+            }
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                for piece in array.pieces:
+                    file.write(piece.astype(array.dtype).tobytes())
 
 
 def read_archives(folder):

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from adl_tf.errors import DataError
 from adl_tf.evaluation.scoring import ClassAnswers
 from adl_tf.localization.heatmaps import fit_heatmap
+from adl_tf.localization.metrics import chunks
 
 # How many bad files an error names; the rest is counted.
 _NAMED = 5
@@ -57,10 +58,14 @@ def evaluate_folder(folder, scoring, allow_missing=False):
             total=len(image_ids), desc="scoring", leave=False, disable=None
         ) as bar,
     ):
-        for index, problem in pool.map(score, range(len(image_ids))):
-            if problem:
-                bad[index] = problem
-            bar.update()
+        # Some at a time: what waits takes more memory than what is kept.
+        for images in chunks(len(image_ids)):
+            for index, problem in pool.map(
+                score, range(images.start, images.stop)
+            ):
+                if problem:
+                    bad[index] = problem
+                bar.update()
     problems = list(bad.values())
     if problems and not allow_missing:
         more = len(problems) - _NAMED

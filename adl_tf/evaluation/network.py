@@ -75,7 +75,7 @@ def evaluate(network, scoring, batch_size):
             heatmap = protocol.heatmap(class_map, scoring.input_size)
             scoring.add(index, heatmap, file_size)
 
-    probabilities, waiting, first = [], [], 0
+    answered, waiting, first = [], [], 0
     bar = tqdm(total=len(examples), desc="scoring", leave=False, disable=None)
     # Boxes of one batch are found, outside Python's lock, while the network
     # sees the next.
@@ -86,8 +86,10 @@ def evaluate(network, scoring, batch_size):
     ):
         for images, file_sizes in batches:
             numbers = range(first, first + len(images))
-            answers, maps = network.answer(images, examples.labels[numbers])
-            probabilities.append(answers.numpy())
+            probabilities, maps = network.answer(
+                images, examples.labels[numbers]
+            )
+            answered.append(ClassAnswers.of(probabilities.numpy()))
             for future in waiting:
                 future.result()
             found = list(zip(numbers, maps.numpy(), file_sizes.numpy()))
@@ -99,7 +101,7 @@ def evaluate(network, scoring, batch_size):
             bar.update(len(numbers))
         for future in waiting:
             future.result()
-    return ClassAnswers.of(np.concatenate(probabilities))
+    return ClassAnswers.joined(answered)
 
 
 def keras_network(model, heatmap="cam"):

@@ -9,6 +9,8 @@ import numpy as np
 
 from adl_tf.datasets.examples import Mask, read_bytes
 from adl_tf.errors import DataError
+from adl_tf.evaluation.archive import ArrayInPieces
+from adl_tf.localization.array_file import ArrayFile
 from adl_tf.localization.bootstrap import confidence_intervals
 from adl_tf.localization.metrics import localization_metrics
 from adl_tf.localization.scores import Scores
@@ -45,9 +47,29 @@ class ClassAnswers:
         """
         ranking = np.argsort(-probabilities, axis=1, kind="stable")
         return cls(
-            class_ids=ranking[:, 0],
+            class_ids=ranking[:, 0].copy(),
             probabilities=probabilities.max(axis=1),
-            first_five=ranking[:, :5],
+            # A copy: the view would keep the whole ranking.
+            first_five=ranking[:, :5].copy(),
+        )
+
+    @classmethod
+    def joined(cls, batches):
+        """The answers of several batches, one after the other.
+
+        Args:
+            batches: List of what `of` returned.
+
+        Returns:
+            `ClassAnswers`.
+        """
+        return cls(
+            *(
+                np.concatenate(
+                    [getattr(batch, field.name) for batch in batches]
+                )
+                for field in dataclasses.fields(cls)
+            )
         )
 
 
@@ -85,9 +107,7 @@ class Scoring:
         )
         self._save_heatmaps = save_heatmaps
         self._scores = Scores(len(examples), protocol, input_size)
-        self._thumbnails = np.zeros(
-            (len(examples), THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8
-        )
+        self._thumbnails = ArrayFile(len(examples), THUMBNAIL_SIDE, np.uint8)
 
     def add(self, index, heatmap, file_size=None):
         """Scores the heatmap of an image.
@@ -134,7 +154,7 @@ class Scoring:
             val_tau: Threshold that was chosen on other images, or `None`.
 
         Returns:
-            Tuple of the dictionary for metrics.json and the list of
+            Tuple of the dictionary for metrics.json and an iterator over
             dictionaries, one an image, for per_image.jsonl; boxes there are
             in pixels of the network's input, at the best threshold.
         """
@@ -154,9 +174,9 @@ class Scoring:
         rules = dataclasses.asdict(self.protocol)
         metrics = {"num_images": len(labels), **metrics, "rules": rules}
         best = metrics["best_tau"] and metrics["best_tau"]["tau"]
-        records = [
+        records = (
             self._record(index, answers, best) for index in range(len(labels))
-        ]
+        )
         return metrics, records
 
     def arrays(self, answers=None):
@@ -166,16 +186,24 @@ class Scoring:
             answers: `ClassAnswers`, or `None` if only boxes are scored.
 
         Returns:
-            Dictionary of arrays, for `write_archive`.
+            Dictionary of arrays and `ArrayInPieces`, for `write_archive`.
         """
         examples, scores = self.examples, self._scores
-        rows, truths, counts = [np.zeros((0, 6), np.int32)], [], []
-        for index in range(len(examples)):
-            boxes = scores.boxes(index)
-            if boxes is not None:
-                rows.append(np.insert(boxes.astype(np.int32), 0, index, axis=1))
-            truths.append(scores.ground_truth(index))
-            counts.append(len(truths[-1]))
+        num_boxes, num_truths = scores.num_boxes()
+        blank = np.zeros([THUMBNAIL_SIDE] * 2, np.uint8)
+
+        def boxes(index):
+            found = scores.boxes(index)
+            return np.insert(found.astype(np.int32), 0, index, axis=1)
+
+        def thumbnail(index):
+            found = self._thumbnails[index]
+            return blank if found is None else found
+
+        def pieces(dtype, shape, of_image, indices):
+            return ArrayInPieces(dtype, shape, map(of_image, indices))
+
+        every = range(len(examples))
         arrays = {
             "image_ids": np.array(examples.image_ids),
             "paths": np.array(
@@ -185,10 +213,19 @@ class Scoring:
             "labels": examples.labels,
             "sizes": np.array([self.input_size, self.resize_size]),
             "thresholds": scores.thresholds,
-            "boxes": np.concatenate(rows),
-            "ground_truth": np.concatenate(truths).astype(np.int32),
-            "ground_truth_counts": np.array(counts),
-            "heatmaps": self._thumbnails,
+            "boxes": pieces(
+                *(np.int32, (num_boxes.sum(), 6)),
+                *(boxes, np.flatnonzero(num_boxes)),
+            ),
+            "ground_truth": pieces(
+                *(np.int32, (num_truths.sum(), 4)),
+                *(scores.ground_truth, every),
+            ),
+            "ground_truth_counts": num_truths,
+            "heatmaps": pieces(
+                *(np.uint8, (len(examples), *blank.shape)),
+                *(thumbnail, every),
+            ),
         }
         if examples.stretches is not None:
             arrays["stretches"] = examples.stretches

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from adl_tf.localization.array_file import ArrayFile
 from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.heatmaps import centre_heatmap
 from adl_tf.localization.pixels import BINS, PixelHistograms
@@ -46,6 +47,7 @@ def pack_boxes(boxes):
 class Scores:
     """Hits of every image at every threshold, a bit each.
 
+    What is larger, and asked for once or twice at the end, waits on disk.
     Images may be added in any order and by several threads.
 
     Args:
@@ -61,12 +63,12 @@ class Scores:
         packed = -(-len(self.thresholds) // 8)
         self._hits = np.zeros((count, packed), np.uint8)
         self._hits_of_any = np.zeros((len(DELTAS), count, packed), np.uint8)
-        self._boxes = [None] * count
-        self._ground_truth = [None] * count
-        self._pixels = {}
+        self._boxes = ArrayFile(count, 5, np.int16)
+        self._ground_truth = ArrayFile(count, 4, np.int32)
+        self._pixels = ArrayFile(count, BINS, np.int32)
 
     def __len__(self):
-        return len(self._boxes)
+        return len(self._hits)
 
     def add(self, index, heatmap, ground_truth, mask=None, ignored=None):
         """Scores the heatmap of an image.
@@ -81,9 +83,7 @@ class Scores:
         """
         if mask is not None:
             found = PixelHistograms.of(heatmap, mask, ignored)
-            self._pixels[index] = np.array(
-                [found.on_object, found.off_object], np.int32
-            )
+            self._pixels[index] = found.on_object, found.off_object
         if not len(ground_truth):
             return
         protocol = self.protocol
@@ -108,12 +108,12 @@ class Scores:
     @property
     def has_boxes(self):
         """Whether there is something to compare boxes with."""
-        return any(each is not None for each in self._ground_truth)
+        return not self._ground_truth.is_empty
 
     @property
     def has_masks(self):
         """Whether there are pixels to compare heatmaps with."""
-        return bool(self._pixels)
+        return not self._pixels.is_empty
 
     def pixels(self, images=slice(None)):
         """How often each score was given to pixels on and off the objects.
@@ -124,9 +124,13 @@ class Scores:
         Returns:
             int32 array `(images, 2, bins)`: on, off; zeros without a mask.
         """
-        none = np.zeros((2, BINS), np.int32)
         places = range(len(self))[images]
-        return np.stack([self._pixels.get(place, none) for place in places])
+        pixels = np.zeros((len(places), 2, BINS), np.int32)
+        for row, place in zip(pixels, places):
+            found = self._pixels[place]
+            if found is not None:
+                row[:] = found
+        return pixels
 
     def hits(self, images=slice(None)):
         """Where the box of the largest contour is right.
@@ -169,7 +173,7 @@ class Scores:
             return None
         column = int(np.argmin(np.abs(self.thresholds - threshold)))
         box = rows[np.searchsorted(rows[:, 0], column, side="right") - 1, 1:]
-        ground_truth = self._ground_truth[index]
+        ground_truth = self.ground_truth(index)
         return Answer(
             box=box.tolist(),
             ground_truth=ground_truth.tolist(),
@@ -198,7 +202,15 @@ class Scores:
             int array `(n, 4)`, empty if there are none.
         """
         known = self._ground_truth[index]
-        return np.zeros((0, 4), int) if known is None else known
+        return np.zeros((0, 4), int) if known is None else known.astype(int)
+
+    def num_boxes(self):
+        """How many rows `boxes` and `ground_truth` have, without reading them.
+
+        Returns:
+            Tuple of two int arrays `(images,)`.
+        """
+        return self._boxes.rows, self._ground_truth.rows
 
     def baselines(self):
         """What boxes that ignore the picture reach on the same images.
@@ -213,8 +225,8 @@ class Scores:
         centred = self.protocol.estimate(levels)
         boxes = np.concatenate(([[0, 0, last, last]], centred))
         hits = np.zeros(len(boxes), int)
-        for ground_truth in self._ground_truth:
-            overlaps = box_iou(boxes, ground_truth).max(axis=1)
+        for index in range(len(self)):
+            overlaps = box_iou(boxes, self.ground_truth(index)).max(axis=1)
             hits += overlaps >= self.protocol.min_iou
         shares = 100 * hits / len(self)
         best = int(np.argmax(shares[1:]))

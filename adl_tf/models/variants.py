@@ -97,3 +97,19 @@ def _layer_names(path):
             for group in groups
             if "name" in group["vars"].attrs
         ]
+
+
+def require_file(weights):
+    """Refuses the path of a weight file that is not there.
+
+    Args:
+        weights: The path.
+
+    Raises:
+        DataError: If there is no such file.
+    """
+    if not os.path.isfile(weights):
+        raise DataError(
+            f"no weight file {weights}: give the path of one, 'imagenet' for "
+            "Keras's own download, or 'none' to start from scratch"
+        )

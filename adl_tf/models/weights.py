@@ -8,7 +8,7 @@ import numpy as np
 
 from adl_tf.errors import DataError
 from adl_tf.models.surgery import set_layer_weights
-from adl_tf.models.variants import FOREIGN
+from adl_tf.models.variants import FOREIGN, require_file
 from adl_tf.models.weights_pytorch import read_pytorch
 from adl_tf.models.weights_tensorpack import read_tensorpack
 
@@ -49,7 +49,7 @@ def load_pretrained(model, backbone, weights, num_classes):
         load_own(model, weights)
         return ()
     elif (suffix := os.path.splitext(weights)[1]) in FOREIGN:
-        _require_file(weights)
+        require_file(weights)
         read = _FOREIGN_READERS[FOREIGN[suffix]]
         source = read(weights, model, backbone.new_layers)
     else:
@@ -131,7 +131,7 @@ def load_own(model, path):
     Raises:
         DataError: If the file is missing or unreadable, or does not fit.
     """
-    _require_file(path)
+    require_file(path)
     try:
         # By name: layers that a method put in between can change the order
         # of a graph's branches, which `load_weights` goes by.
@@ -174,7 +174,7 @@ def read_layers(path):
     Raises:
         DataError: If it cannot be read.
     """
-    _require_file(path)
+    require_file(path)
     try:
         if str(path).endswith(".keras"):
             layers = keras.models.load_model(path, compile=False).layers
@@ -199,11 +199,3 @@ def read_layers(path):
 
 def _text(name):
     return name.decode() if isinstance(name, bytes) else name
-
-
-def _require_file(path):
-    if not os.path.isfile(path):
-        raise DataError(
-            f"no weight file {path}: give the path of one, 'imagenet' for "
-            "Keras's own download, or 'none' to start from scratch"
-        )

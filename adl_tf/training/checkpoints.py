@@ -90,6 +90,32 @@ def restore(workdir, model, optimizer):
     return int(os.path.basename(folder)), (float(loss), int(right))
 
 
+def has_any(workdir):
+    """Whether there are checkpoints, whole or damaged.
+
+    Args:
+        workdir: Work directory.
+    """
+    return bool(_steps(workdir))
+
+
+def require_any(workdir):
+    """Refuses a work directory without a checkpoint.
+
+    Args:
+        workdir: Work directory.
+
+    Raises:
+        DataError: If there is none.
+    """
+    if not has_any(workdir):
+        raise DataError(
+            f"{workdir} has no checkpoint: train first, with "
+            f"python -m adl_tf.train --flagfile={workdir}/flags.cfg "
+            f"--workdir={workdir}"
+        )
+
+
 def latest_weights(workdir):
     """Path of the newest `model.weights.h5` that is whole, or `None`.
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from adl_tf.datasets import pipeline
-from adl_tf.datasets.load import load_examples
 from adl_tf.errors import AdlTfError, UsageError
 from adl_tf.methods.settings import assemble_from_settings
 from adl_tf.training import checkpoints, workdir
+from adl_tf.training.examples import training_examples
 from adl_tf.training.fused import fuse_batch_normalization
 from adl_tf.training.history import History
 from adl_tf.training.preview import make_preview
@@ -28,11 +28,12 @@ from adl_tf.training.strategy import (
 )
 
 
-def train(settings):
+def train(settings, examples=None):
     """Trains a classifier and leaves it in the work directory.
 
     Args:
         settings: Namespace with the flags of `adl_tf.flags`.
+        examples: What `training_examples` returned, or `None` to read them.
 
     Raises:
         AdlTfError: If the settings or the data do not allow it, or the loss
@@ -43,7 +44,8 @@ def train(settings):
     """
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
-    examples = _training_examples(settings)
+    if examples is None:
+        examples = training_examples(settings)
     if settings.num_classes is None:
         settings.num_classes = examples.num_classes
     cluster = cluster_for(settings.strategy)
@@ -354,29 +356,6 @@ def _distributed_batches(trainer, examples, first_step, is_chief):
         )
 
     return trainer.strategy.distribute_datasets_from_function(batches)
-
-
-def _training_examples(settings):
-    if not settings.epochs and settings.num_classes:
-        return None  # Weights as they come: nothing is trained.
-    if settings.input_size > settings.resize_size:
-        raise UsageError(
-            f"--input_size={settings.input_size} is larger than "
-            f"--resize_size={settings.resize_size}"
-        )
-    examples = load_examples(
-        settings.dataset,
-        settings.data_dir,
-        settings.train_split,
-        settings.classes,
-    )
-    wanted = settings.num_classes
-    if wanted is not None and examples.labels.max() >= wanted:
-        raise UsageError(
-            f"--num_classes={wanted} is less than the {examples.num_classes} "
-            "classes of the data"
-        )
-    return examples
 
 
 def _class_names(settings, examples):

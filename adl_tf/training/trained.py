@@ -2,7 +2,6 @@
 
 import os
 
-from adl_tf.errors import DataError
 from adl_tf.methods.settings import assemble_from_settings
 from adl_tf.training import checkpoints
 
@@ -35,13 +34,8 @@ def trained_weights(workdir):
     Raises:
         DataError: If there is no checkpoint.
     """
-    path = checkpoints.latest_weights(workdir)
-    if path is None:
-        raise DataError(
-            f"{workdir} has no checkpoint: train first, with python -m "
-            f"adl_tf.train --flagfile={workdir}/flags.cfg --workdir={workdir}"
-        )
-    return path
+    checkpoints.require_any(workdir)
+    return checkpoints.latest_weights(workdir)
 
 
 def class_names(settings):

@@ -81,6 +81,7 @@ def learned(run, examples, scored):
     )
     network = keras_network(load_trained(run))
     metrics, records = scoring.result(evaluate(network, scoring, 4))
+    records = list(records)
     for record in records:
         del record["image_id"]
     boxes = [each.tolist() for each in examples.boxes + scored.boxes]

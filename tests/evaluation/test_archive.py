@@ -85,8 +85,11 @@ def test_accuracies_follow_from_what_is_kept(scoring, protocol, tmp_path):
     assert "probabilities" not in arrays
 
 
-def test_heatmaps_are_kept_small(scoring):
-    arrays = scoring("adl_cvpr19").arrays()
+def test_heatmaps_are_kept_small(scoring, tmp_path):
+    made = scoring("adl_cvpr19")
+    metrics = {**made.result()[0], "protocol": "adl_cvpr19"}
+    write_archive(str(tmp_path), metrics, made.arrays())
+    ((_, arrays),) = read_archives(str(tmp_path)).values()
     assert arrays["heatmaps"].dtype == np.uint8
     assert arrays["heatmaps"].shape == (5, 28, 28)
     assert not arrays["heatmaps"][3].any()

@@ -21,7 +21,10 @@ def score(trained, examples, protocol=PROTOCOLS["adl_cvpr19"], **options):
         examples, protocol, trained.input_size, trained.resize_size
     )
     network = keras_network(load_trained(trained), **options)
-    return scoring.result(evaluate(network, scoring, trained.batch_size))
+    metrics, records = scoring.result(
+        evaluate(network, scoring, trained.batch_size)
+    )
+    return metrics, list(records)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -47,6 +50,37 @@ def test_every_picture_is_scored(trained, examples, name):
     curve = metrics["curve"]
     assert max(curve["gt_known_loc"]) == best["gt_known_loc"]
     assert len(curve["tau"]) == protocol.thresholds[2]
+
+
+@pytest.mark.parametrize("heatmap", ["cam", "grad_cam"])
+def test_each_picture_goes_through_the_network_once(trained, examples, heatmap):
+    network = keras_network(load_trained(trained), heatmap)
+    seen, convolutions = [], set()
+
+    def answer(images, class_ids):
+        seen.extend(class_ids.tolist())
+        called = network.answer.get_concrete_function(images, class_ids)
+        graphs = [called.graph.as_graph_def()]
+        graphs += called.graph.as_graph_def().library.function
+        nodes = [
+            node
+            for graph in graphs
+            for node in getattr(graph, "node", None) or graph.node_def
+        ]
+        convolutions.add(sum(node.op == "Conv2D" for node in nodes))
+        return network.answer(images, class_ids)
+
+    scoring = Scoring(
+        examples,
+        PROTOCOLS["adl_cvpr19"],
+        trained.input_size,
+        trained.resize_size,
+    )
+    counted = dataclasses.replace(network, answer=answer)
+    evaluate(counted, scoring, batch_size=4)
+    assert seen == examples.labels.tolist()
+    # small_cnn's four, for class answer and heatmap together.
+    assert convolutions == {4}
 
 
 def test_picture_without_a_box(trained, examples):

@@ -1,5 +1,7 @@
 """A test set that heatmaps are compared with."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from adl_tf.datasets.examples import Examples
 from adl_tf.errors import DataError
 from adl_tf.evaluation.scoring import ClassAnswers, Scoring
+from adl_tf.localization.heatmaps import to_heatmap
 from adl_tf.localization.protocols import PROTOCOLS
 
 ADL = PROTOCOLS["adl_cvpr19"]
@@ -91,3 +94,30 @@ def test_answers_of_probabilities():
     assert answers.probabilities.tolist() == [0.5, 0.2]
     assert answers.first_five.tolist() == [[1, 2, 0, 3, 4], [0, 1, 2, 3, 4]]
     assert ClassAnswers.of(np.ones((3, 2)) / 2).first_five.shape == (3, 2)
+
+
+def test_little_of_a_picture_stays_in_memory():
+    count, random = 300, np.random.default_rng(0)
+    many = Examples(
+        image_ids=[str(number) for number in range(count)],
+        paths=[str(number) for number in range(count)],
+        labels=np.zeros(count, np.int32),
+        boxes=[np.float32([[8, 8, 40, 40]])] * count,
+        class_names=["finch"],
+        sizes=np.full((count, 2), 64),
+    )
+    protocol = PROTOCOLS["wsoleval_cvpr20"]
+    scoring = Scoring(many, protocol, 64, 64)
+    heatmaps = [
+        to_heatmap(random.random((7, 7)), 64, "bicubic") for _ in range(9)
+    ]
+    scoring.add(0, heatmaps[0])  # What is made once.
+    tracemalloc.start()
+    for place in range(1, count):
+        scoring.add(place, heatmaps[place % 9])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    rows = scoring.arrays()["boxes"].shape[0]
+    # Boxes alone would be ten bytes a row.
+    assert rows > 20 * count
+    assert kept < 30 * count

@@ -42,7 +42,7 @@ def test_the_whole_way(settings, data_dir, tmp_path, small_cnn_with_class_maps):
     metrics, records = scoring.result(
         evaluate(keras_network(model), scoring, run.batch_size)
     )
-    assert metrics["num_images"] == len(records) == 9
+    assert metrics["num_images"] == len(list(records)) == 9
     assert metrics["top1_clas"] > 75
     folder = str(tmp_path / "saved")
     export(model, folder, class_names(run), run, 0.5)

@@ -1,5 +1,6 @@
 """The SavedModel: its signatures, what lies beside it, its threshold."""
 
+import collections
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from adl_tf import build_model
 from adl_tf.errors import UsageError
 from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
 from adl_tf.localization.protocols import PROTOCOLS
@@ -141,6 +143,29 @@ def test_nothing_of_adl_is_left(saved_model, signatures):
         )
     ]
     assert not any("seed" in name for name in names)
+
+
+def test_operations_are_those_of_class_activation_maps(
+    shared_settings, tmp_path
+):
+    def operations(method):
+        model = build_model(
+            "small_cnn",
+            method=method,
+            num_classes=2,
+            weights=None,
+            input_shape=(32, 32, 3),
+        )
+        folder = str(tmp_path / method)
+        export(model, folder, ["a", "b"], shared_settings(folder), 0.3)
+        graph = tf.saved_model.load(folder).signatures["serving_default"].graph
+        graph = graph.as_graph_def()
+        nodes = [*graph.node]
+        for function in graph.library.function:
+            nodes += function.node_def
+        return collections.Counter(node.op for node in nodes)
+
+    assert operations("adl") == operations("cam")
 
 
 def test_what_lies_beside_the_model(saved_model):

@@ -1,0 +1,39 @@
+"""What a training reads, found before TensorFlow is loaded."""
+
+from adl_tf.datasets.load import load_examples
+from adl_tf.errors import UsageError
+
+
+def training_examples(settings):
+    """Reads the training split that the flags name.
+
+    Args:
+        settings: Namespace with the flags of `adl_tf.flags`.
+
+    Returns:
+        `Examples`, or `None` where nothing is trained: weights as they come.
+
+    Raises:
+        UsageError: If the flags do not go together, or with the data.
+        DataError: If the data are missing or malformed.
+    """
+    if not settings.epochs and settings.num_classes:
+        return None
+    if settings.input_size > settings.resize_size:
+        raise UsageError(
+            f"--input_size={settings.input_size} is larger than "
+            f"--resize_size={settings.resize_size}"
+        )
+    examples = load_examples(
+        settings.dataset,
+        settings.data_dir,
+        settings.train_split,
+        settings.classes,
+    )
+    wanted = settings.num_classes
+    if wanted is not None and examples.labels.max() >= wanted:
+        raise UsageError(
+            f"--num_classes={wanted} is less than the {examples.num_classes} "
+            "classes of the data"
+        )
+    return examples
