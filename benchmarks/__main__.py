@@ -57,6 +57,14 @@ def _runs(data_dir, workdir, folder):
     if not glob.glob(images):
         raise UsageError(f"--data_dir: no pictures such as {images}")
     heatmaps = os.path.join(folder, "heatmaps")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "adl_tf.evaluate"),
+            *(f"--workdir={workdir}", f"--data_dir={data_dir}"),
+            *(f"--output_dir={folder}/scores", f"--save_heatmaps={heatmaps}"),
+        ],
+        check=True,
+    )
     data = ("--dataset=cub", f"--data_dir={data_dir}")
     step = "training_step"
     return (
@@ -70,7 +78,10 @@ def _runs(data_dir, workdir, folder):
         ),
         ("savedmodel", f"--images={images}"),
         ("input_pipeline", *data),
-        ("startup", *data),
+        (
+            *("startup", f"--flagfile={workdir}/flags.cfg"),
+            *("--input_size=224", "--resize_size=256"),
+        ),
         ("evaluation_memory",),
     )
 

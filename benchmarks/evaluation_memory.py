@@ -17,7 +17,7 @@ import tempfile
 from absl import flags as absl_flags
 
 from adl_tf import command
-from benchmarks.timing import machine
+from benchmarks.timing import Row, machine, print_rows
 
 absl_flags.DEFINE_integer("few", 500, "Number of pictures.", 1)
 absl_flags.DEFINE_integer("many", 50_000, "Number of pictures.", 1)
@@ -40,26 +40,22 @@ _MEASURE = (
 
 def main(values):
     print(machine())
-    measured = measure(values.few, values.many, values.rules)
-    for name, (few, many) in measured.items():
-        print(
-            f"{name}: {few:.0f} MiB with {values.few} pictures, {many:.0f} MiB "
-            f"with {values.many}: {many / few:.3f} times"
-        )
+    print_rows(rows(values.few, values.many, values.rules))
 
 
-def rows(few=500, many=50_000):
+def rows(few, many, rules):
     """Rows of the table of targets.
 
     Args:
         few: Number of pictures.
         many: Number of pictures.
+        rules: Name of the protocol.
 
     Yields:
-        Tuples of what, against what, target, measured, and whether it is met.
+        `Row`.
     """
-    for name, (less, more) in measure(few, many).items():
-        yield (
+    for name, (less, more) in measure(few, many, rules).items():
+        yield Row(
             f"peak memory of evaluating {many:,} pictures, {name}",
             f"{few:,} pictures",
             f"at most {LIMIT} times",
@@ -68,7 +64,7 @@ def rows(few=500, many=50_000):
         )
 
 
-def measure(few, many, rules="wsoleval_cvpr20"):
+def measure(few, many, rules):
     """Peak memory of the command.
 
     Args:

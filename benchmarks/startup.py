@@ -22,7 +22,7 @@ from absl import flags as absl_flags
 
 from adl_tf import command, flags
 from adl_tf.errors import UsageError
-from benchmarks.timing import alternate, machine, ratio
+from benchmarks.timing import Row, alternate, machine, print_rows, ratio
 
 absl_flags.DEFINE_integer("rounds", 7, "How often each is timed.", 1)
 absl_flags.DEFINE_integer("starts", 3, "How often training is started.", 0)
@@ -66,13 +66,7 @@ def main(values):
         raise UsageError("--dataset=cub needs --data_dir")
     print(machine())
     arguments = flags.as_flagfile(flags.settings(values)).splitlines()
-    for what, against, target, measured, met in rows(
-        arguments, values.rounds, values.starts
-    ):
-        against = f", against {against}" if against else ""
-        print(
-            f"{what}{against}: {measured} ({target}: {'met' if met else 'NOT'})"
-        )
+    print_rows(rows(arguments, values.rounds, values.starts))
 
 
 def rows(train_arguments=(), rounds=7, starts=3):
@@ -84,7 +78,7 @@ def rows(train_arguments=(), rounds=7, starts=3):
         starts: How often training is started; 0 leaves it out.
 
     Yields:
-        Tuples of what, against what, target, measured, and whether it is met.
+        `Row`.
     """
     seconds = alternate(
         {
@@ -96,7 +90,7 @@ def rows(train_arguments=(), rounds=7, starts=3):
     keras = statistics.median(seconds["import keras"])
     for name in list(IMPORTS)[1:]:
         times = ratio(seconds, name, "import keras")
-        yield (
+        yield Row(
             name,
             "import keras",
             f"at most {IMPORT_LIMIT} times",
@@ -113,7 +107,7 @@ def rows(train_arguments=(), rounds=7, starts=3):
     )
     slowest = max(COMMANDS, key=lambda name: statistics.median(seconds[name]))
     longest = statistics.median(seconds[slowest])
-    yield (
+    yield Row(
         "--help of the slowest command",
         "",
         f"under {HELP_LIMIT:.0f} s",
@@ -123,7 +117,7 @@ def rows(train_arguments=(), rounds=7, starts=3):
     if starts:
         taken = [_first_step(train_arguments) for _ in range(starts)]
         middle = statistics.median(taken)
-        yield (
+        yield Row(
             "start of training to the end of the first step",
             "",
             f"under {STEP_LIMIT:.0f} s",

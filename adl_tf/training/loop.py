@@ -153,7 +153,7 @@ class Trainer:
             if variable.name.endswith("kernel")
         ]
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(self, batch):
         """One step; returns its mean loss and how many answers were right."""
         losses, right = self.strategy.run(self._replica_step, (batch,))
