@@ -19,7 +19,7 @@ import tempfile
 
 from absl import flags as absl_flags
 
-from adl_tf import command
+from adl_tf import command, flags
 from adl_tf.errors import UsageError
 from benchmarks.timing import machine
 
@@ -34,11 +34,12 @@ PACKAGES = ("tensorflow", "keras", "torch", "numpy", "opencv-python", "numba")
 
 
 def main(values):
+    settings = flags.settings(values)
     for name in ("data_dir", "workdir"):
-        if not os.path.isdir(values[name].value or ""):
+        if not os.path.isdir(getattr(settings, name) or ""):
             raise UsageError(f"--{name} must be a folder; --help says of what")
     with tempfile.TemporaryDirectory() as folder:
-        runs = _runs(values.data_dir, values.workdir, folder)
+        runs = _runs(settings.data_dir, settings.workdir, folder)
         if unknown := set(values.only or ()) - {run[0] for run in runs}:
             raise UsageError(f"--only: there is no {', '.join(unknown)}")
         rows = [
