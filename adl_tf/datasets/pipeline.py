@@ -6,6 +6,7 @@ function of the seed and of the place alone. So a run that goes on from step
 """
 
 import contextlib
+import math
 import re
 
 import numpy as np
@@ -16,6 +17,8 @@ from adl_tf.errors import DataError
 
 # Files that are read at once where pictures come in the order of the files.
 OPEN_FILES = 16
+# Of TensorFlow's tensors, in bytes.
+ALIGNMENT = 64
 
 
 def training_batches(
@@ -63,7 +66,7 @@ def training_batches(
     share = batch_size // num_pipelines
     with tf.device("CPU"):
         labels = tf.constant(examples.labels)
-        cached = None if pictures is None else tf.constant(pictures)
+        cached = None if pictures is None else tf.convert_to_tensor(pictures)
     read = _reader(examples)
     buffered = (
         pictures is None
@@ -264,13 +267,18 @@ def decode_all(examples, resize_size, progress, memory_budget):
         memory_budget: Number of bytes.
 
     Returns:
-        uint8 array `(n, resize_size, resize_size, 3)`, or `None` if it would
+        uint8 tensor `(n, resize_size, resize_size, 3)`, or `None` if it would
         be larger than `memory_budget`.
     """
     shape = (len(examples), resize_size, resize_size, 3)
-    if np.prod(shape, dtype=np.int64) > memory_budget:
+    size = math.prod(shape)
+    if size > memory_budget:
         return None
-    pictures = np.empty(shape, np.uint8)
+    # Where TensorFlow's tensors may begin: it takes the array as it is, and a
+    # copy of a gigabyte would take as long as decoding.
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    begin = -memory.ctypes.data % ALIGNMENT
+    pictures = memory[begin : begin + size].reshape(shape)
     batches = test_batches(
         examples,
         batch_size=1,
@@ -279,7 +287,7 @@ def decode_all(examples, resize_size, progress, memory_budget):
     ).map(lambda images, sizes: images[0])
     for index, picture in enumerate(progress(batches.as_numpy_iterator())):
         pictures[index] = picture
-    return pictures
+    return tf.experimental.dlpack.from_dlpack(pictures.__dlpack__())
 
 
 @contextlib.contextmanager

@@ -277,7 +277,7 @@ def test_the_centre_of_the_warped_pictures(
 
 def test_caches_hold_warped_pictures(drawings):
     examples, pictures = drawings
-    cache = pipeline.decode_all(examples, 18, iter, BUDGET)
+    cache = pipeline.decode_all(examples, 18, iter, BUDGET).numpy()
     warped = np.stack([cv2.resize(picture, (18, 18)) for picture in pictures])
     assert_close(cache, warped)
     # Rounded: cut off, the levels would be half a level too low.
