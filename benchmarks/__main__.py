@@ -42,12 +42,13 @@ def main(values):
         runs = _runs(settings.data_dir, settings.workdir, folder)
         if unknown := set(values.only or ()) - {run[0] for run in runs}:
             raise UsageError(f"--only: there is no {', '.join(unknown)}")
-        rows = [
-            row
-            for module, *arguments in runs
-            if module in (values.only or [module])
-            for row in _rows(module, arguments)
-        ]
+        rows = []
+        for module, *arguments in runs:
+            if module not in (values.only or [module]):
+                continue
+            if module == "evaluator":
+                _save_heatmaps(settings, folder)
+            rows += _rows(module, arguments)
     print(f"\n{datetime.date.today():%-d %B %Y}; {machine()}; {_versions()}\n")
     print("\n".join([HEAD, *rows]))
 
@@ -57,15 +58,6 @@ def _runs(data_dir, workdir, folder):
     images = os.path.join(data_dir, "images", "*", "*_000*.jpg")
     if not glob.glob(images):
         raise UsageError(f"--data_dir: no pictures such as {images}")
-    heatmaps = os.path.join(folder, "heatmaps")
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "adl_tf.evaluate"),
-            *(f"--workdir={workdir}", f"--data_dir={data_dir}"),
-            *(f"--output_dir={folder}/scores", f"--save_heatmaps={heatmaps}"),
-        ],
-        check=True,
-    )
     data = ("--dataset=cub", f"--data_dir={data_dir}")
     step = "training_step"
     return (
@@ -75,7 +67,7 @@ def _runs(data_dir, workdir, folder):
         (step, "--backbones=vgg_gap", "--batch_size=8"),
         (
             *("evaluator", f"--workdir={workdir}", f"--data_dir={data_dir}"),
-            f"--heatmaps={heatmaps}",
+            f"--heatmaps={folder}/heatmaps",
         ),
         ("savedmodel", f"--images={images}"),
         ("input_pipeline", *data),
@@ -87,9 +79,24 @@ def _runs(data_dir, workdir, folder):
     )
 
 
+def _save_heatmaps(settings, folder):
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "adl_tf.evaluate"),
+            f"--workdir={settings.workdir}",
+            f"--data_dir={settings.data_dir}",
+            f"--output_dir={folder}/scores",
+            f"--save_heatmaps={folder}/heatmaps",
+        ],
+        check=True,
+    )
+
+
 def _rows(module, arguments):
     """Runs a benchmark, showing what it prints; returns its rows."""
-    print(f"\n== python -m benchmarks.{module} {' '.join(arguments)}")
+    print(
+        f"\n== python -m benchmarks.{module} {' '.join(arguments)}", flush=True
+    )
     rows = []
     with subprocess.Popen(
         [sys.executable, "-m", f"benchmarks.{module}", *arguments],
