@@ -61,7 +61,7 @@ def main():
         f"alone, the network names {metrics['top1_clas']:.0f} % of the birds "
         f"and boxes {best['gt_known_loc']:.0f} % of them (threshold "
         f"{best['tau']:g}).\nEvery test picture, at any threshold: {report}\n"
-        f"Ten new pictures, localised: {page}"
+        f"Ten of them, as the exported model localises them: {page}"
     )
 
 

@@ -56,6 +56,8 @@ absl_flags.FLAGS.set_default("batch_size", 4)
 
 def main(values):
     if values.table == "3-cost":
+        if values.list:
+            raise UsageError("--list is for the tables of results, 1 to 3")
         _write_costs(values)
         return
     table = paper_table(int(values.table), values.data)

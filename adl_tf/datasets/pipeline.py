@@ -108,7 +108,19 @@ def training_batches(
         .map(example, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size // replicas, drop_remainder=True)
         .prefetch(2)
+        .with_options(_untuned())
     )
+
+
+def _untuned():
+    """Without TensorFlow's tuning: as many calls side by side as cores.
+
+    Tuning sleeps up to a minute between its rounds, and whoever ends an
+    iterator waits until it wakes: training took that long to end.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def _shuffled(count, seed, epoch):
@@ -216,6 +228,7 @@ def test_batches(examples, *, batch_size, resize_size, input_size):
         .map(example, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size)
         .prefetch(2)
+        .with_options(_untuned())
     )
 
 

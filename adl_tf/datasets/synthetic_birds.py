@@ -36,8 +36,6 @@ def synthetic_birds(data_dir, split):
         raise DataError(
             f"synthetic_birds has the splits train and test, not '{split}'"
         )
-    if not os.path.isfile(os.path.join(data_dir, _MARKER)):
-        print(f"drawing 2,500 birds into {data_dir} (once)", flush=True)
     prepare(data_dir)
     examples = metadata(str(data_dir), split)
     if split == "train":
@@ -143,9 +141,13 @@ def prepare(directory, num_train=2000, num_test=500, seed=0):
         and (not directory.is_dir() or any(directory.iterdir()))
     ):
         raise DataError(
-            f"{directory} exists and holds no synthetic birds; give another "
-            "directory or move it away"
+            f"{directory} holds no synthetic birds, which --dataset is unless "
+            "given (--dataset=metadata for pictures of your own); drawn birds "
+            "need a --data_dir of their own"
         )
+    print(
+        f"drawing {num_train + num_test:,} birds into {directory}", flush=True
+    )
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix=f".{directory.name}-", dir=directory.parent

@@ -18,9 +18,9 @@ def adl_maps(features, gamma, data_format=None):
         drop mask  = 0 where attention >= gamma * max(attention), else 1
         importance = sigmoid(attention)
 
-    The comparison is strict, so the strongest position is always dropped
-    (unless the whole map is zero, where nothing is kept either). Gradient
-    flows through the importance map, and none through the drop mask.
+    The strongest position is always dropped, and with it all others where the
+    attention is the same everywhere: after a ReLU it cannot be negative.
+    Gradient flows through the importance map, and none through the drop mask.
 
     Args:
         features: Tensor of shape `(batch, height, width, channels)`, or
@@ -164,10 +164,11 @@ class ADLLayer(keras.layers.Layer):
         drawn = draw(keras.random.uniform, shape, self.seed_generator)
 
         def choose(condition, one, other):
-            if each:
-                return ops.where(condition, one(), other())
-            # The branch that was not drawn is not computed, nor its gradient.
-            return ops.cond(condition, one, other)
+            # One branch for all images: the other is not computed, nor its
+            # gradient. (TensorFlow warns of a branch within a branch.)
+            if not each and self.importance_rate is None:
+                return ops.cond(condition, one, other)
+            return ops.where(condition, one(), other())
 
         def drop():
             _, drop_mask, _ = adl_maps(inputs, self.gamma, self.data_format)

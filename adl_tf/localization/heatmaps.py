@@ -24,8 +24,16 @@ def to_heatmap(
         float32 array `(size, size)` with maximum 1 and, under `"min_max"`,
         minimum 0; all zeros if the map is constant, holds a NaN or an
         infinity, or has nothing positive to divide by.
+
+    Raises:
+        ValueError: If `class_map` is not a single map.
     """
     class_map = np.asarray(class_map, np.float32)
+    if class_map.ndim != 2:
+        raise ValueError(
+            "`class_map` must have the shape (height, width): one map, not a "
+            f"batch. Received: class_map of shape {class_map.shape}"
+        )
     # Asked before it is enlarged: the rounding of bicubic weights would make a
     # pattern of nothing. The comparison is false for NaN, too.
     if not -np.inf < class_map.min() < class_map.max() < np.inf:

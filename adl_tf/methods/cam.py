@@ -107,4 +107,7 @@ def class_maps(model, images):
     (1, 14, 14, 25)
     """
     _, features = feature_model(model)(images, training=False)
-    return class_activation_maps(features, class_kernel(model))
+    # PyTorch would refuse to make an array of what it records.
+    return ops.stop_gradient(
+        class_activation_maps(features, class_kernel(model))
+    )

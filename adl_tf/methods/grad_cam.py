@@ -50,14 +50,19 @@ def grad_cam(model, images, class_ids, layer=None):
     parts = split(model, layer)
     class_ids = np.asarray(class_ids)
     num_classes = model.output_shape[-1]
-    if class_ids.dtype.kind not in "iu" or not np.all(
-        (class_ids >= 0) & (class_ids < num_classes)
+    if (
+        class_ids.shape != (len(images),)
+        or class_ids.dtype.kind not in "iu"
+        or not np.all((class_ids >= 0) & (class_ids < num_classes))
     ):
         raise ValueError(
             f"`class_ids` must be integers from 0 to {num_classes - 1}, one an "
-            f"image. Received: class_ids={class_ids.tolist()}"
+            f"image. Received: class_ids={class_ids.tolist()} for "
+            f"{len(images)} images"
         )
-    return logits_and_grad_cam(*parts, images, class_ids)[1]
+    _, maps = logits_and_grad_cam(*parts, images, class_ids)
+    # PyTorch would go on recording, and refuse to make an array of it.
+    return ops.stop_gradient(maps)
 
 
 def logits_and_grad_cam(to_features, to_logits, images, class_ids):

@@ -66,8 +66,13 @@ def insert_after(model, names, make_layer):
     known = layer_names(model)
     inserted = {}
     for name in find_layers(model, names):
+        if name in inserted:
+            raise ValueError(
+                f"Layer '{name}' of model '{model.name}' is named twice, or "
+                "two nested models have one of this name."
+            )
         layer = make_layer(name)
-        if name in inserted or layer.name in known:
+        if layer.name in known:
             raise ValueError(
                 f"Layer '{name}' of model '{model.name}' is followed by "
                 f"'{layer.name}' already: it cannot be inserted twice."
@@ -165,10 +170,17 @@ def find_layers(model, names):
         ValueError: If there is no such layer.
     """
     known = layer_names(model)
+    if not names:
+        raise ValueError(f"No layer was named. {_few(known)}")
     if not isinstance(names, str):
         _require(names, known)
         return list(names)
-    found = [name for name in known if re.fullmatch(names, name)]
+    try:
+        found = [name for name in known if re.fullmatch(names, name)]
+    except re.error as error:
+        raise ValueError(
+            f"{names!r} is not a regular expression: {error}"
+        ) from error
     if not found:
         raise ValueError(
             f"No layer of model '{model.name}' matches {names!r}. {_few(known)}"
@@ -255,6 +267,8 @@ def as_functional(model):
 
 def _require(names, known):
     for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"Layers are meant by name. Received: {name!r}")
         if name not in known:
             close = difflib.get_close_matches(name, known, n=3)
             hint = f"Did you mean {', '.join(close)}?" if close else _few(known)

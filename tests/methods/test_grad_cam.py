@@ -232,7 +232,10 @@ def test_stock_network():
     assert found(model, pictures(64)).shape == (2, 2, 2)
 
 
-@pytest.mark.parametrize("class_ids", [[0, 3], [-1, 0], ["conv", "dense"]])
+@pytest.mark.parametrize(
+    "class_ids",
+    [[0, 3], [-1, 0], ["conv", "dense"], [1], np.eye(2, 3, dtype=int)],
+)
 def test_class_that_does_not_exist(class_ids):
     model = keras.Sequential(
         [

@@ -263,9 +263,23 @@ def test_input_layer_is_refused(names):
 
 def test_a_second_layer_at_one_place_is_refused():
     once = insert_adl(nested_functional(), ["first"])
-    for model, names in ((once, ["first"]), (functional(), ["first"] * 2)):
-        with pytest.raises(ValueError, match="'first' .*by 'first_adl' alrea"):
-            insert_adl(model, names)
+    with pytest.raises(ValueError, match="'first' .*by 'first_adl' alrea"):
+        insert_adl(once, ["first"])
+    with pytest.raises(ValueError, match="'first' .* named twice"):
+        insert_adl(functional(), ["first"] * 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("*relu", "'\\*relu' is not a regular expression"),
+        ([], "No layer was named"),
+        ([-3], "by name. Received: -3"),
+    ],
+)
+def test_names_that_cannot_be_meant(names, words):
+    with pytest.raises(ValueError, match=words):
+        insert_adl(functional(), names)
 
 
 def test_place_where_the_layer_does_not_fit():
