@@ -63,7 +63,8 @@ def _outcomes(metrics, scores, correct, correct_top5):
         if not metrics[tau]:
             continue
         column = nearest(scores.thresholds, metrics[tau]["tau"])
-        parts = [scores.hits(images)[:, column] for images in every]
+        # Copies: views would keep the hits at all thresholds.
+        parts = [scores.hits(images)[:, column].copy() for images in every]
         outcomes[tau, "gt_known_loc"] = hit = np.concatenate(parts)
         for name, right in answers.items():
             outcomes[tau, f"{name}_loc"] = hit & right
