@@ -66,7 +66,7 @@ def _runs(data_dir, workdir, folder):
         (step, "--backbones=resnet50", "--batch_size=16"),
         (step, "--backbones=vgg_gap", "--batch_size=8"),
         (
-            *("evaluator", f"--workdir={workdir}", f"--data_dir={data_dir}"),
+            *("evaluator", f"--workdir={workdir}"),
             f"--heatmaps={folder}/heatmaps",
         ),
         ("savedmodel", f"--images={images}"),
