@@ -35,7 +35,7 @@ def confidence_intervals(metrics, scores, correct, correct_top5):
         accuracies, pixels = _resampled(scores, outcomes)
     intervals = {"level": LEVEL, "resamples": RESAMPLES}
     for (*tau, name), samples in zip(outcomes, accuracies):
-        place = intervals.setdefault(*tau, {}) if tau else intervals
+        place = intervals.setdefault(tau[0], {}) if tau else intervals
         place[name] = _interval(samples)
     if scores.has_boxes:
         # The same number.
