@@ -33,7 +33,7 @@ def confidence_intervals(metrics, scores, correct, correct_top5):
     # Several threads would wait for each other longer than they compute.
     with threadpool_limits(1, "blas"):
         accuracies, pixels = _resampled(scores, outcomes)
-    intervals = {"level": LEVEL, "resamples": RESAMPLES}
+    intervals: dict = {"level": LEVEL, "resamples": RESAMPLES}
     for (*tau, name), samples in zip(outcomes, accuracies):
         place = intervals.setdefault(tau[0], {}) if tau else intervals
         place[name] = _interval(samples)
