@@ -71,19 +71,13 @@ def load_tensorflow():
     The native library writes to the standard error before its log level is
     set: on every machine without a GPU, that there is none.
     """
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
+    from adl_tf.datasets.native_messages import native_messages
+
+    with native_messages():
         import tensorflow as tf
 
         # Not the logical ones: several machines have to meet before those.
         tf.config.list_physical_devices()
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
 
 
 def load_reader(dataset):
