@@ -108,18 +108,21 @@ def training_batches(
         .map(example, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size // replicas, drop_remainder=True)
         .prefetch(2)
-        .with_options(_untuned())
+        .with_options(_as_written())
     )
 
 
-def _untuned():
-    """Without TensorFlow's tuning: as many calls side by side as cores.
+def _as_written():
+    """Options without TensorFlow's tuning and rewriting of pipelines.
 
     Tuning sleeps up to a minute between its rounds, and whoever ends an
-    iterator waits until it wakes: training took that long to end.
+    iterator waits until it wakes: training took that long to end. Rewriting
+    copies the tensors that a pipeline holds: a gigabyte of pictures. Without
+    them as many calls run side by side as there are cores.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
     return options
 
 
@@ -228,7 +231,7 @@ def test_batches(examples, *, batch_size, resize_size, input_size):
         .map(example, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size)
         .prefetch(2)
-        .with_options(_untuned())
+        .with_options(_as_written())
     )
 
 
