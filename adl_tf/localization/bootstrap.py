@@ -8,7 +8,7 @@ from adl_tf.localization.pixels import BINS, PixelHistograms
 
 LEVEL = 95
 RESAMPLES = 1000
-_AT_A_TIME = 100
+_AT_A_TIME = 20
 
 
 def confidence_intervals(metrics, scores, correct, correct_top5):
