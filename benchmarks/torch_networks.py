@@ -1,7 +1,12 @@
 """The networks with ADL as a user of PyTorch would write them."""
 
+import contextlib
+import multiprocessing
+
 import torch
 from torch import nn
+
+from adl_tf.training.memory import keep_freed_memory
 
 # After which blocks, and gamma: where `adl_tf` has ADL by default.
 VGG16 = (64, 64, "pool", 128, 128, "pool", *[256] * 3, "pool", "adl")
@@ -159,3 +164,37 @@ class Steps:
         self.optimizer.step()
         # What a history has of each step.
         return loss.item(), (logits.argmax(1) == self.labels).sum().item()
+
+
+class StepsApart:
+    """`Steps` in a process of their own; a function.
+
+    Args:
+        keep_memory: Whether its allocator is set as `adl_tf.train` sets ours;
+            else it is as it comes.
+        arguments: Those of `Steps`.
+    """
+
+    def __init__(self, keep_memory, *arguments):
+        context = multiprocessing.get_context("spawn")
+        self._connection, other = context.Pipe()
+        context.Process(
+            target=_step_when_asked,
+            args=(other, keep_memory, *arguments),
+            daemon=True,
+        ).start()
+
+    def __call__(self):
+        self._connection.send(None)
+        return self._connection.recv()
+
+
+def _step_when_asked(connection, keep_memory, *arguments):
+    if keep_memory:
+        keep_freed_memory()
+    steps = Steps(*arguments)
+    # Until whoever asks is gone.
+    with contextlib.suppress(EOFError):
+        while True:
+            connection.recv()
+            connection.send(steps())
