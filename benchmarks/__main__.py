@@ -30,6 +30,8 @@ absl_flags.DEFINE_list(
 HEAD = """\
 | what | against | target | measured | met |
 | --- | --- | --- | --- | --- |"""
+# With as many pictures in a step as take about as long.
+BACKBONES = {"mobilenet_v1": 32, "resnet50": 16, "vgg_gap": 8}
 PACKAGES = ("tensorflow", "keras", "torch", "numpy", "opencv-python", "numba")
 
 
@@ -61,19 +63,23 @@ def _runs(data_dir, workdir, folder):
     data = ("--dataset=cub", f"--data_dir={data_dir}")
     step = "training_step"
     return (
-        # As many pictures as take about as long.
-        (step, "--backbones=mobilenet_v1", "--batch_size=32"),
-        (step, "--backbones=resnet50", "--batch_size=16"),
-        (step, "--backbones=vgg_gap", "--batch_size=8"),
+        *(
+            (step, f"--backbones={backbone}", f"--batch_size={size}")
+            for backbone, size in BACKBONES.items()
+        ),
         (
             *("evaluator", f"--workdir={workdir}"),
             f"--heatmaps={folder}/heatmaps",
         ),
         ("savedmodel", f"--images={images}"),
         ("input_pipeline", *data),
-        (
-            *("startup", f"--flagfile={workdir}/flags.cfg"),
-            *("--input_size=224", "--resize_size=256"),
+        ("startup", "--starts=0"),
+        *(
+            (
+                *("startup", "--rounds=0", *data, "--weights=none"),
+                *("--method=adl", f"--backbone={backbone}"),
+            )
+            for backbone in BACKBONES
         ),
         ("evaluation_memory",),
     )
