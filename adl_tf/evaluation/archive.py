@@ -35,6 +35,23 @@ class ArrayInPieces:
     shape: tuple[int, ...]
     pieces: Iterable[np.ndarray]
 
+    @classmethod
+    def of_texts(cls, texts):
+        """An array of texts, all as long as the longest.
+
+        Args:
+            texts: Function that gives an iterator over them; called twice.
+
+        Returns:
+            `ArrayInPieces`.
+        """
+        lengths = [len(text) for text in texts()]
+        return cls(
+            np.dtype(f"U{max(lengths, default=1)}"),
+            (len(lengths),),
+            (np.array(text) for text in texts()),
+        )
+
 
 def metrics_text(metrics):
     """The text of metrics.json: a line an entry, for the curve is long.

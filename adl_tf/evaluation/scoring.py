@@ -205,9 +205,9 @@ class Scoring:
 
         every = range(len(examples))
         arrays = {
-            "image_ids": np.array(examples.image_ids),
-            "paths": np.array(
-                [os.path.abspath(path) for path in examples.paths], str
+            "image_ids": ArrayInPieces.of_texts(lambda: examples.image_ids),
+            "paths": ArrayInPieces.of_texts(
+                lambda: map(os.path.abspath, examples.paths)
             ),
             "class_names": np.array(examples.class_names, str),
             "labels": examples.labels,
