@@ -6,7 +6,7 @@ import shutil
 
 import tensorflow as tf
 
-from adl_tf.errors import UsageError
+from adl_tf.files import check_replaceable
 from adl_tf.localization import in_graph
 from adl_tf.localization.protocols import protocol_named
 from adl_tf.methods.cam import (
@@ -157,7 +157,7 @@ def export(
     Raises:
         UsageError: If the folder is in use.
     """
-    _check_folder(output_dir)
+    replaces = check_replaceable(output_dir, _OF_AN_EXPORT, ABOUT)
     evaluated, name, origin = _evaluated_threshold(settings.workdir)
     protocol = protocol_named(name)
     if threshold is None:
@@ -183,28 +183,11 @@ def export(
             file,
             indent=1,
         )
-    if os.path.isfile(os.path.join(output_dir, ABOUT)):
+    if replaces:
         print(f"an earlier export in {output_dir} is replaced")
     shutil.rmtree(output_dir, ignore_errors=True)
     os.rename(partial, output_dir)
     return threshold, origin
-
-
-def _check_folder(folder):
-    """Refuses to replace what is no export."""
-    if not os.path.lexists(folder):
-        return
-    if not os.path.isdir(folder):
-        raise UsageError(f"--output_dir={folder} is not a folder")
-    held = os.listdir(folder)
-    foreign = sorted(set(held) - _OF_AN_EXPORT)
-    if held and not os.path.isfile(os.path.join(folder, ABOUT)):
-        foreign = foreign or held
-    if foreign:
-        raise UsageError(
-            f"--output_dir={folder} is not empty, and {foreign[0]} there is "
-            "not of an earlier export: take another one"
-        )
 
 
 def _write_saved_model(localizer, folder):

@@ -231,10 +231,10 @@ def test_folder_in_use(trained, tmp_path, capsys):
     # Beside an export, without one, and in the place of the folder.
     thesis = folder / "thesis.txt"
     thesis.write_text("not to be lost")
-    with pytest.raises(UsageError, match="thesis.txt there is not of an earli"):
+    with pytest.raises(UsageError, match="thesis.txt there is not what an"):
         again()
     shutil.rmtree(folder / "assets.extra")
-    with pytest.raises(UsageError, match="thesis.txt there is not of an earli"):
+    with pytest.raises(UsageError, match="thesis.txt there is not what an"):
         again()
     folder = thesis
     with pytest.raises(UsageError, match="is not a folder"):
