@@ -186,8 +186,12 @@ def _score_network(values):
     if validation is not None:
         val_tau = score(validation)[0].best_threshold()
     scoring, answers = score(examples, values.save_heatmaps)
-    about = {"dataset": settings.dataset, "heatmap": values.heatmap}
-    return _results(values, about, scoring, answers, val_tau)
+    about = {
+        "dataset": settings.dataset,
+        "classes": settings.classes,
+        "heatmap": values.heatmap,
+    }
+    return _results(values, about, scoring, answers, validation, val_tau)
 
 
 def _score_folder(values):
@@ -236,7 +240,7 @@ def _score_folder(values):
     for problem in problems:
         print(f"counted as wrong: {problem}")
     about = {"dataset": "metadata", "num_missing": len(problems)}
-    return _results(values, about, scoring, answers, val_tau)
+    return _results(values, about, scoring, answers, validation, val_tau)
 
 
 def _answers(path, examples):
@@ -252,13 +256,14 @@ def _answers(path, examples):
     return answers
 
 
-def _results(values, about, scoring, answers, val_tau):
+def _results(values, about, scoring, answers, validation, val_tau):
     """Dictionary of metrics.json, lines of per_image.jsonl, and arrays."""
     metrics, records = scoring.result(answers, val_tau)
     metrics = {
         "protocol": scoring.protocol.name,
         "split": values.split,
         "val_split": values.val_split,
+        "val_num_images": validation and len(validation),
         **about,
         **metrics,
     }

@@ -1,11 +1,15 @@
 """A trained classifier as a SavedModel."""
 
-import json
 import os
 import shutil
 
 import tensorflow as tf
 
+from adl_tf.evaluation.exported import (
+    LOCALIZATION,
+    Description,
+    write_description,
+)
 from adl_tf.files import check_replaceable
 from adl_tf.localization import in_graph
 from adl_tf.localization.protocols import protocol_named
@@ -15,12 +19,8 @@ from adl_tf.methods.cam import (
     feature_model,
 )
 from adl_tf.training import decoding
+from adl_tf.training.threshold import Threshold, evaluated_threshold
 
-DEFAULT_THRESHOLD = 0.2
-DEFAULT_PROTOCOL = "adl_cvpr19"
-
-CLASS_NAMES = os.path.join("assets.extra", "class_names.txt")
-ABOUT = os.path.join("assets.extra", "localization.json")
 # What is written into the folder, in either format.
 _OF_AN_EXPORT = {
     "assets",
@@ -151,62 +151,36 @@ def export(
             the other, or `None` for a SavedModel.
 
     Returns:
-        Tuple of the threshold that was stored and what it is, in words, if it
-        comes from metrics.json, or else `None`.
+        `Threshold` that was stored.
 
     Raises:
         UsageError: If the folder is in use.
     """
-    replaces = check_replaceable(output_dir, _OF_AN_EXPORT, ABOUT)
-    evaluated, name, origin = _evaluated_threshold(settings.workdir)
-    protocol = protocol_named(name)
-    if threshold is None:
-        threshold = evaluated
-    else:
-        origin = None
-    localizer = Localizer(model, settings.input_size, threshold, protocol)
+    replaces = check_replaceable(output_dir, _OF_AN_EXPORT, LOCALIZATION)
+    chosen = evaluated_threshold(settings.workdir)
+    if threshold is not None:
+        chosen = Threshold(threshold, chosen.protocol, "as given")
+    protocol = protocol_named(chosen.protocol)
+    localizer = Localizer(model, settings.input_size, chosen.value, protocol)
     partial = output_dir.rstrip("/") + ".partial"
     shutil.rmtree(partial, ignore_errors=True)
     (write or _write_saved_model)(localizer, partial)
-    os.makedirs(os.path.join(partial, "assets.extra"), exist_ok=True)
-    with open(
-        os.path.join(partial, CLASS_NAMES), "w", encoding="utf-8"
-    ) as file:
-        file.writelines(f"{name}\n" for name in class_names)
-    with open(os.path.join(partial, ABOUT), "w", encoding="utf-8") as file:
-        json.dump(
-            {
-                "threshold": threshold,
-                "protocol": protocol.name,
-                "input_size": settings.input_size,
-            },
-            file,
-            indent=1,
-        )
+    write_description(
+        partial,
+        Description(
+            class_names,
+            chosen.value,
+            chosen.origin,
+            protocol,
+            settings.input_size,
+        ),
+    )
     if replaces:
         print(f"an earlier export in {output_dir} is replaced")
     shutil.rmtree(output_dir, ignore_errors=True)
     os.rename(partial, output_dir)
-    return threshold, origin
+    return chosen
 
 
 def _write_saved_model(localizer, folder):
     tf.saved_model.save(localizer, folder, signatures=localizer.signatures())
-
-
-def _evaluated_threshold(workdir):
-    """Threshold, protocol and what the threshold is, in words or `None`."""
-    path = os.path.join(workdir, "metrics.json")
-    if not os.path.isfile(path):
-        return DEFAULT_THRESHOLD, DEFAULT_PROTOCOL, None
-    with open(path, encoding="utf-8") as file:
-        metrics = json.load(file)
-    protocol = metrics["protocol"]
-    if metrics.get("val_tau"):
-        chosen = f"chosen on {metrics['val_split']}, under {protocol}"
-        return metrics["val_tau"]["tau"], protocol, chosen
-    if metrics["best_tau"]:
-        best = f"the best on {metrics['split']}, under {protocol}"
-        return metrics["best_tau"]["tau"], protocol, best
-    # Scored on masks alone.
-    return DEFAULT_THRESHOLD, DEFAULT_PROTOCOL, None
