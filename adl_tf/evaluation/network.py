@@ -2,19 +2,19 @@
 
 import dataclasses
 import functools
-import json
 import os
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 from tqdm import tqdm
 
 from adl_tf.datasets import pipeline
 from adl_tf.errors import DataError
+from adl_tf.evaluation.exported import not_exported, read_description
 from adl_tf.evaluation.scoring import ClassAnswers
 from adl_tf.methods.cam import (
     class_activation_maps,
@@ -162,25 +162,16 @@ def saved_network(path):
     Raises:
         DataError: If the folder is no model that `adl_tf.export` wrote.
     """
-    extra = os.path.join(path, "assets.extra")
+    about = read_description(path)
+    num_classes, input_size = len(about.class_names), about.input_size
+    lite = os.path.join(path, "model.tflite")
+    if os.path.isfile(lite):
+        return Network(_lite_answer(lite), num_classes, input_size)
     try:
-        with open(
-            os.path.join(extra, "localization.json"), encoding="utf-8"
-        ) as file:
-            input_size = json.load(file)["input_size"]
-        with open(
-            os.path.join(extra, "class_names.txt"), encoding="utf-8"
-        ) as file:
-            num_classes = len(file.read().splitlines())
-        lite = os.path.join(path, "model.tflite")
-        if os.path.isfile(lite):
-            return Network(_lite_answer(lite), num_classes, input_size)
         loaded = tf.saved_model.load(path)
         localize = loaded.signatures["localize"]
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(
-            f"{path} is not a model that adl_tf.export wrote"
-        ) from error
+        raise not_exported(path) from error
 
     @tf.function(reduce_retracing=True)
     def answer(images, class_ids):
@@ -198,10 +189,7 @@ def saved_network(path):
 
 
 def _lite_answer(path):
-    with warnings.catch_warnings():
-        # Of the package that is to follow it, which is not installed.
-        warnings.simplefilter("ignore", UserWarning)
-        interpreter = tf.lite.Interpreter(path, num_threads=os.cpu_count())
+    interpreter = Interpreter(path, num_threads=os.cpu_count())
     localize = interpreter.get_signature_runner("localize")
 
     def answer(images, class_ids):
