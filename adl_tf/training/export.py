@@ -48,12 +48,8 @@ class Localizer(tf.Module):
         # The weights alone are exported. A module that held the Keras model
         # would add the random states of its training layers.
         self.weights = [weight.value for weight in model.weights]
-        features = feature_model(model)
-        kernel = class_kernel(model)
-        self._network = lambda images: (
-            *features(images, training=False),
-            kernel,
-        )
+        self._logits_and_features = feature_model(model)
+        self._kernel = class_kernel(model)
         self.threshold = tf.Variable(
             threshold, trainable=False, name="threshold", dtype=tf.float32
         )
@@ -84,7 +80,24 @@ class Localizer(tf.Module):
 
     def _localize(self, image_bytes, class_id=None, threshold=None):
         images, sizes = decoding.decode_pictures(image_bytes, self.input_size)
+        batch = tf.shape(image_bytes)[0]
+        if class_id is not None:
+            class_id = _one_each(class_id, batch, "class_id")
+        if threshold is not None:
+            threshold = _one_each(threshold, batch, "threshold")
         return self.answer(images, sizes, class_id, threshold)
+
+    def _network(self, images):
+        """Logits and features of a batch, which may be empty."""
+        if images.shape[0] is not None:
+            return self._logits_and_features(images, training=False)
+        # On processors, TensorFlow's convolutions fail without a picture.
+        batch = tf.shape(images)[0]
+        blank = tf.zeros((tf.cast(batch == 0, tf.int32), *images.shape[1:]))
+        logits, features = self._logits_and_features(
+            tf.concat([images, blank], axis=0), training=False
+        )
+        return logits[:batch], features[:batch]
 
     def answer(self, images, sizes, class_id=None, threshold=None):
         """What every signature answers.
@@ -101,7 +114,7 @@ class Localizer(tf.Module):
             Dictionary of tensors. Where there is no picture, or no such
             class, `class_id` is -1 and the rest is zeros.
         """
-        logits, features, kernel = self._network(images)
+        logits, features = self._network(images)
         probabilities = tf.nn.softmax(logits)
         found = tf.argmax(logits, axis=1, output_type=tf.int32)
         known = tf.reduce_all(sizes > 0, axis=1)
@@ -110,7 +123,7 @@ class Localizer(tf.Module):
             found = tf.where(known & (class_id >= 0), class_id, found)
         if threshold is None:
             threshold = tf.fill(tf.shape(found), self.threshold)
-        class_maps = class_activation_maps(features, kernel, found)
+        class_maps = class_activation_maps(features, self._kernel, found)
         # Of maps of zeros, heatmaps are zeros and boxes are empty.
         class_maps = tf.where(known[:, None, None], class_maps, 0.0)
         heatmaps = in_graph.to_heatmaps(class_maps, self.input_size)
@@ -131,6 +144,20 @@ class Localizer(tf.Module):
             "box": tf.cast(boxes, tf.float32) * scale,
             "heatmap": heatmaps,
         }
+
+
+def _one_each(values, batch, name):
+    """Values for the pictures of a batch, of which one may count for all."""
+    given = tf.shape(values)[0]
+    words = [
+        f"{name} has to be one for each picture, or one for all of them. "
+        f"Received {name} and pictures:",
+        given,
+        batch,
+    ]
+    fits = tf.debugging.Assert((given == batch) | (given == 1), words)
+    with tf.control_dependencies([fits]):
+        return tf.broadcast_to(values, [batch])
 
 
 def export(

@@ -114,6 +114,46 @@ def test_another_threshold(signatures):
     assert areas[1] > areas[0] > areas[2]
 
 
+def test_batches_of_none_and_one_value_for_all(signatures):
+    picture = png(square(40, 40, (4, 4), (20, 20)))
+    none, three = tf.constant([], tf.string), tf.constant([picture] * 3)
+    for name, inputs in (
+        ("serving_default", {"image_bytes": none}),
+        ("images", {"images": tf.zeros((0, 10, 20, 3), tf.uint8)}),
+        ("localize", {"image_bytes": none, "class_id": tf.constant([1])}),
+    ):
+        answer = signatures[name](**inputs)
+        shapes = {key: tuple(each.shape) for key, each in answer.items()}
+        assert shapes == {
+            "class_id": (0,),
+            "probability": (0,),
+            "probabilities": (0, 2),
+            "box": (0, 4),
+            "heatmap": (0, 32, 32),
+        }
+    answers = [
+        signatures["localize_at"](
+            image_bytes=three,
+            class_id=tf.constant([0] * number),
+            threshold=tf.constant([0.6] * number),
+        )
+        for number in (3, 1)
+    ]
+    for name, value in answers[0].items():
+        np.testing.assert_array_equal(value, answers[1][name])
+    for class_ids, thresholds, wrong in (
+        ([0, 1], [0.2], "class_id has to be one for each"),
+        ([], [0.2], "class_id has to be one for each"),
+        ([0], [0.2] * 4, "threshold has to be one for each"),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=wrong):
+            signatures["localize_at"](
+                image_bytes=three,
+                class_id=tf.constant(class_ids, tf.int32),
+                threshold=tf.constant(thresholds),
+            )
+
+
 def test_pictures_without_an_answer(signatures):
     picture = png(square(40, 40, (4, 4), (20, 20)))
     alone = signatures["localize"](
