@@ -134,11 +134,13 @@ def _score_network(values):
 
     settings = flags.settings(values)
     protocol = _protocol(values)
+    exported_tau = None
     if values.saved_model:
         protocol = _as_exported(protocol)
         command.require_folder(
             "saved_model", values.saved_model, "adl_tf.export"
         )
+        exported_tau = _exported_tau(values.saved_model, protocol)
     else:
         checkpoints.require_any(values.workdir)
     command.load_reader(settings.dataset)
@@ -191,7 +193,8 @@ def _score_network(values):
         "classes": settings.classes,
         "heatmap": values.heatmap,
     }
-    return _results(values, about, scoring, answers, validation, val_tau)
+    taus = {"val_tau": val_tau, "exported_tau": exported_tau}
+    return _results(values, about, scoring, answers, validation, taus)
 
 
 def _score_folder(values):
@@ -240,7 +243,8 @@ def _score_folder(values):
     for problem in problems:
         print(f"counted as wrong: {problem}")
     about = {"dataset": "metadata", "num_missing": len(problems)}
-    return _results(values, about, scoring, answers, validation, val_tau)
+    taus = {"val_tau": val_tau}
+    return _results(values, about, scoring, answers, validation, taus)
 
 
 def _answers(path, examples):
@@ -256,9 +260,9 @@ def _answers(path, examples):
     return answers
 
 
-def _results(values, about, scoring, answers, validation, val_tau):
+def _results(values, about, scoring, answers, validation, taus):
     """Dictionary of metrics.json, lines of per_image.jsonl, and arrays."""
-    metrics, records = scoring.result(answers, val_tau)
+    metrics, records = scoring.result(answers, **taus)
     metrics = {
         "protocol": scoring.protocol.name,
         "split": values.split,
@@ -298,6 +302,21 @@ def _as_exported(protocol):
     if protocol.interpolation == "bilinear":
         return protocol
     return varied(protocol, "interpolation=bilinear")
+
+
+def _exported_tau(saved_model, protocol):
+    """Threshold of an exported model, if the protocol makes boxes as it."""
+    from adl_tf.evaluation.exported import read_description
+
+    about = read_description(saved_model)
+    own = about.protocol
+    if (own.levels, own.largest_by) == (protocol.levels, protocol.largest_by):
+        return about.threshold
+    print(
+        f"the model's own boxes follow {own.name}, and their threshold has no "
+        f"row under {protocol.name}"
+    )
+    return None
 
 
 def _protocol(values):

@@ -146,12 +146,14 @@ class Scoring:
             self._scores.add(index, blank, (), *self._masks(index))
         self._scores.add_missing(index, self._expected(index, None))
 
-    def result(self, answers=None, val_tau=None):
+    def result(self, answers=None, val_tau=None, exported_tau=None):
         """All metrics, and what is known of every image.
 
         Args:
             answers: `ClassAnswers`, or `None` if only boxes are scored.
             val_tau: Threshold that was chosen on other images, or `None`.
+            exported_tau: Threshold of the exported model that made the
+                heatmaps, or `None`.
 
         Returns:
             Tuple of the dictionary for metrics.json and an iterator over
@@ -166,7 +168,7 @@ class Scoring:
                 found = answers.first_five == labels[:, None]
                 correct_top5 = found.any(axis=1)
         metrics = localization_metrics(
-            self._scores, correct, correct_top5, val_tau
+            self._scores, correct, correct_top5, val_tau, exported_tau
         )
         metrics["confidence_intervals"] = confidence_intervals(
             metrics, self._scores, correct, correct_top5

@@ -32,6 +32,7 @@ def metric_groups(all_metrics):
     for tau, heading in (
         ("fixed_tau", "Box at the threshold {tau:g}"),
         ("val_tau", "Box at a threshold chosen on other pictures"),
+        ("exported_tau", "Box at the exported model's threshold"),
         ("best_tau", "Box at the best threshold (oracle: chosen here)"),
     ):
         taus = [_at(metrics, (tau, "tau")) for metrics in all_metrics]

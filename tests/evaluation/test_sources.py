@@ -89,6 +89,7 @@ def test_threshold_of_another_split(trained, scored, tmp_path):
     assert train["num_images"] == 24
     tau = train["best_tau"]["tau"]
     assert metrics["val_split"] == "train"
+    assert metrics["val_num_images"] == 24
     assert metrics["val_tau"]["tau"] == tau
     place = metrics["curve"]["tau"].index(tau)
     for name in ("gt_known_loc", "top1_loc"):
@@ -141,6 +142,14 @@ def test_exported_model(trained, saved_model, scored, tmp_path):
         [r["probability"] for r in records],
         atol=1e-4,
     )
+    # Exported at 0.3, a threshold of this protocol.
+    tau = found["exported_tau"]
+    assert tau["tau"] == tau["of_model"] == 0.3
+    place = found["curve"]["tau"].index(0.3)
+    assert tau["gt_known_loc"] == found["curve"]["gt_known_loc"][place]
+    low, high = found["confidence_intervals"]["exported_tau"]["gt_known_loc"]
+    assert low <= tau["gt_known_loc"] <= high
+    assert metrics["exported_tau"] is None
     # TensorFlow and OpenCV enlarge maps with other roundings.
     np.testing.assert_allclose(
         found["curve"]["gt_known_loc"],
@@ -157,7 +166,7 @@ def test_exported_model(trained, saved_model, scored, tmp_path):
 
 
 def test_exported_model_enlarges_its_maps_itself(
-    trained, saved_model, tmp_path
+    trained, saved_model, tmp_path, capsys
 ):
     metrics, _ = of_saved_model(
         saved_model, trained, tmp_path, "--protocol=wsoleval_cvpr20"
@@ -165,6 +174,9 @@ def test_exported_model_enlarges_its_maps_itself(
     name = "wsoleval_cvpr20+interpolation=bilinear"
     assert metrics["protocol"] == metrics["rules"]["name"] == name
     assert metrics["rules"]["interpolation"] == "bilinear"
+    # Its threshold is one of other levels.
+    assert metrics["exported_tau"] is None
+    assert "own boxes follow adl_cvpr19" in capsys.readouterr().out
     with pytest.raises(UsageError, match="normalization=min_max alone"):
         of_saved_model(
             saved_model,

@@ -64,7 +64,11 @@ def scored(pairs, protocol=THREE_THRESHOLDS, size=SIZE):
 
 def test_by_hand():
     found = localization_metrics(
-        scored(HEATMAPS_AND_BOXES), CORRECT, CORRECT_TOP5, val_tau=0.1
+        scored(HEATMAPS_AND_BOXES),
+        CORRECT,
+        CORRECT_TOP5,
+        val_tau=0.1,
+        exported_tau=0.28,
     )
     assert found.pop("baselines").keys() == {"whole_image", "centre"}
     assert found == {
@@ -88,6 +92,13 @@ def test_by_hand():
             "gt_known_loc": pytest.approx(100 * 2 / 8),
             "top1_loc": pytest.approx(100 * 1 / 8),
             "top5_loc": pytest.approx(100 * 1 / 8),
+        },
+        "exported_tau": {
+            "tau": pytest.approx(0.3),
+            "gt_known_loc": pytest.approx(100 * 3 / 8),
+            "top1_loc": pytest.approx(100 * 1 / 8),
+            "top5_loc": pytest.approx(100 * 2 / 8),
+            "of_model": 0.28,
         },
         "curve": {
             "tau": pytest.approx([0.1, 0.2, 0.3]),
