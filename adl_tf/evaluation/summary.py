@@ -40,8 +40,7 @@ def summary(metrics):
         )
         lines.append(
             "boxes that ignore the picture reach a GT-known Loc of "
-            f"{whole:.1f} (all of it), {centre:.1f} (the best square in the "
-            "middle)"
+            f"{whole:.1f} (whole picture), {centre:.1f} (best centred square)"
         )
     return "\n".join(lines)
 

@@ -76,8 +76,9 @@ def fit_heatmap(heatmap, size, interpolation="bilinear"):
 def centre_heatmap(size):
     """The heatmap of somebody who has not looked: a Gaussian in the middle.
 
-    Its standard deviation is a quarter of the side, so that thresholds give
-    centred squares of every size.
+    Its standard deviation is a quarter of the side. The boxes of its
+    thresholds are centred squares of every size, the best of which is a
+    baseline.
 
     Args:
         size: Side of the heatmap in pixels.

@@ -217,8 +217,8 @@ class Scores:
 
         Returns:
             Dictionary with the GT-known Loc in percent of the whole picture
-            as the box, and of a Gaussian in its middle as the heatmap, that
-            one at its best threshold.
+            (`whole_image`) and of the best centred square (`centre`): the box
+            of `centre_heatmap` at its best threshold.
         """
         last = self.size - 1 if self.protocol.clip_boxes else self.size
         levels = self.protocol.to_levels(centre_heatmap(self.size))

@@ -50,7 +50,7 @@ def metric_groups(all_metrics):
     baselines = [
         (label, cells)
         for key, label in (
-            ("whole_image", "GT-known, the whole picture"),
+            ("whole_image", "GT-known, whole picture"),
             ("centre", "GT-known, best centred square"),
         )
         for label, cells in _rows(

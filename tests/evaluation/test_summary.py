@@ -82,8 +82,8 @@ def test_everything(metrics):
         "Loc at 0.15 (best here: oracle)   "
         "80.0 (75.0-85.0)   90.0               100.0 (100.0-100.0)",
         "MaxBoxAcc 62.0 (57.0-67.0)   MaxBoxAccV2 55.5",
-        "boxes that ignore the picture reach a GT-known Loc of 34.2 (all of "
-        "it), 41.0 (the best square in the middle)",
+        "boxes that ignore the picture reach a GT-known Loc of 34.2 (whole "
+        "picture), 41.0 (best centred square)",
     ]
 
 
