@@ -130,17 +130,22 @@ def main(values):
 
 def _score_network(values):
     from adl_tf.datasets.load import load_examples
+    from adl_tf.evaluation.exported import read_description
     from adl_tf.training import checkpoints
 
     settings = flags.settings(values)
     protocol = _protocol(values)
     exported_tau = None
     if values.saved_model:
-        protocol = _as_exported(protocol)
         command.require_folder(
             "saved_model", values.saved_model, "adl_tf.export"
         )
-        exported_tau = _exported_tau(values.saved_model, protocol)
+        model = read_description(values.saved_model)
+        protocol = _as_exported(protocol)
+        exported_tau = _exported_tau(model, protocol)
+        # As in training, unless a flag says otherwise.
+        if values["resize_size"].using_default_value and model.resize_size:
+            settings.resize_size = model.resize_size
     else:
         checkpoints.require_any(values.workdir)
     command.load_reader(settings.dataset)
@@ -304,14 +309,11 @@ def _as_exported(protocol):
     return varied(protocol, "interpolation=bilinear")
 
 
-def _exported_tau(saved_model, protocol):
-    """Threshold of an exported model, if the protocol makes boxes as it."""
-    from adl_tf.evaluation.exported import read_description
-
-    about = read_description(saved_model)
-    own = about.protocol
+def _exported_tau(model, protocol):
+    """Threshold of an exported model, if the protocol makes its boxes."""
+    own = model.protocol
     if (own.levels, own.largest_by) == (protocol.levels, protocol.largest_by):
-        return about.threshold
+        return model.threshold
     print(
         f"the model's own boxes follow {own.name}, and their threshold has no "
         f"row under {protocol.name}"

@@ -21,6 +21,8 @@ class Description:
         threshold_origin: Where the threshold comes from, in words.
         protocol: `Protocol` whose levels and largest contour give the boxes.
         input_size: Side of the network's input in pixels.
+        resize_size: Side in pixels that pictures were warped to in training,
+            before crops; `None` if an earlier version exported it.
     """
 
     class_names: list
@@ -28,6 +30,7 @@ class Description:
     threshold_origin: str
     protocol: Protocol
     input_size: int
+    resize_size: int | None
 
 
 def write_description(folder, description):
@@ -46,6 +49,7 @@ def write_description(folder, description):
         "threshold_origin": description.threshold_origin,
         "protocol": description.protocol.name,
         "input_size": description.input_size,
+        "resize_size": description.resize_size,
     }
     path = os.path.join(folder, LOCALIZATION)
     with open(path, "w", encoding="utf-8") as file:
@@ -78,6 +82,7 @@ def read_description(folder):
             about.get("threshold_origin", ""),
             protocol_named(about["protocol"]),
             about["input_size"],
+            about.get("resize_size"),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise not_exported(folder) from error

@@ -170,7 +170,7 @@ def export(
         output_dir: Folder to write, which must not exist, be empty, or hold
             an earlier export and nothing else, which is replaced.
         class_names: List of the names of its classes.
-        settings: Namespace with `workdir` and `input_size`.
+        settings: Namespace with `workdir`, `input_size` and `resize_size`.
         threshold: Float in [0, 1], or `None` for the one of metrics.json in
             the work directory: that chosen on a validation split, or else the
             best one; or 0.2 without it.
@@ -200,6 +200,7 @@ def export(
             chosen.origin,
             protocol,
             settings.input_size,
+            settings.resize_size,
         ),
     )
     if replaces:

@@ -219,6 +219,7 @@ def test_what_lies_beside_the_model(saved_model):
             "threshold_origin": "as given",
             "protocol": "adl_cvpr19",
             "input_size": 32,
+            "resize_size": 36,
         }
 
 

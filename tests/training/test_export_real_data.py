@@ -30,7 +30,9 @@ def model(test_weights):
 
 def exported(model, tmp_path, write=None):
     """Folder of the exported model."""
-    settings = types.SimpleNamespace(workdir=str(tmp_path), input_size=224)
+    settings = types.SimpleNamespace(
+        workdir=str(tmp_path), input_size=224, resize_size=256
+    )
     folder = str(tmp_path / ("lite" if write else "saved"))
     threshold = float(THRESHOLDS[STORED])
     export(model, folder, ["?"] * 1000, settings, threshold, write)
