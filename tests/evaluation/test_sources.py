@@ -124,7 +124,6 @@ def of_saved_model(saved_model, trained, output_dir, *arguments):
         f"--saved_model={saved_model}",
         "--dataset=metadata",
         f"--data_dir={trained.data_dir}",
-        f"--resize_size={trained.resize_size}",
         f"--output_dir={output_dir}",
         *arguments,
     )
@@ -142,6 +141,8 @@ def test_exported_model(trained, saved_model, scored, tmp_path):
         [r["probability"] for r in records],
         atol=1e-4,
     )
+    # What pictures were warped to is known to the exported model.
+    assert found["baselines"] == metrics["baselines"]
     # Exported at 0.3, a threshold of this protocol.
     tau = found["exported_tau"]
     assert tau["tau"] == tau["of_model"] == 0.3
@@ -246,10 +247,12 @@ def test_masks_alone(trained, data_dir, tmp_path, capsys):
         f"--output_dir={tmp_path}/out",
     )
     # Everywhere 0: as precise as all pixels together.
+    (tmp_path / "test").mkdir()
+    np.save(tmp_path / "test" / "0.png.npy", np.zeros((32, 32)))
     metrics, _ = run(*arguments)
     share = (16 * 36 / 40 / 32) ** 2  # Pictures are warped, then cropped.
     assert metrics["pxap"] == pytest.approx(100 * share, abs=2)
-    assert metrics["num_missing"] == 9
+    assert metrics["num_missing"] == 8
     printed = capsys.readouterr().out
     assert "Top-1" not in printed and "GT-known" not in printed
     with pytest.raises(DataError, match="cannot be chosen without boxes"):
