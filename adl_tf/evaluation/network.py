@@ -13,6 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tqdm import tqdm
 
 from adl_tf.datasets import pipeline
+from adl_tf.datasets.native_messages import native_messages
 from adl_tf.errors import DataError
 from adl_tf.evaluation.exported import not_exported, read_description
 from adl_tf.evaluation.scoring import ClassAnswers
@@ -108,13 +109,22 @@ def keras_network(model, heatmap="cam"):
     """A trained model, for `evaluate`.
 
     Args:
-        model: Keras model of `build_model`. Its weights are taken as they are
-            now.
+        model: Keras model of `build_model` with a square input, which is what
+            protocols show. Its weights are taken as they are now.
         heatmap: `"cam"` or `"grad_cam"`.
 
     Returns:
         `Network`.
+
+    Raises:
+        ValueError: If the input is not square.
     """
+    _, height, width, _ = model.input_shape
+    if height != width:
+        raise ValueError(
+            "`model` must take squares, which pictures are warped to. "
+            f"Received: model.input_shape={model.input_shape}"
+        )
     if heatmap == "grad_cam":
         localize = functools.partial(logits_and_grad_cam, *split(model))
     else:
@@ -134,7 +144,7 @@ def keras_network(model, heatmap="cam"):
             logits, maps = localize(tf.cast(images, "float32"), class_ids)
         return tf.nn.softmax(logits), maps
 
-    return Network(answer, model.output_shape[-1], model.input_shape[1])
+    return Network(answer, model.output_shape[-1], height)
 
 
 def _logits_and_cam(model):
@@ -189,8 +199,9 @@ def saved_network(path):
 
 
 def _lite_answer(path):
-    interpreter = Interpreter(path, num_threads=os.cpu_count())
-    localize = interpreter.get_signature_runner("localize")
+    with native_messages():  # It tells which delegate it made.
+        interpreter = Interpreter(path, num_threads=os.cpu_count())
+        localize = interpreter.get_signature_runner("localize")
 
     def answer(images, class_ids):
         found = [
