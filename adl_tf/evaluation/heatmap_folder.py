@@ -1,4 +1,4 @@
-"""Heatmaps from anywhere: a folder of .npy files (spec E.5). No framework."""
+"""What any program found: a folder of .npy heatmaps, and class answers."""
 
 import json
 import operator

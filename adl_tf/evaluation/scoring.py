@@ -202,9 +202,6 @@ class Scoring:
             found = self._thumbnails[index]
             return blank if found is None else found
 
-        def pieces(dtype, shape, of_image, indices):
-            return ArrayInPieces(dtype, shape, map(of_image, indices))
-
         every = range(len(examples))
         arrays = {
             "image_ids": np.array(examples.image_ids),
@@ -215,18 +212,19 @@ class Scoring:
             "labels": examples.labels,
             "sizes": np.array([self.input_size, self.resize_size]),
             "thresholds": scores.thresholds,
-            "boxes": pieces(
-                *(np.int32, (num_boxes.sum(), 6)),
-                *(boxes, np.flatnonzero(num_boxes)),
+            "boxes": ArrayInPieces(
+                np.int32,
+                (num_boxes.sum(), 6),
+                map(boxes, np.flatnonzero(num_boxes)),
             ),
-            "ground_truth": pieces(
-                *(np.int32, (num_truths.sum(), 4)),
-                *(scores.ground_truth, every),
+            "ground_truth": ArrayInPieces(
+                np.int32,
+                (num_truths.sum(), 4),
+                map(scores.ground_truth, every),
             ),
             "ground_truth_counts": num_truths,
-            "heatmaps": pieces(
-                *(np.uint8, (len(examples), *blank.shape)),
-                *(thumbnail, every),
+            "heatmaps": ArrayInPieces(
+                np.uint8, (len(examples), *blank.shape), map(thumbnail, every)
             ),
         }
         if examples.stretches is not None:

@@ -1,4 +1,4 @@
-"""Accuracies over a test set (spec E.1.11 and E.2.7)."""
+"""Accuracies over a test set: of classes, of boxes, of both together."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def max_box_acc(heatmaps, boxes, thresholds, deltas=(0.5,), multi=False):
 
     Reference:
 
-    - [Choe et al., 2020](https://arxiv.org/abs/2001.07437); spec E.2.6-7
+    - [Choe et al., 2020](https://arxiv.org/abs/2001.07437)
     """
     hits = np.zeros((len(deltas), len(thresholds)))
     count = 0

@@ -1,4 +1,4 @@
-"""Heatmaps that other programs wrote (spec E.5)."""
+"""Heatmaps that other programs wrote."""
 
 import io
 import json

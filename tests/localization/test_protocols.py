@@ -1,4 +1,4 @@
-"""Protocols against plain NumPy and OpenCV (spec E.1, E.2)."""
+"""Protocols against plain NumPy and OpenCV."""
 
 import math
 
