@@ -140,6 +140,11 @@ def _score_network(values):
         command.require_folder(
             "saved_model", values.saved_model, "adl_tf.export"
         )
+        if values["dataset"].using_default_value:
+            raise UsageError(
+                "--saved_model needs --dataset and --data_dir, or "
+                "--flagfile=W/flags.cfg of the work directory W, which has both"
+            )
         model = read_description(values.saved_model)
         protocol = _as_exported(protocol)
         exported_tau = _exported_tau(model, protocol)
@@ -272,7 +277,7 @@ def _results(values, about, scoring, answers, validation, taus):
         "protocol": scoring.protocol.name,
         "split": values.split,
         "val_split": values.val_split,
-        "val_num_images": validation and len(validation),
+        "val_num_images": None if validation is None else len(validation),
         **about,
         **metrics,
     }

@@ -100,6 +100,16 @@ def test_threshold_of_another_split(trained, scored, tmp_path):
     assert saved == {f"{number}.png.npy" for number in range(9)}
 
 
+def test_a_part_of_the_classes_is_told(trained, tmp_path):
+    metrics, _ = run(
+        f"--workdir={trained.workdir}",
+        f"--output_dir={tmp_path}",
+        "--classes=2",
+    )
+    assert metrics["classes"] == "2"
+    assert metrics["num_images"] == 4
+
+
 def test_a_threshold_is_not_chosen_on_what_it_is_judged_on(
     trained, data_dir, tmp_path
 ):
