@@ -7,8 +7,8 @@ Writes predictions.jsonl, a drawing of every picture with heatmap and box, and
 index.html, a page that shows them; with --masks also what is above the
 threshold, as a PNG file of the size of each picture. Answers of an earlier
 call in --output_dir are replaced. A picture that cannot be read is listed in
-all of them and at the end, and the work goes on; the exit status is then 1,
-though the answers for the others are there.
+the file, on the page and at the end, and the work goes on; the exit status is
+then 1, though the answers for the others are there.
 """
 
 from absl import flags as absl_flags

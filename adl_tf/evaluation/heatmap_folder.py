@@ -71,8 +71,8 @@ def evaluate_folder(folder, scoring, allow_missing=False):
     if len(problems) == len(image_ids):
         raise DataError(
             f"none of the {len(image_ids)} heatmaps can be used; the first: "
-            f"{problems[0]}. --heatmaps wants <image_id>.npy for each of "
-            "--split"
+            f"{problems[0]}. --heatmaps wants <image_id>.npy, floats in [0, 1] "
+            "of shape (height, width)"
         )
     if problems and not allow_missing:
         more = len(problems) - _NAMED
