@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 from tqdm import tqdm
 
 from adl_tf.datasets import pipeline
@@ -199,6 +198,9 @@ def saved_network(path):
 
 
 def _lite_answer(path):
+    # A library beside TensorFlow, which other models need not load.
+    from ai_edge_litert.interpreter import Interpreter
+
     with native_messages():  # It tells which delegate it made.
         interpreter = Interpreter(path, num_threads=os.cpu_count())
         localize = interpreter.get_signature_runner("localize")
