@@ -28,6 +28,7 @@ setup(
     },
     install_requires=[
         "absl-py>=2.1",
+        "ai-edge-litert>=2.0",
         "h5py>=3.11",
         # TFDS 4.9.10 imports it, but does not ask for it.
         "importlib-resources>=6",

@@ -130,15 +130,27 @@ def main(values):
 
 def _score_network(values):
     from adl_tf.datasets.load import load_examples
+    from adl_tf.evaluation.exported import read_description
     from adl_tf.training import checkpoints
 
     settings = flags.settings(values)
     protocol = _protocol(values)
+    exported_tau = None
     if values.saved_model:
-        protocol = _as_exported(protocol)
         command.require_folder(
             "saved_model", values.saved_model, "adl_tf.export"
         )
+        if values["dataset"].using_default_value:
+            raise UsageError(
+                "--saved_model needs --dataset and --data_dir, or "
+                "--flagfile=W/flags.cfg of the work directory W, which has both"
+            )
+        model = read_description(values.saved_model)
+        protocol = _as_exported(protocol)
+        exported_tau = _exported_tau(model, protocol)
+        # As in training, unless a flag says otherwise.
+        if values["resize_size"].using_default_value and model.resize_size:
+            settings.resize_size = model.resize_size
     else:
         checkpoints.require_any(values.workdir)
     command.load_reader(settings.dataset)
@@ -186,8 +198,13 @@ def _score_network(values):
     if validation is not None:
         val_tau = score(validation)[0].best_threshold()
     scoring, answers = score(examples, values.save_heatmaps)
-    about = {"dataset": settings.dataset, "heatmap": values.heatmap}
-    return _results(values, about, scoring, answers, val_tau)
+    about = {
+        "dataset": settings.dataset,
+        "classes": settings.classes,
+        "heatmap": values.heatmap,
+    }
+    taus = {"val_tau": val_tau, "exported_tau": exported_tau}
+    return _results(values, about, scoring, answers, validation, taus)
 
 
 def _score_folder(values):
@@ -236,7 +253,8 @@ def _score_folder(values):
     for problem in problems:
         print(f"counted as wrong: {problem}")
     about = {"dataset": "metadata", "num_missing": len(problems)}
-    return _results(values, about, scoring, answers, val_tau)
+    taus = {"val_tau": val_tau}
+    return _results(values, about, scoring, answers, validation, taus)
 
 
 def _answers(path, examples):
@@ -252,13 +270,14 @@ def _answers(path, examples):
     return answers
 
 
-def _results(values, about, scoring, answers, val_tau):
+def _results(values, about, scoring, answers, validation, taus):
     """Dictionary of metrics.json, lines of per_image.jsonl, and arrays."""
-    metrics, records = scoring.result(answers, val_tau)
+    metrics, records = scoring.result(answers, **taus)
     metrics = {
         "protocol": scoring.protocol.name,
         "split": values.split,
         "val_split": values.val_split,
+        "val_num_images": None if validation is None else len(validation),
         **about,
         **metrics,
     }
@@ -293,6 +312,18 @@ def _as_exported(protocol):
     if protocol.interpolation == "bilinear":
         return protocol
     return varied(protocol, "interpolation=bilinear")
+
+
+def _exported_tau(model, protocol):
+    """Threshold of an exported model, if the protocol makes its boxes."""
+    own = model.protocol
+    if (own.levels, own.largest_by) == (protocol.levels, protocol.largest_by):
+        return model.threshold
+    print(
+        f"the model's own boxes follow {own.name}, and their threshold has no "
+        f"row under {protocol.name}"
+    )
+    return None
 
 
 def _protocol(values):

@@ -59,7 +59,7 @@ def main(values):
 
         write = writer(None if values.quantize == "none" else values.quantize)
     settings = flags.settings(values)
-    threshold, origin = export(
+    threshold = export(
         load_trained(settings),
         values.output_dir,
         class_names(settings),
@@ -67,8 +67,12 @@ def main(values):
         values.threshold,
         write,
     )
-    origin = f", {origin}" if origin else ""
-    print(f"written: {values.output_dir} (threshold {threshold:g}{origin})")
+    print(
+        f"written: {values.output_dir} (threshold {threshold.value:g}, "
+        f"{threshold.origin})"
+    )
+    for doubt in threshold.doubts():
+        print(f"look at the boxes, or give another --threshold: {doubt}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Files that are never seen half-written."""
+"""Files that are never seen half-written, and none that is lost."""
 
 import contextlib
 import os
 
-from adl_tf.errors import AdlTfError
+from adl_tf.errors import AdlTfError, UsageError
 
 
 @contextlib.contextmanager
@@ -50,3 +50,32 @@ def write_whole(path, text):
         open(partial, "w", encoding="utf-8", newline="") as file,
     ):
         file.writelines(parts)
+
+
+def check_replaceable(output_dir, names, marker):
+    """Refuses a folder that holds anything but what is to be replaced.
+
+    Args:
+        output_dir: Value of the flag of that name.
+        names: Set of the names that a command writes into it.
+        marker: Path in it of a file that is there if the command wrote it.
+
+    Returns:
+        Whether there is something to be replaced.
+
+    Raises:
+        UsageError: If the folder is in use otherwise, or is none.
+    """
+    if not os.path.lexists(output_dir):
+        return False
+    if not os.path.isdir(output_dir):
+        raise UsageError(f"--output_dir={output_dir} is not a folder")
+    held = sorted(os.listdir(output_dir))
+    is_earlier = os.path.isfile(os.path.join(output_dir, marker))
+    foreign = sorted(set(held) - names) or ([] if is_earlier else held)
+    if foreign:
+        raise UsageError(
+            f"--output_dir={output_dir} is not empty, and {foreign[0]} there "
+            "is not what an earlier call left: take another one"
+        )
+    return is_earlier

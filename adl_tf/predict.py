@@ -5,19 +5,31 @@
 
 Writes predictions.jsonl, a drawing of every picture with heatmap and box, and
 index.html, a page that shows them; with --masks also what is above the
-threshold, as a PNG file of the size of each picture. A picture that cannot be
-read is listed there and at the end, and the work goes on.
+threshold, as a PNG file of the size of each picture. Answers of an earlier
+call in --output_dir are replaced. A picture that cannot be read is listed in
+the file, on the page and at the end, and the work goes on; the exit status is
+then 1, though the answers for the others are there.
 """
 
 from absl import flags as absl_flags
 
 from adl_tf import command
 from adl_tf.errors import DataError, UsageError
+from adl_tf.files import check_replaceable
+
+# What is written into --output_dir.
+_WRITTEN = {
+    "drawings",
+    "heatmaps",
+    "index.html",
+    "masks",
+    "predictions.jsonl",
+}
 
 absl_flags.DEFINE_string(
     "saved_model", None, "Folder that adl_tf.export wrote."
 )
-absl_flags.DEFINE_list(
+absl_flags.DEFINE_string(
     "images",
     None,
     "Pictures: files, folders or patterns, with commas between; - for a list "
@@ -50,20 +62,28 @@ def main(values):
     command.require_folder("saved_model", values.saved_model, "adl_tf.export")
     from adl_tf.reporting.pictures import find_pictures
 
-    paths, passed_over = find_pictures(values.images)
+    paths, passed_over = find_pictures(values.images, values.output_dir)
+    replaces = check_replaceable(
+        values.output_dir, _WRITTEN, "predictions.jsonl"
+    )
     command.load_tensorflow()
     from adl_tf.reporting.prediction import predict
     from adl_tf.reporting.saved_localizer import SavedLocalizer
 
+    localizer = SavedLocalizer(
+        values.saved_model, values.class_id, values.threshold
+    )
+    if replaces:
+        print(f"earlier answers in {values.output_dir} are replaced")
     page, failed = predict(
-        SavedLocalizer(values.saved_model, values.class_id, values.threshold),
+        localizer,
         paths,
         values.output_dir,
         masks=values.masks,
         title=values.title,
     )
     if failed:
-        print(f"{len(failed)} of {len(paths)} pictures could not be read:")
+        print("could not be read:")
         for record in failed:
             print(f"  {record['image']}: {record['error']}")
     if passed_over:
@@ -73,8 +93,13 @@ def main(values):
         )
     localised = len(paths) - len(failed)
     print(f"localised: {localised} of {len(paths)} pictures; open {page}")
-    if len(failed) == len(paths):
-        raise DataError("none of the pictures could be read")
+    if failed:
+        if not localised:
+            raise DataError(f"none of {len(paths)} pictures could be read")
+        raise DataError(
+            f"{len(failed)} of {len(paths)} pictures could not be read: listed "
+            "above; answers for the others are written"
+        )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from adl_tf import command
 from adl_tf.errors import UsageError
 from benchmarks.timing import Row, alternate, machine, print_rows, ratio
 
-absl_flags.DEFINE_list("images", None, "Pictures, as for adl_tf.predict.")
+absl_flags.DEFINE_string("images", None, "Pictures, as for adl_tf.predict.")
 absl_flags.DEFINE_list(
     "backbones", ["vgg_gap", "mobilenet_v1"], "Networks to time."
 )

@@ -117,6 +117,11 @@ def test_unknown_value_lists_the_valid_ones(flag, valid):
         ),
         ("evaluate", ["--heatmaps=a"], ["--heatmaps needs --output_dir"]),
         ("evaluate", ["--workdir=/nowhere"], ["/nowhere", "flags.cfg"]),
+        (
+            "evaluate",
+            ["--saved_model=.", "--output_dir=o"],
+            ["--saved_model needs --dataset"],
+        ),
         ("evaluate", ["--protocol=x"], ["adl_cvpr19", "wsoleval_cvpr20"]),
         ("export", ["--workdir=/nowhere"], ["/nowhere"]),
         ("predict", ["--images=x.jpg"], ["--saved_model is needed"]),

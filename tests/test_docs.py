@@ -35,7 +35,7 @@ every_page = pytest.mark.parametrize("page", PAGES)
 # Flags that are not ours.
 FOREIGN_FLAGS = {"help", "signal", "requeue"}
 # Blocks that read what a whole training leaves are compiled and no more.
-NEEDS_A_TRAINED_MODEL = ("saved_model.load(", "lite.Interpreter(")
+NEEDS_A_TRAINED_MODEL = ("saved_model.load(", "Interpreter(")
 
 
 def text_of(page):

@@ -13,14 +13,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from adl_tf.training.export import export
+from adl_tf.training.tflite import writer
+from adl_tf.training.trained import class_names, load_trained
+
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "serving.md"
 
 
-def commands(heading):
-    """The shell blocks under a heading, as one script."""
+def commands(heading, language="sh"):
+    """The blocks of a language under a heading, as one script."""
     section = PAGE.read_text().partition(f"\n## {heading}\n")[2]
     section = section.partition("\n## ")[0]
-    return "\n".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL))
+    blocks = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    return "\n".join(blocks)
 
 
 @pytest.fixture
@@ -126,3 +131,20 @@ def test_requests_to_tensorflow_serving(
     assert all(len(value) == 1 for value in answer.values())
     for output in function.structured_outputs.values():
         assert output.shape[0] is None
+
+
+def test_tensorflow_lite(run, expected, trained, tmp_path):
+    lite, names = str(tmp_path / "L"), class_names(trained)
+    export(load_trained(trained), lite, names, trained, 0.3, writer())
+    script = commands("TensorFlow Lite", "python")
+    printed = run(
+        f"python3 - <<'PYTHON'\n{script}\nimport json\n"
+        "print(json.dumps([answer['class_id'].tolist(), box.tolist()]))\n"
+        "PYTHON"
+    )
+    class_id, box = json.loads(printed.splitlines()[-1])
+    answer = expected("serving_default")
+    assert class_id == answer["class_id"].tolist() == [1]
+    # A pixel of the network's input, which is 32 pixels, for 60 of the file:
+    # OpenCV and TensorFlow round otherwise where they warp.
+    np.testing.assert_allclose(box, answer["box"][0], atol=2)

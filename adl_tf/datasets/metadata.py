@@ -14,6 +14,7 @@ object's; `ignored`, on an image's first mask or empty, one of pixels that do
 not count.
 """
 
+import glob
 import os
 
 import numpy as np
@@ -149,6 +150,17 @@ def _find(data_dir, split, source):
                     f"testing: put training data into {folder}"
                 )
             return root
+    if not os.path.isdir(data_dir):
+        raise DataError(f"no folder {data_dir}; {source}")
+    splits = [
+        path.split(os.sep)[-2]
+        for root in (usual, data_dir)
+        for path in sorted(glob.glob(f"{glob.escape(root)}/*/image_ids.txt"))
+    ]
+    if splits:
+        raise DataError(
+            f"{data_dir} has no split '{split}', but {' and '.join(splits)}"
+        )
     expected = os.path.join(usual, split, "image_ids.txt")
     raise DataError(f"no file {expected}; {source}")
 

@@ -1,4 +1,4 @@
-"""Heatmaps from anywhere: a folder of .npy files (spec E.5). No framework."""
+"""What any program found: a folder of .npy heatmaps, and class answers."""
 
 import json
 import operator
@@ -32,7 +32,8 @@ def evaluate_folder(folder, scoring, allow_missing=False):
         List of texts, one for each image whose heatmap is missing or bad.
 
     Raises:
-        DataError: If there is such an image and it is not allowed.
+        DataError: If there is such an image and it is not allowed, or there
+            is no other.
     """
     if not os.path.isdir(folder):
         raise DataError(f"no folder {folder}: --heatmaps takes one")
@@ -67,6 +68,12 @@ def evaluate_folder(folder, scoring, allow_missing=False):
                     bad[index] = problem
                 bar.update()
     problems = list(bad.values())
+    if len(problems) == len(image_ids):
+        raise DataError(
+            f"none of the {len(image_ids)} heatmaps can be used; the first: "
+            f"{problems[0]}. --heatmaps wants <image_id>.npy, floats in [0, 1] "
+            "of shape (height, width)"
+        )
     if problems and not allow_missing:
         more = len(problems) - _NAMED
         raise DataError(

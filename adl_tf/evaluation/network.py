@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import json
 import os
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +12,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from adl_tf.datasets import pipeline
+from adl_tf.datasets.native_messages import native_messages
 from adl_tf.errors import DataError
+from adl_tf.evaluation.exported import not_exported, read_description
 from adl_tf.evaluation.scoring import ClassAnswers
 from adl_tf.methods.cam import (
     class_activation_maps,
@@ -108,13 +108,22 @@ def keras_network(model, heatmap="cam"):
     """A trained model, for `evaluate`.
 
     Args:
-        model: Keras model of `build_model`. Its weights are taken as they are
-            now.
+        model: Keras model of `build_model` with a square input, which is what
+            protocols show. Its weights are taken as they are now.
         heatmap: `"cam"` or `"grad_cam"`.
 
     Returns:
         `Network`.
+
+    Raises:
+        ValueError: If the input is not square.
     """
+    _, height, width, _ = model.input_shape
+    if height != width:
+        raise ValueError(
+            "`model` must take squares, which pictures are warped to. "
+            f"Received: model.input_shape={model.input_shape}"
+        )
     if heatmap == "grad_cam":
         localize = functools.partial(logits_and_grad_cam, *split(model))
     else:
@@ -134,7 +143,7 @@ def keras_network(model, heatmap="cam"):
             logits, maps = localize(tf.cast(images, "float32"), class_ids)
         return tf.nn.softmax(logits), maps
 
-    return Network(answer, model.output_shape[-1], model.input_shape[1])
+    return Network(answer, model.output_shape[-1], height)
 
 
 def _logits_and_cam(model):
@@ -162,25 +171,16 @@ def saved_network(path):
     Raises:
         DataError: If the folder is no model that `adl_tf.export` wrote.
     """
-    extra = os.path.join(path, "assets.extra")
+    about = read_description(path)
+    num_classes, input_size = len(about.class_names), about.input_size
+    lite = os.path.join(path, "model.tflite")
+    if os.path.isfile(lite):
+        return Network(_lite_answer(lite), num_classes, input_size)
     try:
-        with open(
-            os.path.join(extra, "localization.json"), encoding="utf-8"
-        ) as file:
-            input_size = json.load(file)["input_size"]
-        with open(
-            os.path.join(extra, "class_names.txt"), encoding="utf-8"
-        ) as file:
-            num_classes = len(file.read().splitlines())
-        lite = os.path.join(path, "model.tflite")
-        if os.path.isfile(lite):
-            return Network(_lite_answer(lite), num_classes, input_size)
         loaded = tf.saved_model.load(path)
         localize = loaded.signatures["localize"]
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(
-            f"{path} is not a model that adl_tf.export wrote"
-        ) from error
+        raise not_exported(path) from error
 
     @tf.function(reduce_retracing=True)
     def answer(images, class_ids):
@@ -198,11 +198,12 @@ def saved_network(path):
 
 
 def _lite_answer(path):
-    with warnings.catch_warnings():
-        # Of the package that is to follow it, which is not installed.
-        warnings.simplefilter("ignore", UserWarning)
-        interpreter = tf.lite.Interpreter(path, num_threads=os.cpu_count())
-    localize = interpreter.get_signature_runner("localize")
+    # A library beside TensorFlow, which other models need not load.
+    from ai_edge_litert.interpreter import Interpreter
+
+    with native_messages():  # It tells which delegate it made.
+        interpreter = Interpreter(path, num_threads=os.cpu_count())
+        localize = interpreter.get_signature_runner("localize")
 
     def answer(images, class_ids):
         found = [

@@ -146,12 +146,14 @@ class Scoring:
             self._scores.add(index, blank, (), *self._masks(index))
         self._scores.add_missing(index, self._expected(index, None))
 
-    def result(self, answers=None, val_tau=None):
+    def result(self, answers=None, val_tau=None, exported_tau=None):
         """All metrics, and what is known of every image.
 
         Args:
             answers: `ClassAnswers`, or `None` if only boxes are scored.
             val_tau: Threshold that was chosen on other images, or `None`.
+            exported_tau: Threshold of the exported model that made the
+                heatmaps, or `None`.
 
         Returns:
             Tuple of the dictionary for metrics.json and an iterator over
@@ -166,7 +168,7 @@ class Scoring:
                 found = answers.first_five == labels[:, None]
                 correct_top5 = found.any(axis=1)
         metrics = localization_metrics(
-            self._scores, correct, correct_top5, val_tau
+            self._scores, correct, correct_top5, val_tau, exported_tau
         )
         metrics["confidence_intervals"] = confidence_intervals(
             metrics, self._scores, correct, correct_top5
@@ -200,9 +202,6 @@ class Scoring:
             found = self._thumbnails[index]
             return blank if found is None else found
 
-        def pieces(dtype, shape, of_image, indices):
-            return ArrayInPieces(dtype, shape, map(of_image, indices))
-
         every = range(len(examples))
         arrays = {
             "image_ids": ArrayInPieces.of_texts(lambda: examples.image_ids),
@@ -213,18 +212,19 @@ class Scoring:
             "labels": examples.labels,
             "sizes": np.array([self.input_size, self.resize_size]),
             "thresholds": scores.thresholds,
-            "boxes": pieces(
-                *(np.int32, (num_boxes.sum(), 6)),
-                *(boxes, np.flatnonzero(num_boxes)),
+            "boxes": ArrayInPieces(
+                np.int32,
+                (num_boxes.sum(), 6),
+                map(boxes, np.flatnonzero(num_boxes)),
             ),
-            "ground_truth": pieces(
-                *(np.int32, (num_truths.sum(), 4)),
-                *(scores.ground_truth, every),
+            "ground_truth": ArrayInPieces(
+                np.int32,
+                (num_truths.sum(), 4),
+                map(scores.ground_truth, every),
             ),
             "ground_truth_counts": num_truths,
-            "heatmaps": pieces(
-                *(np.uint8, (len(examples), *blank.shape)),
-                *(thumbnail, every),
+            "heatmaps": ArrayInPieces(
+                np.uint8, (len(examples), *blank.shape), map(thumbnail, every)
             ),
         }
         if examples.stretches is not None:

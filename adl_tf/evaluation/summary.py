@@ -40,22 +40,27 @@ def summary(metrics):
         )
         lines.append(
             "boxes that ignore the picture reach a GT-known Loc of "
-            f"{whole:.1f} (all of it), {centre:.1f} (the best square in the "
-            "middle)"
+            f"{whole:.1f} (whole picture), {centre:.1f} (best centred square)"
         )
     return "\n".join(lines)
 
 
 def _rows(metrics, intervals):
     """Names of the rows and their cells, a dictionary by column."""
+    exported = metrics.get("exported_tau") or {"of_model": None, "tau": None}
     remarks = {
         "fixed_tau": "fixed",
+        "exported_tau": (
+            "exported"
+            if exported["of_model"] == exported["tau"]
+            else f"nearest to the exported {exported['of_model']:g}"
+        ),
         "val_tau": f"chosen on {metrics['val_split']}",
         "best_tau": "best here: oracle",
     }
     yield "Clas", _cells(metrics, intervals, place=0)
     for tau, remark in remarks.items():
-        if metrics[tau]:
+        if metrics.get(tau):
             name = f"Loc at {metrics[tau]['tau']:g} ({remark})"
             yield name, _cells(metrics[tau], intervals[tau], place=1)
 

@@ -36,7 +36,7 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
 
     Reference:
 
-    - [Choe et al., 2020](https://arxiv.org/abs/2001.07437); spec E.2.4-5
+    - [Choe et al., 2020](https://arxiv.org/abs/2001.07437)
     """
     levels = linear_levels(heatmap)
     limit = [levels.shape[1] - 1, levels.shape[0] - 1] * 2

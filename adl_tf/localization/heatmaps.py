@@ -14,14 +14,14 @@ def to_heatmap(
 
     Args:
         class_map: Float array `(h, w)`.
-        size: Side of the heatmap in pixels.
+        size: Side of the heatmap in pixels, or its height and width.
         interpolation: `"bilinear"` or `"bicubic"`.
         normalization: `"min_max"`, or `"max"` to divide by the maximum alone
             and count what is negative as 0 (the CAM paper's "20 % of the
             maximum").
 
     Returns:
-        float32 array `(size, size)` with maximum 1 and, under `"min_max"`,
+        float32 array of that size with maximum 1 and, under `"min_max"`,
         minimum 0; all zeros if the map is constant, holds a NaN or an
         infinity, or has nothing positive to divide by.
 
@@ -34,17 +34,18 @@ def to_heatmap(
             "`class_map` must have the shape (height, width): one map, not a "
             f"batch. Received: class_map of shape {class_map.shape}"
         )
+    height, width = np.broadcast_to(size, 2).tolist()
     # Asked before it is enlarged: the rounding of bicubic weights would make a
     # pattern of nothing. The comparison is false for NaN, too.
     if not -np.inf < class_map.min() < class_map.max() < np.inf:
-        return np.zeros((size, size), np.float32)
+        return np.zeros((height, width), np.float32)
     heatmap = cv2.resize(
-        class_map, (size, size), interpolation=INTERPOLATIONS[interpolation]
+        class_map, (width, height), interpolation=INTERPOLATIONS[interpolation]
     )
     low = heatmap.min() if normalization == "min_max" else np.float32(0)
     high = heatmap.max()
     if not high > low:
-        return np.zeros((size, size), np.float32)
+        return np.zeros((height, width), np.float32)
     heatmap -= low
     np.maximum(heatmap, 0, out=heatmap)
     heatmap /= high - low
@@ -76,8 +77,9 @@ def fit_heatmap(heatmap, size, interpolation="bilinear"):
 def centre_heatmap(size):
     """The heatmap of somebody who has not looked: a Gaussian in the middle.
 
-    Its standard deviation is a quarter of the side, so that thresholds give
-    centred squares of every size.
+    Its standard deviation is a quarter of the side. The boxes of its
+    thresholds are centred squares of every size, the best of which is a
+    baseline.
 
     Args:
         size: Side of the heatmap in pixels.

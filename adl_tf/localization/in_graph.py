@@ -51,7 +51,7 @@ def boxes_above(heatmaps, thresholds, levels="linear", by_rectangle=False):
 
     Reference:
 
-    - `Protocol.to_levels` and `boxes_at_cutoffs`; spec E.1.4-6, E.2.4-5
+    - `Protocol.to_levels` and `boxes_at_cutoffs`
     """
     if levels == "cubehelix":
         scale, values = 256.0, CUBEHELIX_GREY.astype(np.int32)

@@ -1,4 +1,4 @@
-"""Accuracies over a test set (spec E.1.11 and E.2.7)."""
+"""Accuracies over a test set: of classes, of boxes, of both together."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def max_box_acc(heatmaps, boxes, thresholds, deltas=(0.5,), multi=False):
 
     Reference:
 
-    - [Choe et al., 2020](https://arxiv.org/abs/2001.07437); spec E.2.6-7
+    - [Choe et al., 2020](https://arxiv.org/abs/2001.07437)
     """
     hits = np.zeros((len(deltas), len(thresholds)))
     count = 0
@@ -57,7 +57,9 @@ def max_box_acc(heatmaps, boxes, thresholds, deltas=(0.5,), multi=False):
     return float(100 * (hits / count).max(axis=1).mean())
 
 
-def localization_metrics(scores, correct, correct_top5, val_tau=None):
+def localization_metrics(
+    scores, correct, correct_top5, val_tau=None, exported_tau=None
+):
     """Every accuracy that boxes and class answers give together.
 
     Args:
@@ -66,6 +68,8 @@ def localization_metrics(scores, correct, correct_top5, val_tau=None):
             where there are no answers.
         correct_top5: The same for the class being among the first five.
         val_tau: Threshold that was chosen on other images, or `None`.
+        exported_tau: Threshold of the model that is scored, or `None`. The
+            protocol's nearest takes its place, as for `val_tau`.
 
     Returns:
         Dictionary with the accuracies of metrics.json, in percent; `None`
@@ -78,6 +82,7 @@ def localization_metrics(scores, correct, correct_top5, val_tau=None):
         "fixed_tau": None,
         "best_tau": None,
         "val_tau": None,
+        "exported_tau": None,
         "curve": None,
         "max_box_acc": None,
         "max_box_acc_v2": None,
@@ -104,6 +109,11 @@ def localization_metrics(scores, correct, correct_top5, val_tau=None):
     metrics["best_tau"] = {**at(int(np.argmax(gt_known))), "oracle": True}
     if val_tau is not None:
         metrics["val_tau"] = at(nearest(thresholds, val_tau))
+    if exported_tau is not None:
+        metrics["exported_tau"] = {
+            **at(nearest(thresholds, exported_tau)),
+            "of_model": float(exported_tau),
+        }
     metrics["curve"] = {
         "tau": thresholds.tolist(),
         "gt_known_loc": gt_known.tolist(),

@@ -1,4 +1,4 @@
-"""Pixel-wise average precision, pooled over a test set (spec E.2.8)."""
+"""Pixel-wise average precision, pooled over a test set: PxAP."""
 
 import numpy as np
 
@@ -94,7 +94,7 @@ def pixel_average_precision(heatmaps, masks, ignored=None):
 
     Reference:
 
-    - [Choe et al., 2020](https://arxiv.org/abs/2001.07437); spec E.2.8
+    - [Choe et al., 2020](https://arxiv.org/abs/2001.07437)
     """
     total = PixelHistograms()
     masks = [np.asarray(mask, bool) for mask in masks]

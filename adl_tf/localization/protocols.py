@@ -1,7 +1,7 @@
 """Evaluation protocols: what published numbers mean, as data.
 
-Numbers of different protocols cannot be compared (spec E): a box that is the
-whole picture is right on 34.2 % of CUB's test set under `adl_cvpr19` and on
+Numbers of different protocols cannot be compared: the whole picture as the box
+is right on 34.2 % of CUB's test set under `adl_cvpr19` and on
 19.0 % under `wsoleval_cvpr20`.
 """
 
@@ -182,7 +182,7 @@ def cubehelix_grey():
     """Grey value of each of the 256 colours of matplotlib's cubehelix.
 
     The authors' code draws the heatmap in these colours and thresholds the
-    grey version of the drawing (spec E.1.4).
+    grey version of the drawing.
 
     Returns:
         uint8 array `(256,)`, not decreasing, from 0 to 255.

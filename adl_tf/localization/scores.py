@@ -9,7 +9,7 @@ from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.heatmaps import centre_heatmap
 from adl_tf.localization.pixels import BINS, PixelHistograms
 
-# Overlaps of MaxBoxAccV2 (spec E.2.7).
+# Overlaps of MaxBoxAccV2.
 DELTAS = (0.3, 0.5, 0.7)
 
 
@@ -19,12 +19,10 @@ class Answer:
 
     Attributes:
         box: List of x0, y0, x1, y1 in pixels of the network's input.
-        ground_truth: List of the boxes that it was compared with.
-        iou: Largest intersection over union of the box with any of them.
+        iou: Largest intersection over union with any ground truth box.
     """
 
     box: list
-    ground_truth: list
     iou: float
 
 
@@ -173,12 +171,8 @@ class Scores:
             return None
         column = int(np.argmin(np.abs(self.thresholds - threshold)))
         box = rows[np.searchsorted(rows[:, 0], column, side="right") - 1, 1:]
-        ground_truth = self.ground_truth(index)
-        return Answer(
-            box=box.tolist(),
-            ground_truth=ground_truth.tolist(),
-            iou=float(box_iou([box], ground_truth).max()),
-        )
+        overlaps = box_iou([box], self.ground_truth(index))
+        return Answer(box=box.tolist(), iou=float(overlaps.max()))
 
     def boxes(self, index):
         """Boxes of an image, one for each threshold where it changes.
@@ -217,8 +211,8 @@ class Scores:
 
         Returns:
             Dictionary with the GT-known Loc in percent of the whole picture
-            as the box, and of a Gaussian in its middle as the heatmap, that
-            one at its best threshold.
+            (`whole_image`) and of the best centred square (`centre`): the box
+            of `centre_heatmap` at its best threshold.
         """
         last = self.size - 1 if self.protocol.clip_boxes else self.size
         levels = self.protocol.to_levels(centre_heatmap(self.size))

@@ -219,6 +219,7 @@ def _marks(archives, thresholds):
     for tau, meaning in (
         ("fixed_tau", "fixed"),
         ("val_tau", "chosen on other pictures"),
+        ("exported_tau", "of the exported model"),
         ("best_tau", "best (oracle)"),
     ):
         for name, (metrics, _) in archives.items():

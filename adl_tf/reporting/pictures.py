@@ -9,12 +9,14 @@ from adl_tf.errors import UsageError
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 
-def find_pictures(patterns):
+def find_pictures(images, output_dir=None):
     """Paths of the pictures that files, folders and patterns stand for.
 
     Args:
-        patterns: List of text; `-` stands for the lines of standard input,
-            each of which is the path of a file.
+        images: Text: files, folders and patterns with commas between, or one
+            of them that has commas itself; `-` stands for the lines of
+            standard input, each of which is the path of a file.
+        output_dir: Folder that drawings are written to, or `None`.
 
     Returns:
         Tuple of the sorted list of paths, each once, and the sorted list of
@@ -22,19 +24,53 @@ def find_pictures(patterns):
         pictures do. A file that is named is there however it ends.
 
     Raises:
-        UsageError: If one of them stands for nothing.
+        UsageError: If one of them stands for nothing, or the drawings in
+            `output_dir` would lie among the pictures.
     """
     paths, passed_over = set(), set()
-    for pattern in patterns:
+    for pattern in [images] if _files(images) else images.split(","):
         found = _standard_input() if pattern == "-" else _files(pattern)
         if os.path.isdir(os.path.expanduser(pattern)):
+            _refuse_within(pattern, output_dir, pattern)
             others = {p for p in found if not p.lower().endswith(ENDINGS)}
             passed_over |= others
             found = found - others
         if not found:
-            raise UsageError(f"--images={pattern}: there is no such picture")
+            raise UsageError(_nothing(pattern, images))
         paths |= found
+    for folder in {os.path.dirname(path) for path in paths}:
+        _refuse_within(output_dir, folder, folder)
     return sorted(paths), sorted(passed_over - paths)
+
+
+def _refuse_within(outer, inner, pictures):
+    """Drawings among pictures would be taken for pictures the next time."""
+    if None in (outer, inner):
+        return
+    outer, inner = (
+        os.path.realpath(os.path.expanduser(path)) for path in (outer, inner)
+    )
+    if os.path.commonpath([inner, outer]) == outer:
+        raise UsageError(
+            f"--output_dir and the pictures in {pictures or os.curdir} have to "
+            "lie apart, or drawings become pictures the next time: take "
+            "another --output_dir"
+        )
+
+
+def _nothing(pattern, images):
+    if pattern == "-":
+        return (
+            "--images=- wants paths of pictures on the standard input, one a "
+            "line, and there is none"
+        )
+    alone = ""
+    if "," in images:
+        alone = (
+            " (commas part names; one that has a comma goes alone, or into "
+            "the list of --images=-)"
+        )
+    return f"--images={pattern}: there is no such picture{alone}"
 
 
 def _standard_input():

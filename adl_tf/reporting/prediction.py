@@ -28,7 +28,8 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
     Args:
         localizer: `SavedLocalizer`.
         paths: List of paths of pictures.
-        output_dir: Folder to write to.
+        output_dir: Folder to write to; what an earlier call wrote there is
+            replaced.
         masks: Whether to write what is above the threshold as PNG files of
             the sizes of the pictures: 255 there, 0 elsewhere.
         title: Heading of the page.
@@ -37,13 +38,11 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
         Tuple of the path of the page and the list of records of the pictures
         that could not be read.
     """
-    answers = os.path.join(output_dir, "predictions.jsonl")
-    # Of an earlier call.
-    _make_folders(output_dir, masks, anew=os.path.isfile(answers))
+    _make_folders(output_dir, masks)
     records = []
     workers = os.cpu_count() or 1
     with (
-        open(answers, "w", encoding="utf-8") as file,
+        open(_answers(output_dir), "w", encoding="utf-8") as file,
         ThreadPoolExecutor(workers) as pool,
         tqdm(
             total=len(paths), desc="localising", leave=False, disable=None
@@ -87,10 +86,16 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
     return page, [record for record in records if "error" in record]
 
 
-def _make_folders(output_dir, masks, anew):
+def _answers(output_dir):
+    return os.path.join(output_dir, "predictions.jsonl")
+
+
+def _make_folders(output_dir, masks):
+    """Empty folders for the files of each picture."""
+    is_earlier = os.path.isfile(_answers(output_dir))
     for kind in ("heatmaps", "drawings", "masks"):
         folder = os.path.join(output_dir, kind)
-        if anew:
+        if is_earlier:
             shutil.rmtree(folder, ignore_errors=True)
         if masks or kind != "masks":
             os.makedirs(folder, exist_ok=True)

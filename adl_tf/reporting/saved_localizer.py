@@ -1,6 +1,5 @@
 """An exported model, and what lies beside it."""
 
-import json
 import os
 
 import cv2
@@ -8,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from adl_tf.errors import DataError, UsageError
+from adl_tf.evaluation.exported import not_exported, read_description
 from adl_tf.localization.boxes import cutoffs
-from adl_tf.localization.protocols import protocol_named
 
 
 class SavedLocalizer:
@@ -40,24 +39,16 @@ class SavedLocalizer:
                 f"{saved_model} holds no SavedModel: make one with "
                 "python -m adl_tf.export"
             )
-        extra = os.path.join(saved_model, "assets.extra")
+        about = read_description(saved_model)
+        self.class_names = about.class_names
+        self._protocol = about.protocol
+        self._threshold = about.threshold
         try:
-            path = os.path.join(extra, "class_names.txt")
-            with open(path, encoding="utf-8") as file:
-                self.class_names = file.read().splitlines()
-            path = os.path.join(extra, "localization.json")
-            with open(path, encoding="utf-8") as file:
-                about = json.load(file)
-            self._protocol = protocol_named(about["protocol"])
-            self._threshold = about["threshold"]
             # The signature must not outlive the variables of what was loaded.
             self._loaded = tf.saved_model.load(saved_model)
             self._localize = self._loaded.signatures["localize_at"]
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise DataError(
-                f"{saved_model} is not a model that this version's "
-                "adl_tf.export wrote: export it again"
-            ) from error
+        except (OSError, KeyError, ValueError) as error:
+            raise not_exported(saved_model) from error
         if class_id is not None and class_id >= len(self.class_names):
             raise UsageError(
                 f"--class_id={class_id}: the model knows classes "

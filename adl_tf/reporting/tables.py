@@ -32,6 +32,7 @@ def metric_groups(all_metrics):
     for tau, heading in (
         ("fixed_tau", "Box at the threshold {tau:g}"),
         ("val_tau", "Box at a threshold chosen on other pictures"),
+        ("exported_tau", "Box at the exported model's threshold"),
         ("best_tau", "Box at the best threshold (oracle: chosen here)"),
     ):
         taus = [_at(metrics, (tau, "tau")) for metrics in all_metrics]
@@ -49,7 +50,7 @@ def metric_groups(all_metrics):
     baselines = [
         (label, cells)
         for key, label in (
-            ("whole_image", "GT-known, the whole picture"),
+            ("whole_image", "GT-known, whole picture"),
             ("centre", "GT-known, best centred square"),
         )
         for label, cells in _rows(

@@ -1,12 +1,16 @@
 """A trained classifier as a SavedModel."""
 
-import json
 import os
 import shutil
 
 import tensorflow as tf
 
-from adl_tf.errors import UsageError
+from adl_tf.evaluation.exported import (
+    LOCALIZATION,
+    Description,
+    write_description,
+)
+from adl_tf.files import check_replaceable
 from adl_tf.localization import in_graph
 from adl_tf.localization.protocols import protocol_named
 from adl_tf.methods.cam import (
@@ -15,12 +19,8 @@ from adl_tf.methods.cam import (
     feature_model,
 )
 from adl_tf.training import decoding
+from adl_tf.training.threshold import Threshold, evaluated_threshold
 
-DEFAULT_THRESHOLD = 0.2
-DEFAULT_PROTOCOL = "adl_cvpr19"
-
-CLASS_NAMES = os.path.join("assets.extra", "class_names.txt")
-ABOUT = os.path.join("assets.extra", "localization.json")
 # What is written into the folder, in either format.
 _OF_AN_EXPORT = {
     "assets",
@@ -48,12 +48,8 @@ class Localizer(tf.Module):
         # The weights alone are exported. A module that held the Keras model
         # would add the random states of its training layers.
         self.weights = [weight.value for weight in model.weights]
-        features = feature_model(model)
-        kernel = class_kernel(model)
-        self._network = lambda images: (
-            *features(images, training=False),
-            kernel,
-        )
+        self._logits_and_features = feature_model(model)
+        self._kernel = class_kernel(model)
         self.threshold = tf.Variable(
             threshold, trainable=False, name="threshold", dtype=tf.float32
         )
@@ -84,7 +80,24 @@ class Localizer(tf.Module):
 
     def _localize(self, image_bytes, class_id=None, threshold=None):
         images, sizes = decoding.decode_pictures(image_bytes, self.input_size)
+        batch = tf.shape(image_bytes)[0]
+        if class_id is not None:
+            class_id = _one_each(class_id, batch, "class_id")
+        if threshold is not None:
+            threshold = _one_each(threshold, batch, "threshold")
         return self.answer(images, sizes, class_id, threshold)
+
+    def _network(self, images):
+        """Logits and features of a batch, which may be empty."""
+        if images.shape[0] is not None:
+            return self._logits_and_features(images, training=False)
+        # On processors, TensorFlow's convolutions fail without a picture.
+        batch = tf.shape(images)[0]
+        blank = tf.zeros((tf.cast(batch == 0, tf.int32), *images.shape[1:]))
+        logits, features = self._logits_and_features(
+            tf.concat([images, blank], axis=0), training=False
+        )
+        return logits[:batch], features[:batch]
 
     def answer(self, images, sizes, class_id=None, threshold=None):
         """What every signature answers.
@@ -101,7 +114,7 @@ class Localizer(tf.Module):
             Dictionary of tensors. Where there is no picture, or no such
             class, `class_id` is -1 and the rest is zeros.
         """
-        logits, features, kernel = self._network(images)
+        logits, features = self._network(images)
         probabilities = tf.nn.softmax(logits)
         found = tf.argmax(logits, axis=1, output_type=tf.int32)
         known = tf.reduce_all(sizes > 0, axis=1)
@@ -110,7 +123,7 @@ class Localizer(tf.Module):
             found = tf.where(known & (class_id >= 0), class_id, found)
         if threshold is None:
             threshold = tf.fill(tf.shape(found), self.threshold)
-        class_maps = class_activation_maps(features, kernel, found)
+        class_maps = class_activation_maps(features, self._kernel, found)
         # Of maps of zeros, heatmaps are zeros and boxes are empty.
         class_maps = tf.where(known[:, None, None], class_maps, 0.0)
         heatmaps = in_graph.to_heatmaps(class_maps, self.input_size)
@@ -133,6 +146,20 @@ class Localizer(tf.Module):
         }
 
 
+def _one_each(values, batch, name):
+    """Values for the pictures of a batch, of which one may count for all."""
+    given = tf.shape(values)[0]
+    words = [
+        f"{name} has to be one for each picture, or one for all of them. "
+        f"Received {name} and pictures:",
+        given,
+        batch,
+    ]
+    fits = tf.debugging.Assert((given == batch) | (given == 1), words)
+    with tf.control_dependencies([fits]):
+        return tf.broadcast_to(values, [batch])
+
+
 def export(
     model, output_dir, class_names, settings, threshold=None, write=None
 ):
@@ -143,7 +170,7 @@ def export(
         output_dir: Folder to write, which must not exist, be empty, or hold
             an earlier export and nothing else, which is replaced.
         class_names: List of the names of its classes.
-        settings: Namespace with `workdir` and `input_size`.
+        settings: Namespace with `workdir`, `input_size` and `resize_size`.
         threshold: Float in [0, 1], or `None` for the one of metrics.json in
             the work directory: that chosen on a validation split, or else the
             best one; or 0.2 without it.
@@ -151,79 +178,37 @@ def export(
             the other, or `None` for a SavedModel.
 
     Returns:
-        Tuple of the threshold that was stored and what it is, in words, if it
-        comes from metrics.json, or else `None`.
+        `Threshold` that was stored.
 
     Raises:
         UsageError: If the folder is in use.
     """
-    _check_folder(output_dir)
-    evaluated, name, origin = _evaluated_threshold(settings.workdir)
-    protocol = protocol_named(name)
-    if threshold is None:
-        threshold = evaluated
-    else:
-        origin = None
-    localizer = Localizer(model, settings.input_size, threshold, protocol)
+    replaces = check_replaceable(output_dir, _OF_AN_EXPORT, LOCALIZATION)
+    chosen = evaluated_threshold(settings.workdir)
+    if threshold is not None:
+        chosen = Threshold(threshold, chosen.protocol, "as given")
+    protocol = protocol_named(chosen.protocol)
+    localizer = Localizer(model, settings.input_size, chosen.value, protocol)
     partial = output_dir.rstrip("/") + ".partial"
     shutil.rmtree(partial, ignore_errors=True)
     (write or _write_saved_model)(localizer, partial)
-    os.makedirs(os.path.join(partial, "assets.extra"), exist_ok=True)
-    with open(
-        os.path.join(partial, CLASS_NAMES), "w", encoding="utf-8"
-    ) as file:
-        file.writelines(f"{name}\n" for name in class_names)
-    with open(os.path.join(partial, ABOUT), "w", encoding="utf-8") as file:
-        json.dump(
-            {
-                "threshold": threshold,
-                "protocol": protocol.name,
-                "input_size": settings.input_size,
-            },
-            file,
-            indent=1,
-        )
-    if os.path.isfile(os.path.join(output_dir, ABOUT)):
+    write_description(
+        partial,
+        Description(
+            class_names,
+            chosen.value,
+            chosen.origin,
+            protocol,
+            settings.input_size,
+            settings.resize_size,
+        ),
+    )
+    if replaces:
         print(f"an earlier export in {output_dir} is replaced")
     shutil.rmtree(output_dir, ignore_errors=True)
     os.rename(partial, output_dir)
-    return threshold, origin
-
-
-def _check_folder(folder):
-    """Refuses to replace what is no export."""
-    if not os.path.lexists(folder):
-        return
-    if not os.path.isdir(folder):
-        raise UsageError(f"--output_dir={folder} is not a folder")
-    held = os.listdir(folder)
-    foreign = sorted(set(held) - _OF_AN_EXPORT)
-    if held and not os.path.isfile(os.path.join(folder, ABOUT)):
-        foreign = foreign or held
-    if foreign:
-        raise UsageError(
-            f"--output_dir={folder} is not empty, and {foreign[0]} there is "
-            "not of an earlier export: take another one"
-        )
+    return chosen
 
 
 def _write_saved_model(localizer, folder):
     tf.saved_model.save(localizer, folder, signatures=localizer.signatures())
-
-
-def _evaluated_threshold(workdir):
-    """Threshold, protocol and what the threshold is, in words or `None`."""
-    path = os.path.join(workdir, "metrics.json")
-    if not os.path.isfile(path):
-        return DEFAULT_THRESHOLD, DEFAULT_PROTOCOL, None
-    with open(path, encoding="utf-8") as file:
-        metrics = json.load(file)
-    protocol = metrics["protocol"]
-    if metrics.get("val_tau"):
-        chosen = f"chosen on {metrics['val_split']}, under {protocol}"
-        return metrics["val_tau"]["tau"], protocol, chosen
-    if metrics["best_tau"]:
-        best = f"the best on {metrics['split']}, under {protocol}"
-        return metrics["best_tau"]["tau"], protocol, best
-    # Scored on masks alone.
-    return DEFAULT_THRESHOLD, DEFAULT_PROTOCOL, None

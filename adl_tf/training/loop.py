@@ -288,7 +288,7 @@ def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
                 f"loss {row['loss']:.4f}  "
                 f"accuracy {row['accuracy']:5.1f} %  "
                 f"{row['images_per_second']:.0f} images/s  "
-                f"{row['seconds']:.0f} s in all",
+                f"{row['seconds']:.0f} s of steps",
                 flush=True,
             )
         loss, right = 0.0, 0

@@ -157,6 +157,10 @@ def test_several_splits_are_kept_apart(root):
     assert examples.labels.tolist() == [7]
     assert examples.num_classes == 8
     assert len(load_examples("metadata", str(root), "test")) == 3
+    # Whether the folder or that of the text files is named.
+    for place in (root, root / "metadata"):
+        assert "has no split 'val', but test and train" in refusal(place, "val")
+    assert f"no folder {root}/tset;" in refusal(root / "tset")
 
 
 @pytest.mark.parametrize(

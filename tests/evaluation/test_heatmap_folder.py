@@ -1,4 +1,4 @@
-"""Heatmaps that other programs wrote (spec E.5)."""
+"""Heatmaps that other programs wrote."""
 
 import io
 import json
@@ -209,6 +209,9 @@ def test_missing_files_are_counted(root, maps):
     assert metrics["max_box_acc"] == 25
     with pytest.raises(DataError, match="no folder .*nowhere"):
         scored(root, root / "nowhere")
+    (maps / f"{NAMES[3]}.npy").unlink()
+    with pytest.raises(DataError, match="^none of the 4 heatmaps can be used"):
+        scored(root, maps, allow_missing=True)
 
 
 def test_many_missing_files_fit_on_a_line(root, maps):

@@ -1,12 +1,15 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
+from adl_tf import build_model, class_maps
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import DataError
 from adl_tf.evaluation.network import evaluate, keras_network
 from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.boxes import box_iou
+from adl_tf.localization.heatmaps import to_heatmap
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.training.trained import load_trained
 
@@ -104,3 +107,14 @@ def test_grad_cam_finds_what_class_activation_maps_find(trained, examples):
     again, same_records = score(trained, examples, heatmap="grad_cam")
     assert again["curve"] == metrics["curve"]
     assert [r["box"] for r in same_records] == [r["box"] for r in records]
+
+
+def test_a_network_of_other_pictures_than_squares():
+    model = build_model(
+        "small_cnn", num_classes=2, weights=None, input_shape=(32, 48, 3)
+    )
+    with pytest.raises(ValueError, match="must take squares"):
+        keras_network(model)
+    # Its maps are for users of their own loops.
+    (maps,) = class_maps(model, np.zeros((1, 32, 48, 3), np.float32))
+    assert to_heatmap(maps[..., 0], (32, 48)).shape == (32, 48)

@@ -89,6 +89,7 @@ def test_threshold_of_another_split(trained, scored, tmp_path):
     assert train["num_images"] == 24
     tau = train["best_tau"]["tau"]
     assert metrics["val_split"] == "train"
+    assert metrics["val_num_images"] == 24
     assert metrics["val_tau"]["tau"] == tau
     place = metrics["curve"]["tau"].index(tau)
     for name in ("gt_known_loc", "top1_loc"):
@@ -97,6 +98,16 @@ def test_threshold_of_another_split(trained, scored, tmp_path):
     # The heatmaps of the split that is scored are saved, not those of both.
     saved = {path.name for path in (folder / "maps").rglob("*.npy")}
     assert saved == {f"{number}.png.npy" for number in range(9)}
+
+
+def test_a_part_of_the_classes_is_told(trained, tmp_path):
+    metrics, _ = run(
+        f"--workdir={trained.workdir}",
+        f"--output_dir={tmp_path}",
+        "--classes=2",
+    )
+    assert metrics["classes"] == "2"
+    assert metrics["num_images"] == 4
 
 
 def test_a_threshold_is_not_chosen_on_what_it_is_judged_on(
@@ -123,7 +134,6 @@ def of_saved_model(saved_model, trained, output_dir, *arguments):
         f"--saved_model={saved_model}",
         "--dataset=metadata",
         f"--data_dir={trained.data_dir}",
-        f"--resize_size={trained.resize_size}",
         f"--output_dir={output_dir}",
         *arguments,
     )
@@ -141,6 +151,16 @@ def test_exported_model(trained, saved_model, scored, tmp_path):
         [r["probability"] for r in records],
         atol=1e-4,
     )
+    # What pictures were warped to is known to the exported model.
+    assert found["baselines"] == metrics["baselines"]
+    # Exported at 0.3, a threshold of this protocol.
+    tau = found["exported_tau"]
+    assert tau["tau"] == tau["of_model"] == 0.3
+    place = found["curve"]["tau"].index(0.3)
+    assert tau["gt_known_loc"] == found["curve"]["gt_known_loc"][place]
+    low, high = found["confidence_intervals"]["exported_tau"]["gt_known_loc"]
+    assert low <= tau["gt_known_loc"] <= high
+    assert metrics["exported_tau"] is None
     # TensorFlow and OpenCV enlarge maps with other roundings.
     np.testing.assert_allclose(
         found["curve"]["gt_known_loc"],
@@ -157,7 +177,7 @@ def test_exported_model(trained, saved_model, scored, tmp_path):
 
 
 def test_exported_model_enlarges_its_maps_itself(
-    trained, saved_model, tmp_path
+    trained, saved_model, tmp_path, capsys
 ):
     metrics, _ = of_saved_model(
         saved_model, trained, tmp_path, "--protocol=wsoleval_cvpr20"
@@ -165,6 +185,9 @@ def test_exported_model_enlarges_its_maps_itself(
     name = "wsoleval_cvpr20+interpolation=bilinear"
     assert metrics["protocol"] == metrics["rules"]["name"] == name
     assert metrics["rules"]["interpolation"] == "bilinear"
+    # Its threshold is one of other levels.
+    assert metrics["exported_tau"] is None
+    assert "own boxes follow adl_cvpr19" in capsys.readouterr().out
     with pytest.raises(UsageError, match="normalization=min_max alone"):
         of_saved_model(
             saved_model,
@@ -175,7 +198,9 @@ def test_exported_model_enlarges_its_maps_itself(
 
 
 def test_not_an_exported_model(trained, tmp_path):
-    with pytest.raises(DataError, match="not a model that adl_tf.export"):
+    with pytest.raises(
+        DataError, match="not a model that this version's adl_tf.export"
+    ):
         of_saved_model(tmp_path, trained, tmp_path / "out")
 
 
@@ -232,10 +257,12 @@ def test_masks_alone(trained, data_dir, tmp_path, capsys):
         f"--output_dir={tmp_path}/out",
     )
     # Everywhere 0: as precise as all pixels together.
+    (tmp_path / "test").mkdir()
+    np.save(tmp_path / "test" / "0.png.npy", np.zeros((32, 32)))
     metrics, _ = run(*arguments)
     share = (16 * 36 / 40 / 32) ** 2  # Pictures are warped, then cropped.
     assert metrics["pxap"] == pytest.approx(100 * share, abs=2)
-    assert metrics["num_missing"] == 9
+    assert metrics["num_missing"] == 8
     printed = capsys.readouterr().out
     assert "Top-1" not in printed and "GT-known" not in printed
     with pytest.raises(DataError, match="cannot be chosen without boxes"):

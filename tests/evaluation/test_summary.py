@@ -82,8 +82,8 @@ def test_everything(metrics):
         "Loc at 0.15 (best here: oracle)   "
         "80.0 (75.0-85.0)   90.0               100.0 (100.0-100.0)",
         "MaxBoxAcc 62.0 (57.0-67.0)   MaxBoxAccV2 55.5",
-        "boxes that ignore the picture reach a GT-known Loc of 34.2 (all of "
-        "it), 41.0 (the best square in the middle)",
+        "boxes that ignore the picture reach a GT-known Loc of 34.2 (whole "
+        "picture), 41.0 (best centred square)",
     ]
 
 
@@ -119,3 +119,16 @@ def test_columns_make_room(metrics):
     assert lines[4][: place - 3] == (
         "Loc at 0.25 (chosen on a_split_with_a_long_name)"
     )
+
+
+@pytest.mark.parametrize(
+    ("of_model", "remark"),
+    [(0.35, "exported"), (0.33, "nearest to the exported 0.33")],
+)
+def test_threshold_of_an_exported_model(metrics, of_model, remark):
+    metrics["exported_tau"] = row(0.35, 59, of_model=of_model)
+    metrics["confidence_intervals"]["exported_tau"] = {}
+    lines = summary(metrics).splitlines()
+    (line,) = [line for line in lines if "exported" in line]
+    assert line.startswith(f"Loc at 0.35 ({remark})")
+    assert line.endswith("59.0")

@@ -1,4 +1,4 @@
-"""Any heatmap: boxes against one contour search a cut-off (spec E.2.4-6)."""
+"""Any heatmap: boxes against one contour search a cut-off."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Boxes of heatmaps against one threshold at a time (spec E.2.4-6)."""
+"""Boxes of heatmaps against one threshold at a time."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pixel average precision against a plain sweep (spec E.2.8)."""
+"""Pixel average precision against a plain sweep."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Protocols against plain NumPy and OpenCV (spec E.1, E.2)."""
+"""Protocols against plain NumPy and OpenCV."""
 
 import math
 
@@ -263,6 +263,19 @@ def test_heatmap_is_the_enlarged_map(interpolation, weight, side, size):
     np.testing.assert_allclose(heatmap, expected, atol=1e-5)
     assert heatmap.dtype == np.float32
     assert (heatmap.min(), heatmap.max()) == (0, 1)
+
+
+def test_heatmap_that_is_not_square():
+    blobs = class_map((7, 9), 9, 1)
+    heatmap = to_heatmap(blobs, (28, 54), "bilinear")
+    vertical, horizontal = (
+        enlarging_matrix(size, side, lambda d: max(0, 1 - abs(d)))
+        for size, side in ((28, 7), (54, 9))
+    )
+    expected = vertical @ blobs @ horizontal.T
+    expected = (expected - expected.min()) / np.ptp(expected)
+    np.testing.assert_allclose(heatmap, expected, atol=1e-5)
+    np.testing.assert_array_equal(to_heatmap(0 * blobs, (28, 54)), 0 * heatmap)
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])

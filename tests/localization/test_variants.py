@@ -1,4 +1,4 @@
-"""Protocols as other sources read them (spec E.1.6, E.1.10, E.1.13, E.2.10)."""
+"""Protocols as other sources read them."""
 
 import json
 
@@ -128,7 +128,7 @@ def test_first_or_any_box():
     ],
 )
 def test_ground_truth_cut_at_the_crop(box, cut, whole):
-    # The authors' older code (spec E.1.13).
+    # The authors' older code.
     protocol = varied(ADL, "clip_ground_truth=true")
     assert protocol.expected([box], (256, 256), 224, 256).tolist() == [cut]
     assert ADL.expected([box], (256, 256), 224, 256).tolist() == [whole]

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -39,7 +41,7 @@ def pictures(tmp_path):
 
 
 def test_files_folders_patterns_and_lists(pictures, monkeypatch):
-    paths, passed_over = find_pictures([str(pictures)])
+    paths, passed_over = find_pictures(str(pictures))
     assert [os.path.basename(path) for path in paths] == [
         HOSTILE,
         "a.JPEG",
@@ -52,20 +54,81 @@ def test_files_folders_patterns_and_lists(pictures, monkeypatch):
         "notes.txt",
     ]
     notes = str(pictures / "notes.txt")
-    paths, passed_over = find_pictures([str(pictures), notes])
+    paths, passed_over = find_pictures(f"{pictures},{notes}")
     assert notes in paths
     assert len(passed_over) == 1
-    assert len(find_pictures([str(pictures / "*.jpg")])[0]) == 2
+    assert len(find_pictures(str(pictures / "*.jpg"))[0]) == 2
     lines = f"{pictures}/a.JPEG\n\n/nowhere/b.jpg\n"
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
-    assert find_pictures(["-"])[0] == ["/nowhere/b.jpg", f"{pictures}/a.JPEG"]
+    assert find_pictures("-")[0] == ["/nowhere/b.jpg", f"{pictures}/a.JPEG"]
+    # A comma parts names, unless it is in one.
+    (pictures / "a, b.png").write_bytes(b"")
+    for alone in ("a, b.png", "*, b.png"):
+        found = [str(pictures / "a, b.png")]
+        assert find_pictures(str(pictures / alone))[0] == found
 
 
 def test_nothing_found(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
-    for pattern in (str(tmp_path / "*.jpg"), str(tmp_path), "-"):
-        with pytest.raises(UsageError, match="there is no such picture"):
-            find_pictures([pattern])
+    for images, words in (
+        (str(tmp_path / "*.jpg"), "there is no such picture$"),
+        (str(tmp_path), "there is no such picture$"),
+        (f"{tmp_path},b.jpg", "no such picture .commas part names"),
+        ("-", "on the standard input, one a line, and there is none"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            find_pictures(images)
+
+
+@pytest.mark.parametrize(
+    ("images", "output_dir"),
+    [
+        ("pictures", "pictures/out"),
+        ("pictures", "pictures/../pictures"),
+        ("pictures/*.JPEG", "pictures"),
+        ("pictures/**/*.JPEG", "."),
+    ],
+)
+def test_drawings_do_not_become_pictures(
+    pictures, monkeypatch, images, output_dir
+):
+    monkeypatch.chdir(pictures.parent)
+    with pytest.raises(UsageError, match="have to lie apart"):
+        find_pictures(images, output_dir)
+    assert find_pictures(images, "pictures_out")[0]
+
+
+@pytest.mark.slow
+def test_what_the_command_says(saved_model, pictures, tmp_path):
+    def localise(*names):
+        # Its flags have names that are those of other commands here.
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "adl_tf.predict"),
+                f"--saved_model={saved_model}",
+                f"--images={','.join(str(pictures / name) for name in names)}",
+                f"--output_dir={out}",
+            ],
+            capture_output=True,
+            text=True,
+        )
+
+    out = tmp_path / "out"
+    result = localise("a.JPEG", HOSTILE)
+    assert result.returncode == 0
+    assert result.stdout.startswith("localised: 2 of 2 pictures; open ")
+    # Pictures that cannot be read are told by the exit status, too.
+    result = localise("a.JPEG", "broken.jpg")
+    assert result.returncode == 1
+    assert f"earlier answers in {out} are replaced" in result.stdout
+    assert "localised: 1 of 2 pictures" in result.stdout
+    assert result.stderr.startswith("adl_tf.predict: 1 of 2 pictures could not")
+    assert len(os.listdir(out / "heatmaps")) == 1
+    (out / "thesis.txt").write_text("not to be lost")
+    result = localise("a.JPEG")
+    assert result.returncode == 2
+    assert "thesis.txt there is not what an earlier" in result.stderr
+    assert len(read_records(out)) == 2
 
 
 def read_records(folder):
@@ -74,7 +137,7 @@ def read_records(folder):
 
 
 def test_what_is_written(saved_model, pictures, data_dir, tmp_path):
-    paths, _ = find_pictures([str(pictures), str(data_dir / "test" / "*.png")])
+    paths, _ = find_pictures(f"{pictures},{data_dir}/test/*.png")
     # More than a batch, and a last one that is not full.
     paths = paths * 3 + ["/nowhere/b.jpg"]
     out = tmp_path / "out"

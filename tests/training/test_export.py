@@ -14,7 +14,8 @@ from adl_tf import build_model
 from adl_tf.errors import UsageError
 from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.training.export import _evaluated_threshold, export
+from adl_tf.training.export import export
+from adl_tf.training.threshold import Threshold, evaluated_threshold
 from adl_tf.training.trained import load_trained
 
 
@@ -113,6 +114,46 @@ def test_another_threshold(signatures):
     assert areas[1] > areas[0] > areas[2]
 
 
+def test_batches_of_none_and_one_value_for_all(signatures):
+    picture = png(square(40, 40, (4, 4), (20, 20)))
+    none, three = tf.constant([], tf.string), tf.constant([picture] * 3)
+    for name, inputs in (
+        ("serving_default", {"image_bytes": none}),
+        ("images", {"images": tf.zeros((0, 10, 20, 3), tf.uint8)}),
+        ("localize", {"image_bytes": none, "class_id": tf.constant([1])}),
+    ):
+        answer = signatures[name](**inputs)
+        shapes = {key: tuple(each.shape) for key, each in answer.items()}
+        assert shapes == {
+            "class_id": (0,),
+            "probability": (0,),
+            "probabilities": (0, 2),
+            "box": (0, 4),
+            "heatmap": (0, 32, 32),
+        }
+    answers = [
+        signatures["localize_at"](
+            image_bytes=three,
+            class_id=tf.constant([0] * number),
+            threshold=tf.constant([0.6] * number),
+        )
+        for number in (3, 1)
+    ]
+    for name, value in answers[0].items():
+        np.testing.assert_array_equal(value, answers[1][name])
+    for class_ids, thresholds, wrong in (
+        ([0, 1], [0.2], "class_id has to be one for each"),
+        ([], [0.2], "class_id has to be one for each"),
+        ([0], [0.2] * 4, "threshold has to be one for each"),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=wrong):
+            signatures["localize_at"](
+                image_bytes=three,
+                class_id=tf.constant(class_ids, tf.int32),
+                threshold=tf.constant(thresholds),
+            )
+
+
 def test_pictures_without_an_answer(signatures):
     picture = png(square(40, 40, (4, 4), (20, 20)))
     alone = signatures["localize"](
@@ -175,43 +216,67 @@ def test_what_lies_beside_the_model(saved_model):
     with open(os.path.join(extra, "localization.json")) as file:
         assert json.load(file) == {
             "threshold": 0.3,
+            "threshold_origin": "as given",
             "protocol": "adl_cvpr19",
             "input_size": 32,
+            "resize_size": 36,
         }
 
 
 @pytest.mark.parametrize(
-    ("best_tau", "val_tau", "expected"),
+    ("changes", "expected"),
     [
+        ({}, (0.35, "best of 50 pictures of split test, under adl_cvpr19", 50)),
         (
-            {"tau": 0.35},
-            None,
+            {"classes": "1-3"},
             (
                 0.35,
-                "wsoleval_cvpr20",
-                "the best on test, under wsoleval_cvpr20",
+                "best of 50 pictures of split test, classes 1-3, under "
+                "adl_cvpr19",
+                50,
             ),
         ),
         # Not chosen on what it is judged on.
         (
-            {"tau": 0.35},
-            {"tau": 0.25},
-            (0.25, "wsoleval_cvpr20", "chosen on val, under wsoleval_cvpr20"),
+            {
+                "val_split": "val",
+                "val_num_images": 9,
+                "val_tau": {"tau": 0.25},
+            },
+            (0.25, "best of 9 pictures of split val, under adl_cvpr19", 9),
+        ),
+        # As earlier versions wrote it.
+        (
+            {"val_split": "val", "val_tau": {"tau": 0.25}},
+            (0.25, "best of the pictures of split val, under adl_cvpr19", None),
         ),
         # Scored on masks alone, which have no boxes.
-        (None, None, (0.2, "adl_cvpr19", None)),
+        ({"best_tau": None}, (0.2, "without an evaluation to choose", None)),
     ],
 )
-def test_threshold_of_an_evaluation(tmp_path, best_tau, val_tau, expected):
+def test_threshold_of_an_evaluation(tmp_path, changes, expected):
     metrics = {
-        "protocol": "wsoleval_cvpr20",
+        "protocol": "adl_cvpr19",
         "split": "test",
-        "val_split": val_tau and "val",
-        "best_tau": best_tau,
-        "val_tau": val_tau,
+        "num_images": 50,
+        "best_tau": {"tau": 0.35},
+        "val_tau": None,
+        **changes,
     }
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    assert _evaluated_threshold(str(tmp_path)) == expected
+    value, protocol, *about = evaluated_threshold(str(tmp_path))
+    assert (value, *about) == expected
+    assert protocol == "adl_cvpr19"
+
+
+def test_thresholds_to_be_wary_of():
+    def doubts(value, num_images):
+        threshold = Threshold(value, "adl_cvpr19", "", num_images)
+        return [line.split()[0] for line in threshold.doubts()]
+
+    assert doubts(0.2, 30) == doubts(0.2, None) == []
+    assert doubts(0.2, 29) == ["29"]
+    assert doubts(0.0, 9) == ["a", "9"]
 
 
 def test_folder_in_use(trained, tmp_path, capsys):
@@ -231,10 +296,10 @@ def test_folder_in_use(trained, tmp_path, capsys):
     # Beside an export, without one, and in the place of the folder.
     thesis = folder / "thesis.txt"
     thesis.write_text("not to be lost")
-    with pytest.raises(UsageError, match="thesis.txt there is not of an earli"):
+    with pytest.raises(UsageError, match="thesis.txt there is not what an"):
         again()
     shutil.rmtree(folder / "assets.extra")
-    with pytest.raises(UsageError, match="thesis.txt there is not of an earli"):
+    with pytest.raises(UsageError, match="thesis.txt there is not what an"):
         again()
     folder = thesis
     with pytest.raises(UsageError, match="is not a folder"):

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from adl_tf import build_model
 from adl_tf.localization import in_graph
@@ -29,7 +30,9 @@ def model(test_weights):
 
 def exported(model, tmp_path, write=None):
     """Folder of the exported model."""
-    settings = types.SimpleNamespace(workdir=str(tmp_path), input_size=224)
+    settings = types.SimpleNamespace(
+        workdir=str(tmp_path), input_size=224, resize_size=256
+    )
     folder = str(tmp_path / ("lite" if write else "saved"))
     threshold = float(THRESHOLDS[STORED])
     export(model, folder, ["?"] * 1000, settings, threshold, write)
@@ -95,7 +98,7 @@ def test_tensorflow_lite_answers_the_same(test_data, model, tmp_path):
     loaded = tf.saved_model.load(exported(model, tmp_path))
     expected = loaded.signatures["images"](images=images)
     folder = exported(model, tmp_path, writer())
-    interpreter = tf.lite.Interpreter(os.path.join(folder, FILE_NAME))
+    interpreter = Interpreter(os.path.join(folder, FILE_NAME))
     localize = interpreter.get_signature_runner("localize")
     same_boxes = []
     for index, image in enumerate(images.numpy()):

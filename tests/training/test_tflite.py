@@ -1,4 +1,4 @@
-"""TensorFlow Lite models, run by TensorFlow's own interpreter."""
+"""TensorFlow Lite models, run by the interpreter that the docs name."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from adl_tf.evaluation.network import saved_network
 from adl_tf.training.export import export
@@ -43,9 +44,7 @@ def pictures(data_dir):
 def test_answers_are_those_of_the_saved_model(exported, pictures, quantize):
     loaded = tf.saved_model.load(str(exported / "saved_model"))
     expected = loaded.signatures["images"](images=pictures)
-    interpreter = tf.lite.Interpreter(
-        str(exported / str(quantize) / "model.tflite")
-    )
+    interpreter = Interpreter(str(exported / str(quantize) / "model.tflite"))
     localize = interpreter.get_signature_runner("localize")
     for index, picture in enumerate(pictures.numpy()):
         found = localize(images=picture[None], class_id=np.int32([-1]))
