@@ -17,6 +17,7 @@ from adl_tf.errors import UsageError
 def main(values):
     if not values.workdir:
         raise UsageError("--workdir is needed: the folder to write to")
+    flags.refuse_other_methods(values, command.typed_flags(sys.argv))
     from adl_tf.training.memory import keep_freed_memory
 
     keep_freed_memory()
