@@ -131,6 +131,10 @@ class HideAndSeek(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
+    def compute_output_spec(self, inputs, training=False):
+        # Not the layer's own number format: pictures may be of whole numbers.
+        return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
+
     def get_config(self):
         config = super().get_config()
         config.update(

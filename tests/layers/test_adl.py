@@ -322,6 +322,21 @@ def test_config_round_trip(arguments):
     assert ADLLayer.from_config(config).get_config() == config
 
 
+@pytest.mark.parametrize(
+    "arguments", [{"selection": "sample"}, {"importance_rate": 0.1}], ids=str
+)
+def test_maps_are_computed_once(monkeypatch, arguments):
+    calls = []
+
+    def counted(*arguments):
+        calls.append(arguments)
+        return adl_maps(*arguments)
+
+    monkeypatch.setattr("adl_tf.layers.adl.adl_maps", counted)
+    train(ADLLayer(0.5, **arguments), random_features())
+    assert len(calls) == 1
+
+
 def test_no_weights():
     layer = ADLLayer()
     layer(random_features(), training=True)
@@ -355,8 +370,21 @@ def test_wrong_argument(name, value, allowed):
     assert f"{name}={value!r}" in message
 
 
+@pytest.mark.parametrize("gamma", SHARES_REFUSED)
+def test_wrong_gamma_of_the_maps(gamma):
+    with pytest.raises(ValueError) as caught:
+        adl_maps(random_features(), gamma)
+    with pytest.raises(ValueError) as expected:
+        ADLLayer(gamma=gamma)
+    assert str(caught.value) == str(expected.value)
+
+
 @pytest.mark.parametrize("shape", [(2, 4, 8), (2, 4, 4, 4, 8)])
-@pytest.mark.parametrize("training", [True, False])
-def test_input_must_be_4d(shape, training):
-    with pytest.raises(ValueError, match="expected ndim=4"):
-        ADLLayer()(np.zeros(shape, "float32"), training=training)
+def test_input_must_be_4d(shape):
+    features = np.zeros(shape, "float32")
+    message = f"expected ndim=4, found ndim={len(shape)}"
+    for training in (True, False):
+        with pytest.raises(ValueError, match=message):
+            ADLLayer()(features, training=training)
+    with pytest.raises(ValueError, match=message):
+        adl_maps(features, 0.8)

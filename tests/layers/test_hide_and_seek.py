@@ -160,6 +160,16 @@ def test_replicas_hide_different_patches():
     assert hidden.mean() == pytest.approx(0.5, abs=0.13)
 
 
+def test_pictures_of_whole_numbers_stay_so():
+    inputs = keras.Input((8, 8, 3), dtype="uint8")
+    outputs = HideAndSeek(2)(inputs)
+    hidden = keras.Model(inputs, outputs)(
+        np.full((1, 8, 8, 3), 200, "uint8"), training=True
+    )
+    for tensor in (outputs, hidden):
+        assert keras.backend.standardize_dtype(tensor.dtype) == "uint8"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
