@@ -227,7 +227,7 @@ def _with_pooling_of_acol(trunk):
     trunk = insert_after(
         trunk,
         [f"block{number}_conv{2 if number < 3 else 3}" for number in (1, 2, 3)],
-        lambda name: keras.layers.ZeroPadding2D(1, name=f"{name}_pad"),
+        lambda before: keras.layers.ZeroPadding2D(1, name=f"{before.name}_pad"),
     )
     changes = {
         f"block{number}_pool": {"pool_size": (3, 3)} for number in (1, 2, 3)

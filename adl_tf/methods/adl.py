@@ -13,11 +13,12 @@ def insert_adl(model, after, **adl_arguments):
         after: List of exact layer names, or one regular expression that has
             to match a whole name, such as `"conv[45]_block3_out"`.
         **adl_arguments: Arguments of `ADLLayer`. With `seed`, the layers get
-            seeds that follow one another.
+            seeds that follow one another; without `dtype`, that of the layers
+            before them.
 
     Returns:
-        A new Keras model with the weights of `model`. At inference it answers
-        what `model` does.
+        A new Keras model with the weights of `model`, not compiled, even where
+        `model` is. At inference it answers what `model` does.
 
     Raises:
         ValueError: If no layer matches, or `model` is a subclassed model.
@@ -30,11 +31,18 @@ def insert_adl(model, after, **adl_arguments):
     seed = adl_arguments.pop("seed", None)
     count = 0
 
-    def make_layer(name):
+    def make_layer(before):
         nonlocal count
         layer_seed = None if seed is None else seed + count
         count += 1
-        return ADLLayer(name=f"{name}_adl", seed=layer_seed, **adl_arguments)
+        # Not the program's number format, which may be another than that of
+        # the model or of this place in it.
+        dtype = getattr(before.output, "dtype", None)
+        return ADLLayer(
+            name=f"{before.name}_adl",
+            seed=layer_seed,
+            **{"dtype": dtype, **adl_arguments},
+        )
 
     return insert_after(model, after, make_layer)
 
