@@ -233,10 +233,7 @@ TRAINING = (
     ),
 )
 
-DATA_NAMES = tuple(holder.name for holder in DATA)
-MODEL_NAMES = tuple(holder.name for holder in MODEL)
-TRAINING_NAMES = tuple(holder.name for holder in TRAINING)
-RUN_NAMES = DATA_NAMES + MODEL_NAMES + TRAINING_NAMES
+RUN_NAMES = tuple(holder.name for holder in (*DATA, *MODEL, *TRAINING))
 
 
 def settings(values):

@@ -233,7 +233,7 @@ def test_tables_of_methods():
             assert cells[1] == f"`{flag.default}`", flag.name
     assert len(rows) == options + 8
     assert options == sum(
-        name.partition("_")[0] in METHODS for name in flags.MODEL_NAMES
+        name.partition("_")[0] in METHODS for name in flags.RUN_NAMES
     )
 
 
