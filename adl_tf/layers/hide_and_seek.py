@@ -1,6 +1,7 @@
 """Hide-and-Seek (Singh & Lee, ICCV 2017; spec C.1)."""
 
 import numbers
+from collections.abc import Iterable
 
 import keras
 from keras import ops
@@ -90,7 +91,11 @@ class HideAndSeek(keras.layers.Layer):
         self.seed = seed
         self.data_format = standardized(data_format)
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
+        channels = _number_of_channels(fill_value)
+        last = self.data_format == "channels_last"
+        self.input_spec = keras.layers.InputSpec(
+            ndim=4, axes=channels and {-1 if last else 1: channels}
+        )
         self.built = True
 
     def call(self, inputs, training=False):
@@ -163,6 +168,18 @@ def _axes(channels_last):
 
 def _is_number(value):
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _number_of_channels(fill_value):
+    """How many channels pictures must have, or `None` for any."""
+    many = isinstance(fill_value, Iterable)
+    values = list(fill_value) if many else [fill_value]
+    if not values or not all(map(_is_number, values)):
+        raise ValueError(
+            "`fill_value` must be a number, or one for each channel. "
+            f"Received: fill_value={fill_value!r}"
+        )
+    return len(values) if many else None
 
 
 def _patch_sizes(patch_size):

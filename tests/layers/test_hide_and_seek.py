@@ -179,8 +179,15 @@ def test_pictures_of_whole_numbers_stay_so():
         ({"patch_size": "large"}, "'large'"),
         ({"hide_rate": 1.5}, "hide_rate=1.5"),
         ({"data_format": "last"}, "data_format='last'"),
+        ({"fill_value": "grey"}, "fill_value='grey'"),
+        ({"fill_value": []}, "fill_value"),
     ],
 )
 def test_what_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         HideAndSeek(**arguments)
+
+
+def test_colour_of_other_pictures():
+    with pytest.raises(ValueError, match="axis -1 .* value 2"):
+        HideAndSeek(fill_value=[124, 116])(pictures(1, 8, 8))
