@@ -36,8 +36,9 @@ def grad_cam(model, images, class_ids, layer=None):
         float32 tensor `(batch, h, w)`.
 
     Raises:
-        ValueError: If there is no such class or layer, its output has no
-            height and width, or the model is a subclassed one.
+        ValueError: If `images` is no batch, there is no such class or layer,
+            its output has no height and width, or the model is a subclassed
+            one.
 
     Example:
 
@@ -51,6 +52,13 @@ def grad_cam(model, images, class_ids, layer=None):
     - [Selvaraju et al., 2017](https://arxiv.org/abs/1610.02391)
     """
     parts = split(model, layer)
+    images = ops.convert_to_tensor(images)
+    if len(images.shape) != len(model.input_shape):
+        raise ValueError(
+            "`images` must be a batch of pictures, of shape "
+            f"{model.input_shape}. Received: images of shape "
+            f"{tuple(images.shape)}"
+        )
     class_ids = np.asarray(class_ids)
     num_classes = model.output_shape[-1]
     if (

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable
 
 import keras
 
@@ -198,8 +199,9 @@ def find_layers(model, names):
     if not names:
         raise ValueError(f"No layer was named. {_few(known)}")
     if not isinstance(names, str):
+        names = list(names) if isinstance(names, Iterable) else [names]
         _require(names, known)
-        return list(names)
+        return names
     try:
         found = [name for name in known if re.fullmatch(names, name)]
     except re.error as error:

@@ -267,6 +267,13 @@ def test_stock_network():
     assert found(model, pictures(64)).shape == (2, 2, 2)
 
 
+def test_pictures_are_a_batch():
+    model = classifier()
+    assert_same(found(model, list(pictures())), expected_of(model))
+    with pytest.raises(ValueError, match=r"a batch .*shape \(16, 16, 3\)"):
+        grad_cam(model, pictures()[0], [3])
+
+
 @pytest.mark.parametrize(
     "class_ids",
     [[0, 3], [-1, 0], ["conv", "dense"], [1], np.eye(2, 3, dtype=int)],

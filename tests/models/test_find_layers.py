@@ -84,6 +84,7 @@ def test_a_second_layer_at_one_place_is_refused():
         ("*relu", "'\\*relu' is not a regular expression"),
         ([], "No layer was named"),
         ([-3], "by name. Received: -3"),
+        (-3, "by name. Received: -3"),
     ],
 )
 def test_names_that_cannot_be_meant(names, words):
