@@ -128,14 +128,8 @@ def rows(train_arguments=(), rounds=7, starts=3):
 
 def _first_step(arguments):
     with tempfile.TemporaryDirectory() as folder:
-        flagfile = os.path.join(folder, "flags.cfg")
-        with open(flagfile, "w", encoding="utf-8") as file:
-            file.writelines(f"{argument}\n" for argument in arguments)
         started = time.perf_counter()
-        _run(
-            *("-c", _FIRST_STEP, f"--flagfile={flagfile}"),
-            f"--workdir={folder}/run",
-        )
+        _run("-c", _FIRST_STEP, *arguments, f"--workdir={folder}/run")
         return time.perf_counter() - started
 
 
