@@ -1,12 +1,11 @@
 """Attention-based Dropout Layer (Choe & Shim, CVPR 2019, section 3)."""
 
-import numbers
-
 import keras
 from keras import ops
 
 from adl_tf.layers.data_format import standardized
 from adl_tf.layers.draws import draw
+from adl_tf.layers.shares import check_share
 
 
 def adl_maps(features, gamma, data_format=None):
@@ -49,7 +48,7 @@ def adl_maps(features, gamma, data_format=None):
 
     - [Choe & Shim, 2019](https://arxiv.org/abs/1908.10028), section 3
     """
-    _check_share("gamma", gamma, 1.0)
+    check_share("gamma", gamma)
     channel_axis, spatial_axes = _axes(data_format)
     features = ops.convert_to_tensor(features)
     if len(features.shape) != 4:
@@ -139,12 +138,10 @@ class ADLLayer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_share("drop_rate", drop_rate, 1.0)
-        _check_share("gamma", gamma, 1.0)
+        check_share("drop_rate", drop_rate)
+        check_share("gamma", gamma)
         if importance_rate is not None:
-            # A little more than the exact rest: 0.9 + 0.1 must be accepted
-            # however the two were rounded.
-            _check_share(
+            check_share(
                 "importance_rate",
                 importance_rate,
                 1.0 - drop_rate,
@@ -215,13 +212,3 @@ def _axes(data_format):
     if standardized(data_format) == "channels_last":
         return 3, (1, 2)
     return 1, (2, 3)
-
-
-def _check_share(name, value, upper, upper_name=None):
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not 0.0 <= value <= upper + 1e-9:
-        upper_name = f"{upper_name} = {upper:g}" if upper_name else f"{upper:g}"
-        raise ValueError(
-            f"`{name}` must be a number in [0, {upper_name}]. "
-            f"Received: {name}={value!r}"
-        )

@@ -3,11 +3,10 @@
 (Zhang et al., CVPR 2018; spec B.5, C.2.)
 """
 
-import numbers
-
 import keras
 from keras import ops
 
+from adl_tf.layers.shares import check_share
 from adl_tf.methods.objective import Objective, cross_entropy
 from adl_tf.models.surgery import edit_layers, insert_after
 
@@ -145,11 +144,7 @@ class EraseStrongest(keras.layers.Layer):
 
     def __init__(self, threshold=0.6, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(threshold, numbers.Real) or not 0 <= threshold <= 1:
-            raise ValueError(
-                "`threshold` must be a number in [0, 1]. "
-                f"Received: threshold={threshold!r}"
-            )
+        check_share("threshold", threshold)
         self.threshold = threshold
         self.built = True
 
