@@ -129,12 +129,25 @@ def _parse(argv, from_workdir):
         )
 
 
+def typed_flags(argv):
+    """Names of the flags of a command line, without those of its flagfiles.
+
+    Args:
+        argv: The command line, as `sys.argv`.
+
+    Returns:
+        List of names as they were typed: `noallow_missing` is one.
+    """
+    return [
+        argument.lstrip("-").partition("=")[0].replace("-", "_")
+        for argument in argv[1:]
+        if argument.startswith("-")
+    ]
+
+
 def _refuse_others(argv, module, shown):
     """Refuses flags that are other commands'; flagfiles may hold them."""
-    for argument in argv[1:]:
-        if not argument.startswith("-"):
-            continue
-        name = argument.lstrip("-").partition("=")[0].replace("-", "_")
+    for name in typed_flags(argv):
         known = {name, name.removeprefix("no")} & {*shown, "flagfile"}
         if not known:
             raise UsageError(

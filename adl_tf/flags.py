@@ -8,6 +8,8 @@ import types
 
 from absl import flags
 
+from adl_tf.errors import UsageError
+
 DATASETS = ("synthetic_birds", "cub", "ilsvrc", "coco", "metadata")
 BACKBONES = (
     "vgg_gap",
@@ -231,10 +233,7 @@ TRAINING = (
     ),
 )
 
-DATA_NAMES = tuple(holder.name for holder in DATA)
-MODEL_NAMES = tuple(holder.name for holder in MODEL)
-TRAINING_NAMES = tuple(holder.name for holder in TRAINING)
-RUN_NAMES = DATA_NAMES + MODEL_NAMES + TRAINING_NAMES
+RUN_NAMES = tuple(holder.name for holder in (*DATA, *MODEL, *TRAINING))
 
 
 def settings(values):
@@ -248,6 +247,31 @@ def settings(values):
     """
     names = ("workdir", *RUN_NAMES)
     return types.SimpleNamespace(**{name: values[name].value for name in names})
+
+
+def refuse_other_methods(values, typed):
+    """Refuses flags that change another method than the one that trains.
+
+    Flagfiles may hold them: one of a data set suits every method.
+
+    Args:
+        values: `absl.flags.FLAGS`.
+        typed: Names of the flags that the user typed.
+
+    Raises:
+        UsageError: If one belongs to another method and has not its default.
+    """
+    for name in typed:
+        name = name if name in values else name.removeprefix("no")
+        owner = name.partition("_")[0]
+        if owner not in METHODS or owner == values.method:
+            continue
+        flag = values[name]
+        if flag.value != flag.default:
+            raise UsageError(
+                f"--{name} belongs to --method={owner} and means nothing to "
+                f"--method={values.method}: leave one of them out"
+            )
 
 
 def as_flagfile(run_settings):

@@ -47,5 +47,11 @@ def _found(settings):
     return training_examples(settings)
 
 
+def _typed(values):
+    """`main` for who types a command line; programs may name every flag."""
+    flags.refuse_other_methods(values, command.typed_flags(sys.argv))
+    main(values)
+
+
 if __name__ == "__main__":
-    command.run(main, "adl_tf.train", ("workdir", *flags.RUN_NAMES))
+    command.run(_typed, "adl_tf.train", ("workdir", *flags.RUN_NAMES))

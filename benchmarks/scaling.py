@@ -74,8 +74,8 @@ class Run:
     def __init__(self, name, settings, steps):
         from adl_tf.datasets import pipeline
         from adl_tf.datasets.examples import Examples
-        from adl_tf.training.loop import Trainer
         from adl_tf.training.strategy import make_strategy
+        from adl_tf.training.trainer import Trainer
 
         strategy = make_strategy(name)
         self.replicas = strategy.num_replicas_in_sync

@@ -124,7 +124,7 @@ def _time(settings, backbone, images, labels, rounds):
 def _trainer(settings, backbone, method):
     import tensorflow as tf
 
-    from adl_tf.training.loop import Trainer
+    from adl_tf.training.trainer import Trainer
 
     run = types.SimpleNamespace(**vars(settings))
     run.backbone, run.method = backbone, method

@@ -17,7 +17,7 @@ from adl_tf.layers.adl import ADLLayer
 from adl_tf.methods.build import METHODS
 from adl_tf.methods.cam import feature_model
 from adl_tf.models.classifier import BACKBONES
-from adl_tf.training.loop import Trainer
+from adl_tf.training.trainer import Trainer
 from adl_tf.training.workdir import environment
 from experiments.measured import machine, write_result
 

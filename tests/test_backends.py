@@ -12,6 +12,7 @@ import pytest
 REPOSITORY = pathlib.Path(__file__).parents[1]
 FILES = [
     "tests/layers/test_adl.py",
+    "tests/layers/test_adl_arguments.py",
     "tests/layers/test_adl_draws.py",
     "tests/layers/test_hide_and_seek.py",
     "tests/layers/test_squeeze_excite.py",

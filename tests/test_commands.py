@@ -215,3 +215,35 @@ def test_flags_of_other_commands_are_refused(tmp_path):
         2,
         "--epochs means nothing to adl_tf.report",
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--method=cam", "--adl_gamma=0.9"],
+            ["--adl_gamma belongs to --method=adl", "to --method=cam"],
+        ),
+        (
+            ["--method=has", "--nocutmix_area_corrected"],
+            ["--cutmix_area_corrected belongs to --method=cutmix"],
+        ),
+        # These may be there: flagfiles for any method, the value as it is,
+        # and the method's own.
+        (["--flagfile={cub10}", "--method=adl"], ["no weight file"]),
+        (["--method=cam", "--adl_drop_rate=0.75"], ["no weight file"]),
+        (["--adl_gamma=0.9"], ["no weight file"]),
+    ],
+)
+def test_flags_of_other_methods(tmp_path, arguments, words):
+    cub10 = (
+        pathlib.Path(flags.__file__).parents[1] / "experiments/data/cub10.cfg"
+    )
+    assert "--has_patch_size=18" in cub10.read_text()
+    result = run(
+        "train",
+        *(argument.format(cub10=cub10) for argument in arguments),
+        f"--workdir={tmp_path}",
+        "--weights=/nowhere.h5",
+    )
+    assert_one_line(result, 1 if "no weight file" in words else 2, *words)

@@ -1,12 +1,11 @@
 """Attention-based Dropout Layer (Choe & Shim, CVPR 2019, section 3)."""
 
-import numbers
-
 import keras
 from keras import ops
 
 from adl_tf.layers.data_format import standardized
 from adl_tf.layers.draws import draw
+from adl_tf.layers.shares import check_share
 
 
 def adl_maps(features, gamma, data_format=None):
@@ -35,6 +34,9 @@ def adl_maps(features, gamma, data_format=None):
         `features` with one channel. Half precision is widened to float32:
         a mean over many channels needs it.
 
+    Raises:
+        ValueError: If an argument is out of range or the features are not 4D.
+
     Example:
 
     >>> features = keras.random.uniform((1, 14, 14, 512))
@@ -46,8 +48,14 @@ def adl_maps(features, gamma, data_format=None):
 
     - [Choe & Shim, 2019](https://arxiv.org/abs/1908.10028), section 3
     """
+    check_share("gamma", gamma)
     channel_axis, spatial_axes = _axes(data_format)
     features = ops.convert_to_tensor(features)
+    if len(features.shape) != 4:
+        raise ValueError(
+            f"`features`: expected ndim=4, found ndim={len(features.shape)}. "
+            f"Received: features of shape {tuple(features.shape)}"
+        )
     if keras.backend.standardize_dtype(features.dtype) != "float64":
         features = ops.cast(features, "float32")
     attention = ops.mean(features, axis=channel_axis, keepdims=True)
@@ -130,12 +138,10 @@ class ADLLayer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_share("drop_rate", drop_rate, 1.0)
-        _check_share("gamma", gamma, 1.0)
+        check_share("drop_rate", drop_rate)
+        check_share("gamma", gamma)
         if importance_rate is not None:
-            # A little more than the exact rest: 0.9 + 0.1 must be accepted
-            # however the two were rounded.
-            _check_share(
+            check_share(
                 "importance_rate",
                 importance_rate,
                 1.0 - drop_rate,
@@ -163,28 +169,25 @@ class ADLLayer(keras.layers.Layer):
         shape = (ops.shape(inputs)[0], 1, 1, 1) if each else ()
         drawn = draw(keras.random.uniform, shape, self.seed_generator)
 
-        def choose(condition, one, other):
+        def maps():
+            return adl_maps(inputs, self.gamma, self.data_format)
+
+        def times(factor):
+            return inputs * ops.cast(factor, inputs.dtype)
+
+        if not each and self.importance_rate is None:
             # One branch for all images: the other is not computed, nor its
             # gradient. (TensorFlow warns of a branch within a branch.)
-            if not each and self.importance_rate is None:
-                return ops.cond(condition, one, other)
-            return ops.where(condition, one(), other())
-
-        def drop():
-            _, drop_mask, _ = adl_maps(inputs, self.gamma, self.data_format)
-            return inputs * ops.cast(drop_mask, inputs.dtype)
-
-        def highlight():
-            _, _, importance = adl_maps(inputs, self.gamma, self.data_format)
-            return inputs * ops.cast(importance, inputs.dtype)
-
-        def keep():
-            if self.importance_rate is None:
-                return highlight()
+            return ops.cond(
+                drawn < self.drop_rate,
+                lambda: times(maps()[1]),
+                lambda: times(maps()[2]),
+            )
+        _, drop_mask, factor = maps()
+        if self.importance_rate is not None:
             rate = self.drop_rate + self.importance_rate
-            return choose(drawn < rate, highlight, lambda: inputs)
-
-        return choose(drawn < self.drop_rate, drop, keep)
+            factor = ops.where(drawn < rate, factor, 1.0)
+        return times(ops.where(drawn < self.drop_rate, drop_mask, factor))
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -209,13 +212,3 @@ def _axes(data_format):
     if standardized(data_format) == "channels_last":
         return 3, (1, 2)
     return 1, (2, 3)
-
-
-def _check_share(name, value, upper, upper_name=None):
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not 0.0 <= value <= upper + 1e-9:
-        upper_name = f"{upper_name} = {upper:g}" if upper_name else f"{upper:g}"
-        raise ValueError(
-            f"`{name}` must be a number in [0, {upper_name}]. "
-            f"Received: {name}={value!r}"
-        )

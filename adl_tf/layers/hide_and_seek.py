@@ -1,12 +1,14 @@
 """Hide-and-Seek (Singh & Lee, ICCV 2017; spec C.1)."""
 
 import numbers
+from collections.abc import Iterable
 
 import keras
 from keras import ops
 
 from adl_tf.layers.data_format import standardized
 from adl_tf.layers.draws import draw
+from adl_tf.layers.shares import check_share, is_number
 
 # The authors' sizes for mixed patches; 0 hides nothing.
 _MIXED = (0, 16, 32, 44, 56)
@@ -79,18 +81,18 @@ class HideAndSeek(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self._sizes = _patch_sizes(patch_size)
-        if not _is_number(hide_rate) or not 0.0 <= hide_rate <= 1.0:
-            raise ValueError(
-                "`hide_rate` must be a number in [0, 1]. "
-                f"Received: hide_rate={hide_rate!r}"
-            )
+        check_share("hide_rate", hide_rate)
         self.patch_size = patch_size
         self.hide_rate = hide_rate
         self.fill_value = fill_value
         self.seed = seed
         self.data_format = standardized(data_format)
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
+        channels = _number_of_channels(fill_value)
+        last = self.data_format == "channels_last"
+        self.input_spec = keras.layers.InputSpec(
+            ndim=4, axes=channels and {-1 if last else 1: channels}
+        )
         self.built = True
 
     def call(self, inputs, training=False):
@@ -131,6 +133,10 @@ class HideAndSeek(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
+    def compute_output_spec(self, inputs, training=False):
+        # Not the layer's own number format: pictures may be of whole numbers.
+        return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
+
     def get_config(self):
         config = super().get_config()
         config.update(
@@ -157,8 +163,16 @@ def _axes(channels_last):
     return (0, 1, 2) if channels_last else (0, 2, 3)
 
 
-def _is_number(value):
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+def _number_of_channels(fill_value):
+    """How many channels pictures must have, or `None` for any."""
+    many = isinstance(fill_value, Iterable)
+    values = list(fill_value) if many else [fill_value]
+    if not values or not all(map(is_number, values)):
+        raise ValueError(
+            "`fill_value` must be a number, or one for each channel. "
+            f"Received: fill_value={fill_value!r}"
+        )
+    return len(values) if many else None
 
 
 def _patch_sizes(patch_size):

@@ -3,11 +3,10 @@
 (Zhang et al., CVPR 2018; spec B.5, C.2.)
 """
 
-import numbers
-
 import keras
 from keras import ops
 
+from adl_tf.layers.shares import check_share
 from adl_tf.methods.objective import Objective, cross_entropy
 from adl_tf.models.surgery import edit_layers, insert_after
 
@@ -145,11 +144,7 @@ class EraseStrongest(keras.layers.Layer):
 
     def __init__(self, threshold=0.6, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(threshold, numbers.Real) or not 0 <= threshold <= 1:
-            raise ValueError(
-                "`threshold` must be a number in [0, 1]. "
-                f"Received: threshold={threshold!r}"
-            )
+        check_share("threshold", threshold)
         self.threshold = threshold
         self.built = True
 
@@ -227,7 +222,7 @@ def _with_pooling_of_acol(trunk):
     trunk = insert_after(
         trunk,
         [f"block{number}_conv{2 if number < 3 else 3}" for number in (1, 2, 3)],
-        lambda name: keras.layers.ZeroPadding2D(1, name=f"{name}_pad"),
+        lambda before: keras.layers.ZeroPadding2D(1, name=f"{before.name}_pad"),
     )
     changes = {
         f"block{number}_pool": {"pool_size": (3, 3)} for number in (1, 2, 3)

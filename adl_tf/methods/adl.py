@@ -12,12 +12,13 @@ def insert_adl(model, after, **adl_arguments):
             entered.
         after: List of exact layer names, or one regular expression that has
             to match a whole name, such as `"conv[45]_block3_out"`.
-        **adl_arguments: Arguments of `ADLLayer`. With `seed`, the layers get
-            seeds that follow one another.
+        **adl_arguments: Arguments of `ADLLayer` but `name`: `first_adl` comes
+            after `first`. With `seed`, the layers get seeds that follow one
+            another; without `dtype`, that of the layers before them.
 
     Returns:
-        A new Keras model with the weights of `model`. At inference it answers
-        what `model` does.
+        A new Keras model with the weights of `model`, not compiled, even where
+        `model` is. At inference it answers what `model` does.
 
     Raises:
         ValueError: If no layer matches, or `model` is a subclassed model.
@@ -30,16 +31,32 @@ def insert_adl(model, after, **adl_arguments):
     seed = adl_arguments.pop("seed", None)
     count = 0
 
-    def make_layer(name):
+    def make_layer(before):
         nonlocal count
         layer_seed = None if seed is None else seed + count
         count += 1
-        return ADLLayer(name=f"{name}_adl", seed=layer_seed, **adl_arguments)
+        # Not the program's number format, which may be another than that of
+        # the model or of this place in it.
+        dtype = getattr(before.output, "dtype", None)
+        return ADLLayer(
+            name=f"{before.name}_adl",
+            seed=layer_seed,
+            **{"dtype": dtype, **adl_arguments},
+        )
 
     return insert_after(model, after, make_layer)
 
 
-def adl(model, backbone, positions=None, gamma=None, **adl_arguments):
+def adl(
+    model,
+    backbone,
+    positions=None,
+    gamma=None,
+    drop_rate=0.75,
+    importance_rate=None,
+    selection="batch",
+    seed=None,
+):
     """Puts ADL into a classifier, by default where the paper does.
 
     Args:
@@ -48,7 +65,10 @@ def adl(model, backbone, positions=None, gamma=None, **adl_arguments):
         positions: Layer names or a regular expression, or `None` for the
             backbone's own.
         gamma: Float, or `None` for the paper's value for the backbone.
-        **adl_arguments: Further arguments of `ADLLayer`.
+        drop_rate: As of `ADLLayer`.
+        importance_rate: As of `ADLLayer`.
+        selection: As of `ADLLayer`.
+        seed: As of `insert_adl`.
 
     Returns:
         Keras model with the same weights.
@@ -67,5 +87,8 @@ def adl(model, backbone, positions=None, gamma=None, **adl_arguments):
         model,
         positions,
         gamma=backbone.adl_gamma if gamma is None else gamma,
-        **adl_arguments,
+        drop_rate=drop_rate,
+        importance_rate=importance_rate,
+        selection=selection,
+        seed=seed,
     )

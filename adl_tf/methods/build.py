@@ -1,5 +1,7 @@
 """Backbone plus method: the one place where models are put together."""
 
+import inspect
+
 import keras
 
 from adl_tf.methods.acol import acol
@@ -102,6 +104,13 @@ def assemble(
             f"`method` must be one of {', '.join(METHODS)}. "
             f"Received: method={method!r}"
         )
+    _, _, *known = inspect.signature(METHODS[method]).parameters
+    for name in method_arguments:
+        if name not in known:
+            raise ValueError(
+                f"Method '{method}' has no option `{name}`. "
+                f"It has: {', '.join(known) or 'none'}"
+            )
     # Files of our own also hold the layers that the method adds.
     own = is_own(weights)
     model, built, new_layers = build_classifier(

@@ -4,13 +4,9 @@ import keras
 from keras import ops
 
 
-def cam(model, backbone, **options):
+def cam(model, backbone):
     """The plain classifier, as it is: the method that all start from."""
     del backbone
-    if options:
-        raise ValueError(
-            f"Method 'cam' has no options. Received: {', '.join(options)}"
-        )
     return model
 
 

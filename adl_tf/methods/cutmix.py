@@ -1,11 +1,10 @@
 """CutMix (Yun et al., ICCV 2019; spec C.4)."""
 
-import numbers
-
 import keras
 from keras import ops
 
 from adl_tf.layers.draws import draw
+from adl_tf.layers.shares import check_share, is_number
 from adl_tf.methods.objective import Objective, cross_entropy
 from adl_tf.models.surgery import edit_input
 
@@ -118,17 +117,11 @@ class CutMix(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not isinstance(beta, numbers.Real) or not beta > 0:
+        if not is_number(beta) or not beta > 0:
             raise ValueError(
                 f"`beta` must be a positive number. Received: beta={beta!r}"
             )
-        if not isinstance(probability, numbers.Real) or not (
-            0.0 <= probability <= 1.0
-        ):
-            raise ValueError(
-                "`probability` must be a number in [0, 1]. "
-                f"Received: probability={probability!r}"
-            )
+        check_share("probability", probability)
         self.beta = beta
         self.probability = probability
         self.area_corrected = area_corrected

@@ -6,7 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from adl_tf.models.surgery import as_functional
+from adl_tf.models.surgery import as_functional, clone_graph
+
+# Their maps would have a border that the picture has not, or lack one.
+_BORDERS = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 
 
 def grad_cam(model, images, class_ids, layer=None):
@@ -26,15 +29,16 @@ def grad_cam(model, images, class_ids, layer=None):
             them.
         class_ids: Integers `(batch,)`.
         layer: Name of the layer whose features are weighted, or `None` for
-            the last one whose output still has height and width. One of a
-            nested model will do.
+            the last one with more than one place, where padding and cropping
+            do not count. One of a nested model will do.
 
     Returns:
         float32 tensor `(batch, h, w)`.
 
     Raises:
-        ValueError: If there is no such class or layer, its output has no
-            height and width, or the model is a subclassed one.
+        ValueError: If `images` is no batch, there is no such class or layer,
+            its output has no height and width, or the model is a subclassed
+            one.
 
     Example:
 
@@ -48,6 +52,13 @@ def grad_cam(model, images, class_ids, layer=None):
     - [Selvaraju et al., 2017](https://arxiv.org/abs/1610.02391)
     """
     parts = split(model, layer)
+    images = ops.convert_to_tensor(images)
+    if len(images.shape) != len(model.input_shape):
+        raise ValueError(
+            "`images` must be a batch of pictures, of shape "
+            f"{model.input_shape}. Received: images of shape "
+            f"{tuple(images.shape)}"
+        )
     class_ids = np.asarray(class_ids)
     num_classes = model.output_shape[-1]
     if (
@@ -111,9 +122,14 @@ def split(model, layer=None):
     """
     model = as_functional(model)
     calls = _calls(model, model.input)
-    spatial = [name for name, call in calls.items() if _is_spatial(call.output)]
-    if layer is None and spatial:
-        layer = spatial[-1]
+    spatial = [
+        name
+        for name, call in calls.items()
+        if len(getattr(call.output, "shape", ())) == 4
+    ]
+    if layer is None:
+        computed = [name for name in spatial if _has_places(calls[name])]
+        layer = computed[-1] if computed else None
     if layer not in spatial:
         raise ValueError(
             "`layer` must be one whose output has height and width: "
@@ -161,7 +177,7 @@ def _calls(model, inputs):
 
     def call(layer, *arguments, **keywords):
         if isinstance(layer, keras.Model) and hasattr(layer, "layers"):
-            within = _calls(as_functional(layer), *arguments)
+            within = _calls(layer, *arguments)
             calls.update(within)
             made = list(within.values())[-1]
         else:
@@ -172,7 +188,7 @@ def _calls(model, inputs):
         return made.output
 
     # The layers stay the same; calling them anew is all that is wanted.
-    keras.models.clone_model(
+    clone_graph(
         model,
         input_tensors=inputs,
         clone_function=lambda layer: layer,
@@ -181,13 +197,13 @@ def _calls(model, inputs):
     return calls
 
 
-def _is_spatial(output):
-    """Whether features still have height and width, not all pooled."""
-    if len(getattr(output, "shape", ())) != 4:
+def _has_places(call):
+    """Whether a layer computes features that are not all pooled yet."""
+    if isinstance(call.layer, _BORDERS):
         return False
     if keras.config.image_data_format() == "channels_first":
-        return tuple(output.shape[2:]) != (1, 1)
-    return tuple(output.shape[1:3]) != (1, 1)
+        return tuple(call.output.shape[2:]) != (1, 1)
+    return tuple(call.output.shape[1:3]) != (1, 1)
 
 
 def _gradient(score, inputs):

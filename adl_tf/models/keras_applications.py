@@ -166,10 +166,10 @@ def _divided_twice(model):
     by the standard deviation, and again only where Keras loads them itself.
     """
 
-    def make_layer(name):
+    def make_layer(before):
         deviations = (0.229, 0.224, 0.225)
         return keras.layers.Rescaling(
-            [value**-0.5 for value in deviations], name=f"{name}_again"
+            [value**-0.5 for value in deviations], name=f"{before.name}_again"
         )
 
     return insert_after(model, ["normalization"], make_layer)

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable
 
 import keras
 
@@ -52,8 +53,7 @@ def insert_after(model, names, make_layer):
             entered.
         names: List of exact layer names, or one regular expression that has
             to match a whole name.
-        make_layer: Function from the name of the layer before to the layer
-            to insert.
+        make_layer: Function from the layer before to the layer to insert.
 
     Returns:
         A new model with new layers and the weights of `model`.
@@ -63,7 +63,7 @@ def insert_after(model, names, make_layer):
             there already, or `model` is a subclassed model, whose graph is not
             known.
     """
-    known = layer_names(model)
+    known = {layer.name: layer for layer in _all_layers(model)}
     inserted = {}
     for name in find_layers(model, names):
         if name in inserted:
@@ -71,7 +71,7 @@ def insert_after(model, names, make_layer):
                 f"Layer '{name}' of model '{model.name}' is named twice, or "
                 "two nested models have one of this name."
             )
-        layer = make_layer(name)
+        layer = make_layer(known[name])
         if layer.name in known:
             raise ValueError(
                 f"Layer '{name}' of model '{model.name}' is followed by "
@@ -111,7 +111,7 @@ def edit_input(model, edit, share=False):
         )
         return layer(*args, **kwargs)
 
-    edited_model = keras.models.clone_model(
+    edited_model = clone_graph(
         model,
         input_tensors=inputs,
         clone_function=clone_function,
@@ -120,6 +120,30 @@ def edit_input(model, edit, share=False):
     for layer, clone in pairs:
         set_layer_weights(clone, layer.get_weights())
     return edited_model
+
+
+def clone_graph(model, **arguments):
+    """`keras.models.clone_model` of the graph alone, not compiled.
+
+    Keras compiles the copy of a compiled model, and fails where the loss is a
+    function of the user's own.
+
+    Args:
+        model: A functional or Sequential Keras model.
+        **arguments: Further arguments of `keras.models.clone_model`.
+
+    Returns:
+        A new functional model.
+
+    Raises:
+        ValueError: If the graph is not known.
+    """
+    model = as_functional(model)
+    compiled, model.compiled = model.compiled, False
+    try:
+        return keras.models.clone_model(model, **arguments)
+    finally:
+        model.compiled = compiled
 
 
 def set_layer_weights(layer, values):
@@ -144,14 +168,16 @@ def layer_names(model):
     Returns:
         List of names in the order of the graph.
     """
-    names = []
+    return [layer.name for layer in _all_layers(model)]
+
+
+def _all_layers(model):
     for layer in as_functional(model).layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        names.append(layer.name)
+        yield layer
         if isinstance(layer, keras.Model):
-            names.extend(layer_names(layer))
-    return names
+            yield from _all_layers(layer)
 
 
 def find_layers(model, names):
@@ -173,8 +199,9 @@ def find_layers(model, names):
     if not names:
         raise ValueError(f"No layer was named. {_few(known)}")
     if not isinstance(names, str):
+        names = list(names) if isinstance(names, Iterable) else [names]
         _require(names, known)
-        return list(names)
+        return names
     try:
         found = [name for name in known if re.fullmatch(names, name)]
     except re.error as error:
@@ -193,14 +220,14 @@ def _clone(model, changes=(), inserted=(), removed=()):
 
     def clone_function(layer):
         if isinstance(layer, keras.Model):
-            return clone_graph(layer)
+            return clone(layer)
         config = layer.get_config()
         if layer.name in changes:
             config.update(changes[layer.name])
-        clone = layer.__class__.from_config(config)
+        copy = layer.__class__.from_config(config)
         if isinstance(layer, keras.Layer):  # and not a bare operation
-            pairs.append((layer, clone))
-        return clone
+            pairs.append((layer, copy))
+        return copy
 
     def call_function(layer, *args, **kwargs):
         if layer.name in removed:
@@ -210,18 +237,16 @@ def _clone(model, changes=(), inserted=(), removed=()):
             outputs = _call(inserted[layer.name], layer, outputs)
         return outputs
 
-    def clone_graph(graph):
-        return keras.models.clone_model(
-            as_functional(graph),
-            clone_function=clone_function,
-            call_function=call_function,
+    def clone(graph):
+        return clone_graph(
+            graph, clone_function=clone_function, call_function=call_function
         )
 
-    edited = clone_graph(model)
+    edited = clone(model)
     # Layer by layer: an inserted layer may change the order of the branches
     # of a graph, and with it the order of `model.weights`.
-    for layer, clone in pairs:
-        set_layer_weights(clone, layer.get_weights())
+    for layer, copy in pairs:
+        set_layer_weights(copy, layer.get_weights())
     return edited
 
 

@@ -16,6 +16,11 @@ import h5py
 
 from adl_tf.errors import DataError
 
+# What to do where weights cannot be had, in Python and on the command line.
+OTHERWISE = (
+    "give the path of a weight file with `weights` (--weights), or start from "
+    "scratch with `weights=None` (--weights=none)"
+)
 FOREIGN = {".npz": "tensorpack", ".pth": "pytorch", ".pt": "pytorch"}
 
 
@@ -110,6 +115,6 @@ def require_file(weights):
     """
     if not os.path.isfile(weights):
         raise DataError(
-            f"no weight file {weights}: give the path of one, 'imagenet' for "
-            "Keras's own download, or 'none' to start from scratch"
+            f"no weight file {weights}: {OTHERWISE}; 'imagenet' is Keras's own "
+            "download"
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from adl_tf.errors import DataError
 from adl_tf.models.surgery import set_layer_weights
-from adl_tf.models.variants import FOREIGN, require_file
+from adl_tf.models.variants import FOREIGN, OTHERWISE, require_file
 from adl_tf.models.weights_pytorch import read_pytorch
 from adl_tf.models.weights_tensorpack import read_tensorpack
 
@@ -41,8 +41,7 @@ def load_pretrained(model, backbone, weights, num_classes):
         if backbone.imagenet_weights is None:
             raise DataError(
                 f"backbone '{backbone.model.name}' has no ImageNet weights to "
-                "download in this form: give the path of a file with "
-                "--weights, or --weights=none to train from scratch"
+                f"download in this form: {OTHERWISE}"
             )
         source = _download(backbone)
     elif is_own(weights):
@@ -77,8 +76,7 @@ def _download(backbone):
     except Exception as error:
         raise DataError(
             f"the ImageNet weights of '{backbone.model.name}' cannot be had: "
-            f"{str(error).splitlines()[0]}; give the path of a file with "
-            "--weights, or --weights=none to train from scratch"
+            f"{str(error).splitlines()[0]}; {OTHERWISE}"
         ) from error
 
 

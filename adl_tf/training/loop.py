@@ -10,13 +10,10 @@ from tqdm import tqdm
 
 from adl_tf.datasets import pipeline
 from adl_tf.errors import AdlTfError, UsageError
-from adl_tf.methods.settings import assemble_from_settings
 from adl_tf.training import checkpoints, workdir
 from adl_tf.training.examples import training_examples
-from adl_tf.training.fused import fuse_batch_normalization
 from adl_tf.training.history import History
 from adl_tf.training.preview import make_preview
-from adl_tf.training.schedule import learning_rate_schedule
 from adl_tf.training.stopping import Stopped, Stopping
 from adl_tf.training.strategy import (
     any_worker,
@@ -24,8 +21,8 @@ from adl_tf.training.strategy import (
     lost_worker_reported,
     make_strategy,
     share_from_chief,
-    spans_workers,
 )
+from adl_tf.training.trainer import Trainer
 
 
 def train(settings, examples=None):
@@ -98,155 +95,58 @@ def _train(settings, examples, is_chief):
         any_worker(strategy, False)
 
 
-class Trainer:
-    """Model, optimizer and one step of training on all replicas.
-
-    Args:
-        settings: Namespace of flags.
-        steps_per_epoch: Number of steps in an epoch.
-        strategy: `tf.distribute.Strategy` whose scope this is made in.
-    """
-
-    def __init__(self, settings, steps_per_epoch, strategy):
-        self.strategy = strategy
-        self.settings = settings
-        self.steps_per_epoch = steps_per_epoch
-        self.schedule = learning_rate_schedule(
-            settings.schedule,
-            settings.learning_rate,
-            settings.epochs * steps_per_epoch,
-        )
-        # All workers of a cluster have to build the same in the same way,
-        # whether or not they see the work directory.
-        checkpoint = None
-        if not spans_workers(strategy):
-            checkpoint = checkpoints.latest_weights(settings.workdir)
-        self.objective, backbone, self.new_layers = assemble_from_settings(
-            settings,
-            # A checkpoint brings all weights itself, and says which variant
-            # of the backbone they are for.
-            weights=checkpoint or settings.weights,
-        )
-        self.model = self.objective.training_model
-        fuse_batch_normalization(self.model)
-        self.optimizer = keras.optimizers.SGD(
-            self.schedule, momentum=0.9, nesterov=True
-        )
-        if settings.mixed_precision == "float16":
-            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
-        variables = self.model.trainable_variables
-        self.optimizer.build(variables)
-        names = (*backbone.new_layers, *self.objective.new_layers, "logits")
-        head = {
-            id(variable)
-            for layer in self.model.layers
-            if layer.name in names
-            for variable in layer.trainable_variables
-        }
-        self.rates = [
-            settings.head_learning_rate_ratio if id(variable) in head else 1.0
-            for variable in variables
-        ]
-        self.kernels = [
-            variable
-            for variable in variables
-            if variable.name.endswith("kernel")
-        ]
-
-    @tf.function(autograph=False)
-    def step(self, batch):
-        """One step; returns its mean loss and how many answers were right."""
-        losses, right = self.strategy.run(self._replica_step, (batch,))
-        reduce = self.strategy.reduce
-        return (
-            reduce(tf.distribute.ReduceOp.SUM, losses, axis=None),
-            reduce(tf.distribute.ReduceOp.SUM, right, axis=None),
-        )
-
-    def _replica_step(self, batch):
-        images, labels = batch
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            losses, logits = self.objective.losses(
-                self.model, tf.cast(images, "float32"), labels
-            )
-            # Shares of the whole step's loss: gradients are summed over the
-            # replicas.
-            loss = tf.reduce_sum(losses) / self.settings.batch_size
-            total = loss + self._penalty()
-            if self.settings.mixed_precision == "float16":
-                total = self.optimizer.scale_loss(total)
-        gradients = tape.gradient(total, [v.value for v in variables])
-        self.optimizer.apply(
-            [rate * gradient for rate, gradient in zip(self.rates, gradients)],
-            variables,
-        )
-        answers = tf.argmax(logits, axis=-1, output_type=labels.dtype)
-        right = tf.reduce_sum(tf.cast(answers == labels, tf.int32))
-        return loss, right
-
-    def _penalty(self):
-        """This replica's share of the L2 penalty, as in the authors' code."""
-        squares = [tf.nn.l2_loss(kernel.value) for kernel in self.kernels]
-        share = self.settings.weight_decay / self.strategy.num_replicas_in_sync
-        return share * tf.add_n(squares)
-
-    @property
-    def variables(self):
-        """All that training changes, random states too."""
-        return [*self.model.variables, *self.optimizer.variables]
-
-    def save(self, step, epoch_so_far=(0.0, 0)):
-        """Writes a checkpoint; see `checkpoints.save`."""
-        checkpoints.save(
-            self.settings.workdir,
-            step,
-            self.model,
-            self.optimizer,
-            epoch_so_far,
-        )
-
-    def describe(self, examples, step):
-        """What is trained, on what, in a line or two."""
-        settings = self.settings
-        lines = [
-            f"{settings.backbone} with {settings.method}, "
-            f"{self.model.count_params():,} parameters, on "
-            f"{len(examples) if examples else 'no'} pictures; epochs: "
-            f"{settings.epochs}, steps in each: {self.steps_per_epoch}, "
-            f"replicas: {self.strategy.num_replicas_in_sync}"
-        ]
-        if step:
-            lines.append(f"going on from step {step}")
-        elif settings.weights != "none":
-            lines.append(
-                f"weights: {settings.weights}; new layers: "
-                f"{', '.join(self.new_layers) or 'none'}"
-            )
-        return "\n".join(lines)
-
-
 def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
     """Trains from a step to the end; `history` is `None` but on the chief."""
-    settings, per_epoch = trainer.settings, trainer.steps_per_epoch
-    is_chief = history is not None
+    settings, is_chief = trainer.settings, history is not None
     batches = iter(_distributed_batches(trainer, examples, step, is_chief))
     preview = (
         make_preview(settings, trainer.objective.model) if is_chief else None
     )
-    loss, right = epoch_so_far
-    seconds = history.seconds if is_chief else 0.0
-    while step < settings.epochs * per_epoch:
-        epoch = step // per_epoch + 1
-        first, last = step, epoch * per_epoch
-        started, waited = time.monotonic(), 0.0
-        bar = tqdm(
-            total=per_epoch,
-            initial=step % per_epoch,
-            desc=f"epoch {epoch}",
-            leave=False,
-            disable=None if is_chief else True,
+    num_steps = settings.epochs * trainer.steps_per_epoch
+    while step < num_steps:
+        first, started = step, time.monotonic()
+        step, sums, waited, stop = _run_epoch(
+            trainer, examples, batches, stopping, step, epoch_so_far, is_chief
         )
+        if is_chief:
+            taken = time.monotonic() - started
+            row = _row(trainer, step, sums)
+            row["images_per_second"] = (
+                (step - first) * settings.batch_size / taken
+            )
+            row["input_wait"] = 100 * waited / taken
+            row["seconds"] = history.seconds + taken
+            # First the row: without its checkpoint the epoch comes again, and
+            # the row with it.
+            history.add(row, preview and preview.draw())
+            trainer.save(step)
+            _print_row(row, settings.epochs)
+        epoch_so_far = (0.0, 0)
+        if stop and step < num_steps:
+            _stop(trainer, stopping, step, is_chief)
+
+
+def _run_epoch(
+    trainer, examples, batches, stopping, step, epoch_so_far, is_chief
+):
+    """Trains to the end of an epoch.
+
+    Returns:
+        Tuple of the number of steps done, the sums of loss and right answers
+        over the epoch, how many seconds it waited for pictures, and whether
+        training is to stop here.
+
+    Raises:
+        Stopped: If it is to stop before.
+    """
+    per_epoch = trainer.steps_per_epoch
+    epoch, done = divmod(step, per_epoch)
+    last = step - done + per_epoch
+    loss, right = epoch_so_far
+    waited = 0.0
+    with _progress(
+        is_chief, total=per_epoch, initial=done, desc=f"epoch {epoch + 1}"
+    ) as bar:
         while step < last:
             asked = time.monotonic()
             with pipeline.bad_picture_named(examples):
@@ -261,39 +161,8 @@ def _run_epochs(trainer, examples, history, stopping, step, epoch_so_far):
             # One worker's signal stops all, at the same step.
             stop = any_worker(trainer.strategy, stopping.signal)
             if stop and step < last:
-                bar.close()
                 _stop(trainer, stopping, step, is_chief, (loss, right))
-        bar.close()
-        taken = time.monotonic() - started
-        seconds += taken
-        if is_chief:
-            row = {
-                "epoch": epoch,
-                "step": step,
-                "loss": loss / per_epoch,
-                "accuracy": 100 * right / (per_epoch * settings.batch_size),
-                "learning_rate": float(trainer.schedule(last - 1)),
-                "images_per_second": (
-                    (last - first) * settings.batch_size / taken
-                ),
-                "input_wait": 100 * waited / taken,
-                "seconds": seconds,
-            }
-            # First the row: without its checkpoint the epoch comes again, and
-            # the row with it.
-            history.add(row, preview and preview.draw())
-            trainer.save(step)
-            print(
-                f"epoch {epoch:3d}/{settings.epochs}  "
-                f"loss {row['loss']:.4f}  "
-                f"accuracy {row['accuracy']:5.1f} %  "
-                f"{row['images_per_second']:.0f} images/s  "
-                f"{row['seconds']:.0f} s of steps",
-                flush=True,
-            )
-        loss, right = 0.0, 0
-        if stop and step < settings.epochs * per_epoch:
-            _stop(trainer, stopping, step, is_chief)
+    return step, (loss, right), waited, stop
 
 
 def _run_step(trainer, batch, number):
@@ -307,6 +176,30 @@ def _run_step(trainer, batch, number):
             f"--learning_rate; the last checkpoint is {last or 'none yet'}"
         )
     return loss, int(right)
+
+
+def _row(trainer, step, sums):
+    """What a run with the same seed repeats, of the epoch that ends here."""
+    loss, right = sums
+    per_epoch = trainer.steps_per_epoch
+    return {
+        "epoch": step // per_epoch,
+        "step": step,
+        "loss": loss / per_epoch,
+        "accuracy": 100 * right / (per_epoch * trainer.settings.batch_size),
+        "learning_rate": float(trainer.schedule(step - 1)),
+    }
+
+
+def _print_row(row, epochs):
+    print(
+        f"epoch {row['epoch']:3d}/{epochs}  "
+        f"loss {row['loss']:.4f}  "
+        f"accuracy {row['accuracy']:5.1f} %  "
+        f"{row['images_per_second']:.0f} images/s  "
+        f"{row['seconds']:.0f} s of steps",
+        flush=True,
+    )
 
 
 def _stop(trainer, stopping, step, is_chief, unfinished=None):
@@ -330,12 +223,8 @@ def _distributed_batches(trainer, examples, first_step, is_chief):
         pictures = pipeline.decode_all(
             examples,
             settings.resize_size,
-            lambda items: tqdm(
-                items,
-                desc="reading pictures",
-                total=len(examples),
-                leave=False,
-                disable=None if is_chief else True,
+            lambda items: _progress(
+                is_chief, items, desc="reading pictures", total=len(examples)
             ),
             memory_budget,
         )
@@ -356,6 +245,12 @@ def _distributed_batches(trainer, examples, first_step, is_chief):
         )
 
     return trainer.strategy.distribute_datasets_from_function(batches)
+
+
+def _progress(is_chief, items=None, **arguments):
+    """A progress bar, if this is the chief and somebody looks at it."""
+    disable = None if is_chief else True
+    return tqdm(items, leave=False, disable=disable, **arguments)
 
 
 def _class_names(settings, examples):

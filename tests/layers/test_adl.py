@@ -322,41 +322,23 @@ def test_config_round_trip(arguments):
     assert ADLLayer.from_config(config).get_config() == config
 
 
+@pytest.mark.parametrize(
+    "arguments", [{"selection": "sample"}, {"importance_rate": 0.1}], ids=str
+)
+def test_maps_are_computed_once(monkeypatch, arguments):
+    calls = []
+
+    def counted(*arguments):
+        calls.append(arguments)
+        return adl_maps(*arguments)
+
+    monkeypatch.setattr("adl_tf.layers.adl.adl_maps", counted)
+    train(ADLLayer(0.5, **arguments), random_features())
+    assert len(calls) == 1
+
+
 def test_no_weights():
     layer = ADLLayer()
     layer(random_features(), training=True)
     assert layer.weights == []
     assert layer.count_params() == 0
-
-
-SHARES_REFUSED = [-0.1, 1.5, float("nan"), "0.5", True]
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "allowed"),
-    [
-        *(("drop_rate", value, "[0, 1]") for value in [*SHARES_REFUSED, None]),
-        *(("gamma", value, "[0, 1]") for value in [*SHARES_REFUSED, None]),
-        *(
-            ("importance_rate", value, "[0, 1 - drop_rate = 0.25]")
-            for value in [*SHARES_REFUSED, 0.26]
-        ),
-        ("selection", "pixel", "'batch' or 'sample'"),
-        ("selection", None, "'batch' or 'sample'"),
-        ("data_format", "NHWC", "'channels_last' or 'channels_first'"),
-    ],
-)
-def test_wrong_argument(name, value, allowed):
-    with pytest.raises(ValueError) as caught:
-        ADLLayer(**{name: value})
-    message = str(caught.value)
-    assert f"`{name}`" in message
-    assert allowed in message
-    assert f"{name}={value!r}" in message
-
-
-@pytest.mark.parametrize("shape", [(2, 4, 8), (2, 4, 4, 4, 8)])
-@pytest.mark.parametrize("training", [True, False])
-def test_input_must_be_4d(shape, training):
-    with pytest.raises(ValueError, match="expected ndim=4"):
-        ADLLayer()(np.zeros(shape, "float32"), training=training)

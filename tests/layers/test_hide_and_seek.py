@@ -160,6 +160,16 @@ def test_replicas_hide_different_patches():
     assert hidden.mean() == pytest.approx(0.5, abs=0.13)
 
 
+def test_pictures_of_whole_numbers_stay_so():
+    inputs = keras.Input((8, 8, 3), dtype="uint8")
+    outputs = HideAndSeek(2)(inputs)
+    hidden = keras.Model(inputs, outputs)(
+        np.full((1, 8, 8, 3), 200, "uint8"), training=True
+    )
+    for tensor in (outputs, hidden):
+        assert keras.backend.standardize_dtype(tensor.dtype) == "uint8"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -169,8 +179,15 @@ def test_replicas_hide_different_patches():
         ({"patch_size": "large"}, "'large'"),
         ({"hide_rate": 1.5}, "hide_rate=1.5"),
         ({"data_format": "last"}, "data_format='last'"),
+        ({"fill_value": "grey"}, "fill_value='grey'"),
+        ({"fill_value": []}, "fill_value"),
     ],
 )
 def test_what_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         HideAndSeek(**arguments)
+
+
+def test_colour_of_other_pictures():
+    with pytest.raises(ValueError, match="axis -1 .* value 2"):
+        HideAndSeek(fill_value=[124, 116])(pictures(1, 8, 8))

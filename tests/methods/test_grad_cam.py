@@ -225,11 +225,53 @@ def test_features_that_are_pooled_but_keep_their_rank():
     assert_same(found_maps, expected_of(model))
 
 
+def test_padding_is_not_the_last_layer():
+    model = classifier()
+    features = model.get_layer("last").output
+    padded = layers.ZeroPadding2D(1, name="padded")(features)
+    pooled = layers.GlobalAveragePooling2D()(padded)
+    same = keras.Model(model.inputs[0], model.get_layer("logits")(pooled))
+    maps = class_activation_maps(model, pictures())
+    _, height, width = maps.shape
+    expected = maps / ((height + 2) * (width + 2))
+    assert_same(found(same, pictures()), expected)
+    assert (
+        found(same, pictures(), layer="padded").shape[1:] == padded.shape[1:3]
+    )
+
+
+def test_map_of_one_place():
+    """Small pictures: the last features that are not pooled come before."""
+    model = classifier()
+    last = layers.Conv2D(7, 6, activation="relu", name="one_place")
+    logits = layers.Dense(CLASSES, name="logits")
+    outputs = logits(layers.Flatten()(last(model.get_layer("last").output)))
+    model = drawn_weights(keras.Model(model.inputs[0], outputs))
+    expected = class_activation_maps(model, pictures(), "one_place")
+    assert expected.shape == (2, 1, 1)
+    assert_same(found(model, pictures(), layer="one_place"), expected)
+    assert found(model, pictures()).shape == (2, 6, 6)
+
+
+def test_model_that_is_compiled_with_a_loss_of_ones_own():
+    model = classifier()
+    model = keras.Model(model.inputs[0], model.outputs[0])
+    model.compile("sgd", lambda labels, logits: ops.mean(logits - labels))
+    assert_same(found(model, pictures()), expected_of(model))
+
+
 def test_stock_network():
     model = keras.applications.MobileNet(
         weights=None, input_shape=(64, 64, 3), classes=CLASSES
     )
     assert found(model, pictures(64)).shape == (2, 2, 2)
+
+
+def test_pictures_are_a_batch():
+    model = classifier()
+    assert_same(found(model, list(pictures())), expected_of(model))
+    with pytest.raises(ValueError, match=r"a batch .*shape \(16, 16, 3\)"):
+        grad_cam(model, pictures()[0], [3])
 
 
 @pytest.mark.parametrize(

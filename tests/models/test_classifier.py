@@ -183,6 +183,13 @@ def test_vgg_preprocesses_and_equals_keras():
     [
         ({"backbone": "vgg"}, "vgg", ["vgg_gap", "mobilenet_v1", "small_cnn"]),
         ({"method": "acl"}, "acl", ["cam", "adl"]),
+        ({"gamma": 0.9}, "`gamma`", ["'cam'", "It has: none"]),
+        (
+            {"method": "has", "patch": 32},
+            "`patch`",
+            ["'has'", "It has: patch_size, hide_rate, seed"],
+        ),
+        ({"method": "adl", "gama": 0.9}, "`gama`", ["positions, gamma"]),
         (
             {"backbone_arguments": {"last_stride": 2}},
             "last_stride",

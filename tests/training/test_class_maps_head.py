@@ -14,8 +14,9 @@ from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.methods.cam import class_maps
 from adl_tf.models import classifier
 from adl_tf.training.export import export
-from adl_tf.training.loop import Trainer, train
+from adl_tf.training.loop import train
 from adl_tf.training.trained import class_names, load_trained
+from adl_tf.training.trainer import Trainer
 
 
 @pytest.fixture

@@ -1,0 +1,142 @@
+"""What is trained, and one step of it: model, optimizer, loss and penalty."""
+
+import keras
+import tensorflow as tf
+
+from adl_tf.methods.settings import assemble_from_settings
+from adl_tf.training import checkpoints
+from adl_tf.training.fused import fuse_batch_normalization
+from adl_tf.training.schedule import learning_rate_schedule
+from adl_tf.training.strategy import spans_workers
+
+
+class Trainer:
+    """Model, optimizer and one step of training on all replicas.
+
+    Args:
+        settings: Namespace of flags.
+        steps_per_epoch: Number of steps in an epoch.
+        strategy: `tf.distribute.Strategy` whose scope this is made in.
+    """
+
+    def __init__(self, settings, steps_per_epoch, strategy):
+        self.strategy = strategy
+        self.settings = settings
+        self.steps_per_epoch = steps_per_epoch
+        self.schedule = learning_rate_schedule(
+            settings.schedule,
+            settings.learning_rate,
+            settings.epochs * steps_per_epoch,
+        )
+        # All workers of a cluster have to build the same in the same way,
+        # whether or not they see the work directory.
+        checkpoint = None
+        if not spans_workers(strategy):
+            checkpoint = checkpoints.latest_weights(settings.workdir)
+        self.objective, backbone, self.new_layers = assemble_from_settings(
+            settings,
+            # A checkpoint brings all weights itself, and says which variant
+            # of the backbone they are for.
+            weights=checkpoint or settings.weights,
+        )
+        self.model = self.objective.training_model
+        fuse_batch_normalization(self.model)
+        self.optimizer = keras.optimizers.SGD(
+            self.schedule, momentum=0.9, nesterov=True
+        )
+        if settings.mixed_precision == "float16":
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
+        variables = self.model.trainable_variables
+        self.optimizer.build(variables)
+        names = (*backbone.new_layers, *self.objective.new_layers, "logits")
+        self.rates = self._rates(variables, names)
+        self.kernels = [
+            variable
+            for variable in variables
+            if variable.name.endswith("kernel")
+        ]
+
+    def _rates(self, variables, head):
+        """Learning rates of variables, as multiples of the schedule's."""
+        of_head = {
+            id(variable)
+            for layer in self.model.layers
+            if layer.name in head
+            for variable in layer.trainable_variables
+        }
+        ratio = self.settings.head_learning_rate_ratio
+        return [
+            ratio if id(variable) in of_head else 1.0 for variable in variables
+        ]
+
+    @tf.function(autograph=False)
+    def step(self, batch):
+        """One step; returns its mean loss and how many answers were right."""
+        losses, right = self.strategy.run(self._replica_step, (batch,))
+        reduce = self.strategy.reduce
+        return (
+            reduce(tf.distribute.ReduceOp.SUM, losses, axis=None),
+            reduce(tf.distribute.ReduceOp.SUM, right, axis=None),
+        )
+
+    def _replica_step(self, batch):
+        images, labels = batch
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            losses, logits = self.objective.losses(
+                self.model, tf.cast(images, "float32"), labels
+            )
+            # Shares of the whole step's loss: gradients are summed over the
+            # replicas.
+            loss = tf.reduce_sum(losses) / self.settings.batch_size
+            total = loss + self._penalty()
+            if self.settings.mixed_precision == "float16":
+                total = self.optimizer.scale_loss(total)
+        gradients = tape.gradient(total, [v.value for v in variables])
+        self.optimizer.apply(
+            [rate * gradient for rate, gradient in zip(self.rates, gradients)],
+            variables,
+        )
+        answers = tf.argmax(logits, axis=-1, output_type=labels.dtype)
+        right = tf.reduce_sum(tf.cast(answers == labels, tf.int32))
+        return loss, right
+
+    def _penalty(self):
+        """This replica's share of the L2 penalty, as in the authors' code."""
+        squares = [tf.nn.l2_loss(kernel.value) for kernel in self.kernels]
+        share = self.settings.weight_decay / self.strategy.num_replicas_in_sync
+        return share * tf.add_n(squares)
+
+    @property
+    def variables(self):
+        """All that training changes, random states too."""
+        return [*self.model.variables, *self.optimizer.variables]
+
+    def save(self, step, epoch_so_far=(0.0, 0)):
+        """Writes a checkpoint; see `checkpoints.save`."""
+        checkpoints.save(
+            self.settings.workdir,
+            step,
+            self.model,
+            self.optimizer,
+            epoch_so_far,
+        )
+
+    def describe(self, examples, step):
+        """What is trained, on what, in a line or two."""
+        settings = self.settings
+        lines = [
+            f"{settings.backbone} with {settings.method}, "
+            f"{self.model.count_params():,} parameters, on "
+            f"{len(examples) if examples else 'no'} pictures; epochs: "
+            f"{settings.epochs}, steps in each: {self.steps_per_epoch}, "
+            f"replicas: {self.strategy.num_replicas_in_sync}"
+        ]
+        if step:
+            lines.append(f"going on from step {step}")
+        elif settings.weights != "none":
+            lines.append(
+                f"weights: {settings.weights}; new layers: "
+                f"{', '.join(self.new_layers) or 'none'}"
+            )
+        return "\n".join(lines)

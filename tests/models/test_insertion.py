@@ -1,0 +1,198 @@
+"""Layers put into a graph: what changes, and what stays as it was."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from adl_tf.methods.adl import insert_adl
+from adl_tf.models.surgery import insert_after
+from tests.models.graphs import (
+    adl_names,
+    all_layers,
+    assert_same_outputs,
+    assert_same_weights,
+    functional,
+    nested_functional,
+    nested_sequential,
+    parallel_branches,
+    pictures,
+    sequential,
+    shared_layer,
+    shared_nested_model,
+)
+
+
+@pytest.mark.filterwarnings("error:The structure of `inputs`")
+@pytest.mark.parametrize(
+    "make",
+    [
+        sequential,
+        functional,
+        nested_functional,
+        nested_sequential,
+        shared_layer,
+        shared_nested_model,
+        parallel_branches,
+    ],
+)
+def test_insertion_into(make):
+    model = make()
+    edited = insert_adl(model, ["second"], drop_rate=1.0, gamma=0.0)
+    assert adl_names(edited) == ["second_adl"]
+    assert_same_outputs(edited, model)
+    before, after = all_layers(model), all_layers(edited)
+    for name in {"first", "second", "norm", "left"} & before.keys():
+        assert after[name] is not before[name]
+        assert_same_weights(after[name], before[name])
+    # Everything is dropped at its place when training.
+    probe = np.ones((1, 2, 2, 4), "float32")
+    assert not np.any(after["second_adl"](probe, training=True))
+    assert not np.allclose(
+        edited(pictures(), training=True), model(pictures(), training=True)
+    )
+
+
+def test_weights_stay_with_their_branch():
+    model = parallel_branches()
+    edited = insert_adl(model, ["first"])
+    # Otherwise this would test nothing.
+    assert [weight.path for weight in edited.weights] != [
+        weight.path for weight in model.weights
+    ]
+    assert_same_outputs(edited, model)
+
+
+def test_shared_layer_gets_adl_at_each_call():
+    edited = insert_adl(shared_layer(), ["first"], drop_rate=1.0, gamma=0.5)
+    first, second = edited.get_layer("first"), edited.get_layer("second")
+
+    def call(pictures):
+        features = np.array(first(pictures))
+        attention = features.mean(axis=3, keepdims=True)
+        strongest = attention.max(axis=(1, 2), keepdims=True)
+        return features * (attention < 0.5 * strongest)
+
+    np.testing.assert_allclose(
+        edited(pictures(), training=True),
+        second(call(call(pictures()))),
+        atol=1e-6,
+    )
+
+
+def test_adl_arguments_and_seeds():
+    model = insert_adl(
+        functional(), ["first", "second"], gamma=0.9, drop_rate=0.5, seed=5
+    )
+    configs = [
+        model.get_layer(name).get_config()
+        for name in ("first_adl", "second_adl")
+    ]
+    assert [config["seed"] for config in configs] == [5, 6]
+    assert {config["gamma"] for config in configs} == {0.9}
+    assert {config["drop_rate"] for config in configs} == {0.5}
+
+
+def test_any_layer_can_be_inserted():
+    model = functional()
+    asked = []
+
+    def make_layer(before):
+        asked.append(before)
+        return layers.Rescaling(2.0, name=f"{before.name}_twice")
+
+    edited = insert_after(model, ["second"], make_layer)
+    assert asked == [model.get_layer("second")]
+    np.testing.assert_allclose(
+        edited(pictures()), 2 * model(pictures()), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("make", [functional, nested_functional])
+def test_trainable_flags_are_kept(make):
+    model = make()
+    all_layers(model)["first"].trainable = False
+    edited = insert_adl(model, ["second"])
+    frozen = {
+        name
+        for name, layer in all_layers(edited).items()
+        if not layer.trainable
+    }
+    assert frozen == {"first"}
+    assert len(edited.trainable_weights) == len(model.trainable_weights)
+
+
+def test_frozen_model_stays_frozen():
+    model = functional()
+    model.trainable = False
+    edited = insert_adl(model, ["second"])
+    assert edited.trainable_weights == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "after", "inside"),
+    [
+        ("DenseNet121", ["pool3_relu", "conv4_block1_1_relu", "relu"], True),
+        ("EfficientNetV2B0", "block[56]a_.*activation|top_activation", False),
+    ],
+)
+def test_insertion_into_keras_applications(name, after, inside):
+    """As they are, and nested in another model."""
+    model = getattr(keras.applications, name)(
+        weights=None, input_shape=(64, 64, 3), classes=5
+    )
+    generator = np.random.default_rng(0)
+    for layer in all_layers(model).values():
+        if isinstance(layer, layers.BatchNormalization):
+            shape = layer.moving_mean.shape
+            layer.moving_mean.assign(generator.normal(0, 0.1, shape))
+            layer.moving_variance.assign(generator.uniform(0.5, 1.5, shape))
+    if inside:
+        inputs = keras.Input((64, 64, 3))
+        model = keras.Model(inputs, layers.Activation("linear")(model(inputs)))
+    edited = insert_adl(model, after, gamma=0.9)
+    assert len(adl_names(edited)) >= 3
+    images = generator.uniform(0, 255, (2, 64, 64, 3)).astype("float32")
+    expected = keras.ops.convert_to_numpy(model(images, training=False))
+    assert np.ptp(expected) > 1e-3
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(edited(images, training=False)),
+        expected,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "others"),
+    [("float32", "mixed_float16"), ("mixed_float16", "float32")],
+)
+def test_number_format_is_that_of_the_place(ours, others):
+    """Whatever the program has set for layers since."""
+    try:
+        keras.config.set_dtype_policy(ours)
+        model = functional()
+        keras.config.set_dtype_policy(others)
+        edited = insert_adl(model, ["first"])
+        chosen = insert_adl(model, ["first"], dtype="bfloat16")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    layer = edited.get_layer("first_adl")
+    before = edited.get_layer("first")
+    assert layer.output.dtype == before.output.dtype
+    outputs = layer(before(pictures()), training=True)
+    assert keras.backend.standardize_dtype(outputs.dtype) == layer.output.dtype
+    assert chosen.get_layer("first_adl").compute_dtype == "bfloat16"
+
+
+def own_loss(labels, answers):
+    return keras.ops.mean(keras.ops.square(labels - answers))
+
+
+@pytest.mark.parametrize("loss", ["mse", own_loss])
+@pytest.mark.parametrize("make", [sequential, functional])
+def test_copy_is_not_compiled(make, loss):
+    model = make()
+    model.compile("sgd", loss)
+    assert not insert_adl(model, ["first"]).compiled
+    assert model.compiled
