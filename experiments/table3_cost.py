@@ -20,6 +20,7 @@ from adl_tf.models.classifier import BACKBONES
 from adl_tf.training.loop import Trainer
 from adl_tf.training.workdir import environment
 from experiments.measured import machine, write_result
+from experiments.paper import METHOD_NAMES
 
 NUM_CLASSES = 1000
 # Backbone, method, and the paper's parameters in MiB, parameter overhead and
@@ -280,7 +281,7 @@ def as_markdown(result):
 
 def _line(row):
     paper, ours = row["paper"], row["ours"]
-    cells = [row["backbone"], row["method"].upper()]
+    cells = [row["backbone"], METHOD_NAMES[row["method"]]]
     size, parameters, computation = (
         f"({paper['mib']})",
         f"({paper['parameter_overhead']:g} %)",
