@@ -200,7 +200,7 @@ def _name(values):
 
 
 def _write(values, table, runs):
-    from experiments import table_results
+    from experiments import table_results, table_text
 
     folder = values.results_dir or RESULTS
     records = os.path.join(folder, values.data)
@@ -222,11 +222,11 @@ def _write(values, table, runs):
         ),
         **result,
     }
-    text = table_results.as_markdown(result)
+    text = table_text.as_markdown(result)
     write_result(folder, _name(values), result, text)
     # A table that is put elsewhere is not the repository's.
     if not values.results_dir:
-        table_results.note_in_flagfiles(
+        table_text.note_in_flagfiles(
             result, values.data, os.path.join(FOLDER, "rows")
         )
     return text

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from experiments.measured import read_flags, read_run
-from experiments.table_results import note_in_flagfiles, verdict
+from experiments.table_results import verdict
 from experiments.table_runs import TableRun
+from experiments.table_text import note_in_flagfiles
 
 ROOT = pathlib.Path(__file__).parents[2]
 
