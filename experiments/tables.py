@@ -93,6 +93,9 @@ def main(values):
             failed.append(run.workdir)
     if recorded or any(run.is_done for each in runs.values() for run in each):
         print(f"\n{_write(values, table, runs)}")
+    left = [name for name in recorded if name not in chosen]
+    if left:
+        print(f"recorded before, run again by --rows: {', '.join(left)}")
     for path in dict.fromkeys(lacking):
         print(f"left out: rows that need {path}")
     if failed:
@@ -195,7 +198,7 @@ def _passed_on(values):
 
 
 def _name(values):
-    """Of the table's files."""
+    """Name of the table's files, without the ending."""
     return f"table{values.table}_{values.data}"
 
 

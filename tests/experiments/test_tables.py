@@ -104,8 +104,11 @@ def test_recorded_rows_stay(runs_dir, tmp_path, finished_run):
     assert "| | a box in the middle | 57.5 |" in first
     # Without the work directories nothing of it is lost.
     elsewhere = f"--runs_dir={tmp_path / 'other'}"
-    assert not tables(*flags, "--rows=", elsewhere).returncode
+    result = tables(*flags, "--rows=", elsewhere)
     assert path.read_text() == first
+    assert result.stdout.splitlines()[-1].endswith(
+        "by --rows: small_cnn_cam, small_cnn_adl"
+    )
     listed = tables(*flags, elsewhere, "--list").stdout.splitlines()
     assert "recorded (seed 0); about " in listed[1]
     assert listed[1].endswith("to run it again")
