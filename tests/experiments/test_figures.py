@@ -2,6 +2,8 @@
 
 import pathlib
 import shutil
+import subprocess
+import sys
 import types
 
 import cv2
@@ -17,7 +19,6 @@ from adl_tf.evaluation.archive import read_archives
 from adl_tf.layers.adl import ADLLayer
 from adl_tf.training.loop import train
 from adl_tf.training.trained import load_trained
-from experiments import figures
 from experiments.figure_grid import GAP, SIDE, grid
 from experiments.figure_of_boxes import draw_boxes
 from experiments.figure_of_maps import _of_many_classes, draw_maps
@@ -168,14 +169,29 @@ def test_pictures_are_of_as_many_classes_as_they_can_be():
     assert len(_of_many_classes(labels, 9)) == 6
 
 
-def test_a_picture_of_no_known_format(folders, tmp_path):
-    flags = (f"--workdir={folders[1]}", f"--baseline={folders[0]}")
-    with pytest.raises(OSError, match="does not end in .png"):
-        call(
-            figures, *flags, f"--output={tmp_path}/a/figure", from_workdir=True
+def test_one_line_for_what_is_wrong(folders, tmp_path):
+    plain, workdir = folders
+    for baseline, output, expected in (
+        (plain, "a/figure", "a/figure: it does not end in .png"),
+        ("nowhere", "a.png", "nowhere: there is no such folder"),
+    ):
+        # A process of its own: its flags are also those of positions.
+        result = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "experiments.figures",
+                f"--workdir={workdir}",
+                f"--baseline={baseline}",
+                f"--output={tmp_path / output}",
+            ],
+            cwd=pathlib.Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
         )
-    with pytest.raises(UsageError, match="nowhere: there is no such folder"):
-        call(figures, flags[0], "--baseline=nowhere", from_workdir=True)
+        assert result.returncode in (1, 2)
+        assert expected in result.stderr
+        assert len(result.stderr.splitlines()) == 1
 
 
 def test_layers_that_are_not_there(trained):
