@@ -119,8 +119,8 @@ def _middle(score):
     return [
         f"| | a box in the middle | {score:.1f} |  |  |  |  |  |",
         "",
-        "A box in the middle is the same square for all pictures, of the size "
-        "that is best for the test pictures.",
+        "A box in the middle is the best centred square: the same for all "
+        "pictures, of the size that is best for the test pictures.",
     ]
 
 

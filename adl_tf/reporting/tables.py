@@ -56,7 +56,7 @@ def metric_groups(all_metrics, num_classes=None):
         (label, cells)
         for key, label in (
             ("whole_image", "GT-known, the whole picture"),
-            ("centre", "GT-known, a box in the middle"),
+            ("centre", "GT-known, best centred square"),
         )
         for label, cells in _rows(
             all_metrics, ("baselines", key), (("gt_known_loc", label),)
@@ -124,7 +124,8 @@ def below_the_middle(name, metrics):
         return None
     return (
         f"Even at its best threshold {name} boxes fewer objects ({found:.1f} "
-        f"%) than a box in the middle of every picture ({middle:.1f} %)."
+        f"%) than the best centred square ({middle:.1f} %), which is the same "
+        "box in the middle of every picture."
     )
 
 

@@ -117,7 +117,7 @@ def test_metrics_of_older_versions(scored, tmp_path):
         text = file.read()
     assert "95.2" in text and "37.8" in text
     assert "run adl_tf.evaluate again" in text
-    assert "(38.0 %) than a box in the middle of every picture (57.1" in text
+    assert "(38.0 %) than the best centred square (57.1 %)" in text
     # Beside a run with pictures, its own column stays without.
     data, _ = gallery([older, scored.runs[1]])
     shown = {each["name"]: each["runs"] for each in data["evaluations"]}

@@ -81,8 +81,9 @@ def test_top_5_of_five_classes_is_left_out():
 def test_a_run_below_the_box_in_the_middle():
     worse = metrics(40.0, 0.1) | {"baselines": {"centre": {"gt_known_loc": 50}}}
     assert below_the_middle("cam", worse) == (
-        "Even at its best threshold cam boxes fewer objects (45.0 %) than a "
-        "box in the middle of every picture (50.0 %)."
+        "Even at its best threshold cam boxes fewer objects (45.0 %) than the "
+        "best centred square (50.0 %), which is the same box in the middle of "
+        "every picture."
     )
     assert below_the_middle("cam", metrics(40.0, 0.1)) is None
     better = worse | {"best_tau": {"gt_known_loc": 50.0}}
