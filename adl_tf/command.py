@@ -159,7 +159,10 @@ def _help(module, shown):
     lines = [sys.modules["__main__"].__doc__.strip(), "", "flags:"]
     for name in shown:
         flag = flags.FLAGS[name]
-        default = "" if flag.default in (None, "") else f" [{flag.default}]"
+        default = flag.default
+        if isinstance(default, list):
+            default = ",".join(default)
+        default = "" if default in (None, "") else f" [{default}]"
         lines.append(f"  --{name}{default}")
         choices = getattr(flag.parser, "enum_values", None)
         text = flag.help

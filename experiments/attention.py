@@ -1,8 +1,11 @@
 """Statistics of the self-attention maps of a network's layers."""
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from adl_tf.datasets import pipeline
 from adl_tf.errors import UsageError
@@ -47,9 +50,10 @@ def attention_places(model, layers, examples, settings, gamma, count):
         resize_size=settings.resize_size,
         input_size=settings.input_size,
     )
+    number = math.ceil(len(places) / BATCH_SIZE)
     strongest = {name: [] for name in outputs}
     hidden = {name: [] for name in outputs}
-    for images, _ in batches:
+    for images, _ in tqdm(batches, "batches", number, disable=None):
         answers = features(tf.cast(images, "float32"), training=False)
         for name, answer in zip(outputs, tf.nest.flatten(answers)):
             attention, mask, _ = adl_maps(answer, gamma)

@@ -26,6 +26,7 @@ from experiments.measured import (
     read_run,
     write_result,
 )
+from experiments.paper import METHOD_NAMES
 
 flags.DEFINE_string("name", None, "Name of the result.")
 flags.DEFINE_list("baseline", None, "Work directories, one a seed.")
@@ -90,7 +91,7 @@ def as_markdown(name, result):
     ]
     for group in ("baseline", "method"):
         rows = result[group]["runs"]
-        label = rows[0]["method"].upper()
+        label = METHOD_NAMES[rows[0]["method"]]
         for row in rows:
             scores = " | ".join(f"{row[metric]:.1f}" for metric in METRICS)
             lines.append(
@@ -98,13 +99,14 @@ def as_markdown(name, result):
                 f"{row['minutes']:.1f} |"
             )
         table = np.array([[row[m] for m in METRICS] for row in rows])
-        # Of one run there is no deviation.
-        deviations = (
-            table.std(axis=0, ddof=1) if len(rows) > 1 else [np.nan] * 3
-        )
+        # Of one run there is neither mean nor deviation to tell.
+        if len(rows) == 1:
+            continue
         scores = " | ".join(
             f"**{mean:.1f}** ± {deviation:.1f}"
-            for mean, deviation in zip(table.mean(axis=0), deviations)
+            for mean, deviation in zip(
+                table.mean(axis=0), table.std(axis=0, ddof=1)
+            )
         )
         lines.append(f"| {label} | mean ± sd | {scores} | | |")
     cells = " | ".join(

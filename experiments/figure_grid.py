@@ -12,8 +12,7 @@ def grid(rows, titles, captions):
     """Puts pictures into rows and columns on white.
 
     Args:
-        rows: List of lists of uint8 RGB arrays `(SIDE, SIDE, 3)`, or `None`
-            for an empty place.
+        rows: List of lists of uint8 RGB arrays, square, of any size.
         titles: List of text, one a column.
         captions: List of text, one a row, written below it.
 
@@ -36,14 +35,28 @@ def grid(rows, titles, captions):
     for number, (row, caption) in enumerate(zip(rows, captions)):
         top = _LINE + number * (step + _LINE)
         for column, each in enumerate(row):
-            if each is None:
-                continue
             left = GAP + column * step
-            picture[top : top + SIDE, left : left + SIDE] = cv2.resize(
-                each, (SIDE, SIDE), interpolation=cv2.INTER_AREA
-            )
+            picture[top : top + SIDE, left : left + SIDE] = fitted(each, SIDE)
         _write(picture, caption, GAP, top + SIDE + _LINE - 10)
     return picture
+
+
+def fitted(picture, side):
+    """A picture as a square of another size, neither jagged nor aliased.
+
+    Args:
+        picture: uint8 array.
+        side: Pixels.
+
+    Returns:
+        uint8 array `(side, side, ...)`.
+    """
+    smaller = side < max(picture.shape[:2])
+    return cv2.resize(
+        picture,
+        (side, side),
+        interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC,
+    )
 
 
 def _write(picture, text, left, bottom):

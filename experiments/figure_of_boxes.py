@@ -1,6 +1,5 @@
 """Figures 3 and 4: heatmaps and boxes of two runs on the same pictures."""
 
-import cv2
 import numpy as np
 
 from adl_tf.errors import DataError, UsageError
@@ -8,10 +7,10 @@ from adl_tf.evaluation.archive import read_archives
 from adl_tf.localization.boxes import box_iou
 from adl_tf.reporting import drawing
 from adl_tf.reporting.gallery import read_picture
-from experiments.figure_grid import grid
+from experiments.figure_grid import SIDE, fitted, grid
 
-EVALUATION = "adl_cvpr19-test"
-TITLES = ("true red, found green", "heatmap", "overlap")
+PROTOCOL = "adl_cvpr19"
+TITLES = ("picture", "heatmap", "overlap")
 
 
 def draw_boxes(baseline, workdir, count, losses):
@@ -66,23 +65,25 @@ def draw_boxes(baseline, workdir, count, losses):
         name = first["class_names"][first["labels"][place]].replace("_", " ")
         theirs, ours = (answer["iou"] for answer in found[place])
         captions.append(
-            f"{name}: intersection over union {theirs:.2f} without ADL, "
-            f"{ours:.2f} with ADL"
+            f"{name}: found (green) over true box (red), intersection over "
+            f"union {theirs:.2f} without ADL, {ours:.2f} with ADL"
         )
     titles = [
-        f"{title}, {which} ADL"
-        for which in ("without", "with")
+        f"{which} ADL: {title}"
+        for which in ("Without", "With")
         for title in TITLES
     ]
     return grid(rows, titles, captions)
 
 
 def _read(folder):
-    metrics, arrays = read_archives(folder).get(EVALUATION, (None, None))
+    metrics, arrays = read_archives(folder).get(
+        f"{PROTOCOL}-test", (None, None)
+    )
     if arrays is None or "predicted" not in arrays:
         raise DataError(
-            f"{folder} was not evaluated: python -m adl_tf.evaluate "
-            f"--workdir={folder}"
+            f"{folder} was not evaluated under {PROTOCOL}: python -m "
+            f"adl_tf.evaluate --workdir={folder} --protocol={PROTOCOL}"
         )
     fixed = metrics["fixed_tau"]["tau"]
     arrays["fixed"] = int(np.argmin(np.abs(arrays["thresholds"] - fixed)))
@@ -112,6 +113,7 @@ def _panels(run, place, answer):
     picture = _as_input(run, place)
     heatmap = run["heatmaps"][place] / 255
     blank = np.full_like(picture, 255)
+    scale = SIDE / int(run["sizes"][0])
     panels = [
         picture,
         drawing.overlay_heatmap(blank, heatmap, opacity=1.0),
@@ -120,16 +122,16 @@ def _panels(run, place, answer):
     for number in (0, 2):
         for truth in answer["truths"]:
             panels[number] = drawing.draw_box(
-                panels[number], truth, drawing.GROUND_TRUTH
+                panels[number], scale * truth, drawing.GROUND_TRUTH
             )
         panels[number] = drawing.draw_box(
-            panels[number], answer["box"], drawing.ESTIMATE
+            panels[number], scale * answer["box"], drawing.ESTIMATE
         )
     return panels
 
 
 def _as_input(run, place):
-    """The picture as the network saw it: warped, and the centre of that."""
+    """What the network saw, larger: the picture warped, its centre."""
     path = str(run["paths"][place])
     stretch = run["stretches"][place] if "stretches" in run else None
     picture = read_picture(path, stretch)
@@ -137,10 +139,9 @@ def _as_input(run, place):
         raise DataError(
             f"picture {path} is missing or cannot be read; evaluate again"
         )
-    input_size, resize_size = (int(size) for size in run["sizes"])
-    picture = cv2.resize(
-        picture, (resize_size, resize_size), interpolation=cv2.INTER_AREA
-    )
-    begin = (resize_size - input_size) // 2
-    end = begin + input_size
+    input_size, resize_size = run["sizes"]
+    side = round(SIDE * resize_size / input_size)
+    picture = fitted(picture, side)
+    begin = (side - SIDE) // 2
+    end = begin + SIDE
     return picture[begin:end, begin:end, ::-1]

@@ -1,5 +1,7 @@
 """Figure 2: self-attention map and drop mask of each layer."""
 
+import collections
+
 import cv2
 import keras
 import numpy as np
@@ -22,7 +24,7 @@ def draw_maps(settings, layers, count):
         settings: Namespace of flags as in the work directory's flags.cfg.
         layers: List of names of layers, a regular expression, or `None` for
             those that ADL follows.
-        count: Number of pictures, spread evenly over the test set.
+        count: Number of pictures, each of another class as far as they go.
 
     Returns:
         uint8 RGB array.
@@ -49,8 +51,7 @@ def draw_maps(settings, layers, count):
     examples = load_examples(
         settings.dataset, settings.data_dir, "test", settings.classes
     )
-    places = np.linspace(0, len(examples) - 1, count + 2)[1:-1].astype(int)
-    chosen = examples.take(np.unique(places))
+    chosen = examples.take(_of_many_classes(examples.labels, count))
     images, _ = next(
         iter(
             pipeline.test_batches(
@@ -68,14 +69,27 @@ def draw_maps(settings, layers, count):
     ]
     rows, captions = [], []
     for number, image in enumerate(images.numpy()):
-        attention = [
-            overlay_heatmap(image, _scaled(m[0][number])) for m in maps
-        ]
-        masks = [_hidden(image, m[1][number]) for m in maps]
-        rows += [[image, *attention], [None, *masks]]
-        label = chosen.class_names[chosen.labels[number]].replace("_", " ")
-        captions += [f"{label}: self-attention", "drop mask"]
-    return grid(rows, ["picture", *outputs], captions)
+        row = [image]
+        for attention, mask, _ in maps:
+            row.append(overlay_heatmap(image, _scaled(attention[number])))
+            row.append(_hidden(image, mask[number]))
+        rows.append(row)
+        captions.append(
+            chosen.class_names[chosen.labels[number]].replace("_", " ")
+        )
+    titles = [title for name in outputs for title in (name, "dropped there")]
+    return grid(rows, ["picture", *titles], captions)
+
+
+def _of_many_classes(labels, count):
+    """Places of the first picture of each class, then of the second, ..."""
+    seen, turns = collections.Counter(), []
+    for label in labels:
+        turns.append(seen[label])
+        seen[label] += 1
+    count = min(count, len(labels))
+    places = np.argsort(turns, kind="stable")[: max(count, len(seen))]
+    return places[np.linspace(0, len(places) - 1, count).astype(int)]
 
 
 def _scaled(attention):

@@ -5,11 +5,12 @@
         --workdir=runs/cub25/vgg_gap_adl_s0 \\
         --baseline=runs/cub25/vgg_gap_cam_s0
 
-Figure 2: self-attention map and drop mask (over the picture) of each layer that
-ADL follows, or of --layers. Figure 3: pictures with the true box (red) and the
-estimated one (green), heatmap, and both, without ADL and with it, at the
-threshold 0.2; those where ADL gains most. Figure 4: the same where it loses
-most. Both work directories have to be evaluated on the same pictures.
+Figure 2: self-attention map of each layer that ADL follows, or of --layers, and
+the picture without what the drop mask hides there. Figure 3: pictures with the
+true box (red) and the estimated one (green), heatmap, and both, without ADL and
+with it, at the threshold 0.2; those where ADL gains most of all that both
+classify right. Figure 4: the same where it loses most. Both work directories
+have to be evaluated on the same pictures, under adl_cvpr19.
 """
 
 import os
@@ -51,6 +52,7 @@ def main(values):
     else:
         if not values.baseline:
             raise UsageError(f"--figure={values.figure} needs --baseline")
+        command.require_folder("baseline", values.baseline, "adl_tf.train")
         from experiments.figure_of_boxes import draw_boxes
 
         picture = draw_boxes(
@@ -61,6 +63,7 @@ def main(values):
         )
     from adl_tf.reporting.drawing import write_picture
 
+    os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
     write_picture(output, picture)
     print(f"written: {output}")
 

@@ -44,8 +44,7 @@ def read_run(workdir):
         records = [json.loads(line) for line in file]
     with open(path("environment.json"), encoding="utf-8") as file:
         environment = json.load(file)
-    with open(path("flags.cfg"), encoding="utf-8") as file:
-        run_flags = dict(line.strip()[2:].partition("=")[::2] for line in file)
+    run_flags = read_flags(path("flags.cfg"))
     with open(path("timing.csv"), newline="", encoding="utf-8") as file:
         seconds = float(list(csv.DictReader(file))[-1]["seconds"])
     classified = np.array([r["predicted"] == r["label"] for r in records])
@@ -69,6 +68,23 @@ def read_run(workdir):
             "minutes": seconds / 60,
         },
     }
+
+
+def read_flags(path):
+    """What a flagfile says.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        Dictionary from names of flags to values, as text.
+    """
+    with open(path, encoding="utf-8") as file:
+        return dict(
+            line.strip()[2:].partition("=")[::2]
+            for line in file
+            if line.startswith("--")
+        )
 
 
 def keep(workdir, folder):

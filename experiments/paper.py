@@ -8,6 +8,15 @@ in Tables 1 and 2; Table 3 has no GT-known Loc, and ImageNet-1k besides.
 import dataclasses
 
 COLUMNS = ("GT-known Loc", "Top-1 Clas", "Top-1 Loc")
+# Values of --method as their authors write them.
+METHOD_NAMES = {
+    "cam": "CAM",
+    "has": "HaS",
+    "acol": "ACoL",
+    "spg": "SPG",
+    "adl": "ADL",
+    "cutmix": "CutMix",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,7 +233,7 @@ def _method_claims(names):
         for other in ("cam", "has", "spg", "acol"):
             if f"{backbone}_{other}" in names:
                 yield Claim(
-                    f"{backbone}: ADL is better than {other.upper()}",
+                    f"{backbone}: ADL is better than {METHOD_NAMES[other]}",
                     f"{backbone}_adl",
                     f"{backbone}_{other}",
                 )

@@ -8,6 +8,7 @@ something where this is on the object. In some networks it is at the border of
 the picture, which padding makes stand out. For each layer: the share of the
 places of its map that are at the border, the share of the test pictures whose
 strongest place is there, and the share of the places that ADL would hide.
+`python -m adl_tf.models --backbone=NAME` lists the layers.
 
 --workdir looks at the network that a run has trained, and on the data of that
 run, instead of at ImageNet's; it needs --layers, too.
@@ -68,13 +69,19 @@ def main(values):
         f"{settings.backbone}, weights {source}, gamma {gamma:g}, "
         f"{min(values.pictures, len(examples))} test pictures; in percent"
     )
-    print(f"{'layer':24}  map      at border  strongest there  would be hidden")
+    width = max(len(name) for name in ("layer", *(r["layer"] for r in rows)))
+    headings = "map      at border  strongest there  would be hidden"
+    print(f"{'layer':{width}}  {headings}")
     for row in rows:
         print(
-            f"{row['layer']:24}  {row['height']:>3}x{row['width']:<3}"
+            f"{row['layer']:{width}}  {row['height']:>3}x{row['width']:<3}"
             f"  {row['border']:>9.1f}  {row['strongest_at_border']:>15.1f}"
             f"  {row['hidden']:>15.1f}"
         )
+    print(
+        "Not a place for ADL: where the strongest is at the border for far "
+        "more pictures than the border has places."
+    )
 
 
 if __name__ == "__main__":

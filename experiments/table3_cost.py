@@ -14,12 +14,11 @@ from tensorflow.python.framework.convert_to_constants import (
 from tqdm import tqdm
 
 from adl_tf.layers.adl import ADLLayer
-from adl_tf.methods.build import METHODS
 from adl_tf.methods.cam import feature_model
-from adl_tf.models.classifier import BACKBONES
 from adl_tf.training.trainer import Trainer
 from adl_tf.training.workdir import environment
 from experiments.measured import machine, write_result
+from experiments.paper import METHOD_NAMES
 
 NUM_CLASSES = 1000
 # Backbone, method, and the paper's parameters in MiB, parameter overhead and
@@ -60,7 +59,7 @@ NOTES = (
 
 
 def write_table(settings, rounds, folder):
-    """Measures every row that can be and writes the table.
+    """Measures every row and writes the table.
 
     Args:
         settings: Namespace of the flags of a run, with `batch_size` and
@@ -76,16 +75,10 @@ def write_table(settings, rounds, folder):
     measured = {}
     backbones = dict.fromkeys(row[0] for row in PAPER)
     for backbone in backbones:
-        methods = [
-            method
-            for name, method, *_ in PAPER
-            if name == backbone and method in METHODS
-        ]
-        if backbone in BACKBONES:
-            for method, row in _measure(
-                settings, backbone, methods, rounds
-            ).items():
-                measured[backbone, method] = row
+        methods = [method for name, method, *_ in PAPER if name == backbone]
+        rows = _measure(settings, backbone, methods, rounds)
+        for method, row in rows.items():
+            measured[backbone, method] = row
     result = {
         "environment": environment(),
         "batch_size": settings.batch_size,
@@ -98,7 +91,7 @@ def write_table(settings, rounds, folder):
                 "paper": dict(
                     zip(("mib", "parameter_overhead", "overhead"), published)
                 ),
-                "ours": measured.get((backbone, method)),
+                "ours": measured[backbone, method],
             }
             for backbone, method, *published in PAPER
         ],
@@ -280,30 +273,21 @@ def as_markdown(result):
 
 def _line(row):
     paper, ours = row["paper"], row["ours"]
-    cells = [row["backbone"], row["method"].upper()]
-    size, parameters, computation = (
-        f"({paper['mib']})",
-        f"({paper['parameter_overhead']:g} %)",
-        f"({paper['overhead']:g} %)",
-    )
-    if ours is None:
-        cells += ["to come", size, parameters, "", computation, "", "", ""]
-    else:
-        more = ours["overheads"]
-        accumulates = ours["multiply_accumulates"]
-        share = 100 * ours["adl_values"] / accumulates
-        cells += [
-            f"{ours['parameters']:,}",
-            f"{ours['mib']:.2f} {size}",
-            f"{more['parameters']:g} % {parameters}",
-            f"{accumulates / 1e9:.3f} G",
-            f"{more['multiply_accumulates']:g} % {computation}",
-            _step(ours["training_seconds"], more["training"]),
-            _step(ours["inference_seconds"], more["inference"]),
-            f"{ours['adl_values']:,} ({share:.3f} %)"
-            if ours["adl_values"]
-            else "",
-        ]
+    more = ours["overheads"]
+    accumulates, values = ours["multiply_accumulates"], ours["adl_values"]
+    share = 100 * values / accumulates
+    cells = [
+        row["backbone"],
+        METHOD_NAMES[row["method"]],
+        f"{ours['parameters']:,}",
+        f"{ours['mib']:.2f} ({paper['mib']})",
+        f"{more['parameters']:g} % ({paper['parameter_overhead']:g} %)",
+        f"{accumulates / 1e9:.3f} G",
+        f"{more['multiply_accumulates']:g} % ({paper['overhead']:g} %)",
+        _step(ours["training_seconds"], more["training"]),
+        _step(ours["inference_seconds"], more["inference"]),
+        f"{values:,} ({share:.3f} %)" if values else "",
+    ]
     return f"| {' | '.join(cells)} |"
 
 

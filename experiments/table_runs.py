@@ -12,20 +12,12 @@ import shlex
 import subprocess
 import sys
 
+from experiments.estimates import relative_cost, seconds_per_picture
+from experiments.measured import read_flags
 from experiments.paper import backbone_of
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 PROTOCOL = "adl_cvpr19"
-# For estimates, until a run has been timed. Pictures of 224x224 that 2 CPU
-# cores train on in a second; those of ResNet50-SE and InceptionV3 are VGG-GAP's
-# by the ratio of multiply-accumulates.
-_IMAGES_PER_SECOND = {
-    "vgg_gap": 3.0,
-    "mobilenet_v1": 18.0,
-    "resnet50_se": 7.9,
-    "inception_v3": 2.3,
-    "small_cnn": 60.0,
-}
 _TRAINING_IMAGES = {
     "cub10": 300,
     "cub25": 750,
@@ -63,15 +55,8 @@ class TableRun:
     @property
     def flags(self):
         """Dictionary of the flags in its flagfiles."""
-        lines = []
-        for path in self.flagfiles:
-            with open(path, encoding="utf-8") as file:
-                lines += file.read().splitlines()
-        return dict(
-            line[2:].partition("=")[::2]
-            for line in lines
-            if line.startswith("--")
-        )
+        row, data = map(read_flags, self.flagfiles)
+        return row | data
 
     @property
     def missing(self):
@@ -112,21 +97,30 @@ class TableRun:
 
         Args:
             others: List of `TableRun`, whose times are the best guess if they
-                are of the same network and data.
+                are of the same network and data; otherwise it is what
+                `estimates` says.
 
         Returns:
             Float.
         """
         flags = self.flags
         left = max(0, int(flags["epochs"]) - self.epochs_done)
+        backbone, method = flags["backbone"], flags["method"]
         for other in (self, *others):
-            alike = backbone_of(other.name) == backbone_of(self.name)
+            alike = backbone_of(other.name) == backbone
             timing = other._timing() if alike else None
             if timing and other.data == self.data:
-                return left * float(timing[-1]["seconds"]) / len(timing)
+                cost = relative_cost(backbone, method) / relative_cost(
+                    backbone, other.flags["method"]
+                )
+                return left * cost * float(timing[-1]["seconds"]) / len(timing)
         pixels = (int(flags["input_size"]) / 224) ** 2
-        rate = _IMAGES_PER_SECOND[backbone_of(self.name)] / pixels
-        return left * _TRAINING_IMAGES[self.data] / rate
+        return (
+            left
+            * pixels
+            * _TRAINING_IMAGES[self.data]
+            * seconds_per_picture(backbone, method)
+        )
 
     def do(self, flags):
         """Trains, from where it was, and scores; prints the commands.

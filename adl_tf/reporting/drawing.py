@@ -91,5 +91,7 @@ def write_picture(path, picture):
     """
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    if not cv2.haveImageWriter(path):
+        raise OSError(f"cannot write {path}: it does not end in .png or .jpg")
     if not cv2.imwrite(path, picture):
         raise OSError(f"cannot write {path}")

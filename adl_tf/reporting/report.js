@@ -54,6 +54,8 @@
     return element;
   }
 
+  const percent = (value) => make("data", { value }, `${value.toFixed(1)} %`);
+
   function makeSvg(name, attributes) {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) {
@@ -62,7 +64,7 @@
     return element;
   }
 
-  function place(rectangle, box) {
+  function setBox(rectangle, box) {
     rectangle.setAttribute("x", box ? box[0] : 0);
     rectangle.setAttribute("y", box ? box[1] : 0);
     rectangle.setAttribute("width", box ? box[2] - box[0] : 0);
@@ -117,7 +119,7 @@
     for (const truth of entry.truth) {
       for (const kind of ["shade", "truth"]) {
         const rectangle = makeSvg("rect", { class: kind });
-        place(rectangle, truth);
+        setBox(rectangle, truth);
         drawing.append(rectangle);
       }
     }
@@ -140,7 +142,7 @@
         paint(canvas, entry.heatmap, run.heatmap_side);
       },
       update(judged) {
-        for (const rectangle of estimates) place(rectangle, judged.box);
+        for (const rectangle of estimates) setBox(rectangle, judged.box);
         if (!judged.known) return;
         box.className = judged.hit ? "right" : "wrong";
         box.textContent = judged.box
@@ -183,11 +185,6 @@
     }
   }
 
-  function share(hits, count) {
-    const value = count ? (100 * hits) / count : 0;
-    return make("data", { value }, `${value.toFixed(1)} %`);
-  }
-
   function moveThreshold() {
     const { evaluation } = state;
     state.place = Number(slider.value);
@@ -209,9 +206,8 @@
         ["GT-known Loc", run.gt_known_loc], ["Top-1 Loc", run.top1_loc],
       ]) {
         if (!curve) continue;
-        const value = curve[state.place];
         parts.push(make("span", { class: "number" }, `${label} `,
-          make("data", { value }, `${value.toFixed(1)} %`)));
+          percent(curve[state.place])));
       }
       return [make("div", {}, ...parts)];
     }));
@@ -291,11 +287,12 @@
     const judged = kept.map((card) => card.judged[run]).filter(Boolean);
     if (!judged.length) return;
     const of = data.runs.length > 1 ? ` (${data.runs[run]})` : "";
-    line.append(` Of these${of}, right boxes: `,
-      share(judged.filter((each) => each.hit).length, judged.length));
+    const share = (passes) =>
+      percent((100 * judged.filter(passes).length) / judged.length);
+    line.append(` Of these${of}, right boxes: `, share((each) => each.hit));
     if (judged[0].right !== undefined) {
-      line.append(", right class and box: ", share(
-        judged.filter((each) => each.hit && each.right).length, judged.length));
+      line.append(", right class and box: ",
+        share((each) => each.hit && each.right));
     }
     line.append(".");
   }

@@ -6,7 +6,11 @@ from adl_tf.files import write_whole
 from adl_tf.reporting.curves import line_chart
 from adl_tf.reporting.gallery import evaluation_names, gallery
 from adl_tf.reporting.pages import page_file, template
-from adl_tf.reporting.tables import metric_groups, setting_rows
+from adl_tf.reporting.tables import (
+    below_the_middle,
+    metric_groups,
+    setting_rows,
+)
 
 
 def write_report(runs, output_dir):
@@ -61,7 +65,8 @@ def _summary(runs):
 
 
 def _evaluation(runs, name):
-    all_metrics = [run.evaluations.get(name, (None, None))[0] for run in runs]
+    archives = [run.evaluations.get(name, (None, None)) for run in runs]
+    all_metrics = [metrics for metrics, _ in archives]
     known = [metrics for metrics in all_metrics if metrics]
     series = [
         (f"run{number} {kind}", list(zip(curve["tau"], curve[key])))
@@ -91,9 +96,24 @@ def _evaluation(runs, name):
             metrics and metrics["num_images"] for metrics in all_metrics
         ],
         "level": first.get("confidence_intervals", {}).get("level"),
-        "groups": metric_groups(all_metrics),
+        "groups": metric_groups(all_metrics, _num_classes(archives)),
+        "warnings": [
+            sentence
+            for run, metrics in zip(runs, all_metrics)
+            if (sentence := below_the_middle(run.name, metrics))
+        ],
         "chart": chart,
     }
+
+
+def _num_classes(archives):
+    """Number of classes, or `None` where no class was answered."""
+    counts = [
+        len(arrays["class_names"])
+        for _, arrays in archives
+        if arrays is not None and "predicted" in arrays
+    ]
+    return max(counts, default=None)
 
 
 def _history_charts(runs):

@@ -16,19 +16,26 @@ _OVER_THRESHOLDS = (
 )
 
 
-def metric_groups(all_metrics):
+def metric_groups(all_metrics, num_classes=None):
     """The accuracies of several runs under one protocol.
 
     Args:
         all_metrics: List of dictionaries of metrics.json, `None` for a run
             that was not evaluated under this protocol.
+        num_classes: Number of classes, `None` if it is not known. Of five
+            or fewer the first five answers are always right, and left out.
 
     Returns:
         List of tuples of a heading and a list of tuples of a label and a list
         of cells. A cell is a dictionary with `value`, `interval` and
         `difference` from the first run, as text, empty where unknown.
     """
-    groups = [("Class", _rows(all_metrics, (), _ANYWHERE))]
+
+    def shown(rows):
+        few = num_classes is not None and num_classes <= 5
+        return [row for row in rows if not (few and row[1].startswith("Top-5"))]
+
+    groups = [("Class", _rows(all_metrics, (), shown(_ANYWHERE)))]
     for tau, heading in (
         ("fixed_tau", "Box at the threshold {tau:g}"),
         ("val_tau", "Box at a threshold chosen on other pictures"),
@@ -39,9 +46,8 @@ def metric_groups(all_metrics):
         known = [each for each in taus if each is not None]
         if not known:
             continue
-        rows = _rows(all_metrics, (tau,), _AT_A_THRESHOLD)
+        rows = _rows(all_metrics, (tau,), shown(_AT_A_THRESHOLD))
         if tau != "fixed_tau" or len(set(known)) > 1:
-            heading = heading.format(tau=known[0])
             rows.insert(0, ("Threshold", [_cell(each, "g") for each in taus]))
         groups.append((heading.format(tau=known[0]), rows))
     groups.append(
@@ -103,6 +109,27 @@ def _rows(all_metrics, path, keys):
     return rows
 
 
+def below_the_middle(name, metrics):
+    """A sentence on a run whose boxes are worse than one for all pictures.
+
+    Args:
+        name: Of the run.
+        metrics: Dictionary of metrics.json, or `None`.
+
+    Returns:
+        Text, or `None` where it is better, or not known.
+    """
+    found = _at(metrics, ("best_tau", "gt_known_loc"))
+    middle = _at(metrics, ("baselines", "centre", "gt_known_loc"))
+    if found is None or middle is None or found >= middle:
+        return None
+    return (
+        f"Even at its best threshold {name} boxes fewer objects ({found:.1f} "
+        f"%) than the best centred square ({middle:.1f} %), which is the same "
+        "box in the middle of every picture."
+    )
+
+
 def signed(difference):
     """A difference with its sign, and none for what rounds to nothing.
 
@@ -114,7 +141,7 @@ def signed(difference):
     """
     text = f"{abs(difference):.1f}"
     if float(text) == 0:
-        return "±0.0"
+        return text
     return f"{'+' if difference > 0 else '−'}{text}"
 
 

@@ -32,6 +32,7 @@ def finished_run():
             "protocol": "adl_cvpr19",
             "num_images": len(right),
             "top1_clas": share * sum(right),
+            "baselines": {"centre": {"gt_known_loc": 57.5}},
             "best_tau": {
                 "tau": 0.2,
                 "gt_known_loc": share * sum(hits),

@@ -37,6 +37,8 @@ def test_means_and_difference(tmp_path, finished_run, monkeypatch, capsys):
     assert [row[3] for row in rows[:2]] == ["20.0", "40.0"]
     deviation = np.std([20, 40], ddof=1)
     assert rows[2][3] == f"**30.0** ± {deviation:.1f}"
+    # One run has no deviation.
+    assert text.count("mean ± sd") == 1 and "nan" not in text
     found = json.loads((results / "birds.json").read_text())["difference"]
     assert found["Top-1 Clas"] == {"mean": 0, "interval": [0, 0]}
     assert found["GT-known Loc"]["mean"] == pytest.approx(40)

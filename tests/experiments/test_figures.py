@@ -2,6 +2,8 @@
 
 import pathlib
 import shutil
+import subprocess
+import sys
 import types
 
 import cv2
@@ -19,7 +21,7 @@ from adl_tf.training.loop import train
 from adl_tf.training.trained import load_trained
 from experiments.figure_grid import GAP, SIDE, grid
 from experiments.figure_of_boxes import draw_boxes
-from experiments.figure_of_maps import draw_maps
+from experiments.figure_of_maps import _of_many_classes, draw_maps
 from tests.in_process import call
 
 pytestmark = pytest.mark.slow
@@ -66,7 +68,8 @@ def folders(trained, tmp_path_factory):
 
 def test_grid():
     red = np.full((10, 10, 3), (255, 0, 0), np.uint8)
-    picture = grid([[red, None], [None, red]], ["a", "b"], ["", ""])
+    white = np.full((300, 300, 3), 255, np.uint8)
+    picture = grid([[red, white], [white, red]], ["a", "b"], ["", ""])
     assert picture.shape == (
         LINE + 2 * (SIDE + GAP + LINE) + GAP,
         GAP + 2 * (SIDE + GAP),
@@ -129,14 +132,14 @@ def test_runs_have_to_be_evaluated_on_the_same_pictures(folders, tmp_path):
 def test_maps_of_each_layer(trained):
     picture = draw_maps(trained, None, 2)
     step = SIDE + GAP
-    # Picture and conv4_relu; two rows for each of the pictures.
+    # Picture, conv4_relu and what is dropped there.
     assert picture.shape == (
-        LINE + 4 * (step + LINE) + GAP,
-        GAP + 2 * step,
+        LINE + 2 * (step + LINE) + GAP,
+        GAP + 3 * step,
         3,
     )
     more = draw_maps(trained, ["conv3_relu", "conv4_relu"], 2)
-    assert more.shape[1] == GAP + 3 * step
+    assert more.shape[1] == GAP + 5 * step
     # The drop mask blackens what reaches gamma times the maximum, and leaves
     # the rest of the picture.
     model = load_trained(trained)
@@ -144,8 +147,8 @@ def test_maps_of_each_layer(trained):
         layer.gamma for layer in model.layers if isinstance(layer, ADLLayer)
     )
     shown = picture[LINE : LINE + SIDE, GAP : GAP + SIDE]
-    top = LINE + step + LINE
-    hidden = picture[top : top + SIDE, GAP + step : GAP + step + SIDE]
+    left = GAP + 2 * step
+    hidden = picture[LINE : LINE + SIDE, left : left + SIDE]
     small = cv2.resize(shown, (32, 32), interpolation=cv2.INTER_AREA)
     features = keras.Model(model.input, model.get_layer("conv4_relu").output)
     attention = features(small[None].astype("float32")).numpy()[0].mean(-1)
@@ -155,7 +158,40 @@ def test_maps_of_each_layer(trained):
     assert black == pytest.approx(dropped, abs=0.05)
     kept = hidden.sum(-1) > 0
     close = np.abs(hidden.astype(int) - shown).max(-1) < 40
-    assert close[kept].mean() > 0.95
+    # But for the rims of what is black: the pictures were enlarged.
+    assert close[kept].mean() > 0.9
+
+
+def test_pictures_are_of_as_many_classes_as_they_can_be():
+    labels = np.array([0, 0, 0, 1, 2, 2])
+    for count, expected in ((2, [0, 4]), (3, [0, 3, 4]), (5, [0, 3, 4, 1, 5])):
+        assert _of_many_classes(labels, count).tolist() == expected
+    assert len(_of_many_classes(labels, 9)) == 6
+
+
+def test_one_line_for_what_is_wrong(folders, tmp_path):
+    plain, workdir = folders
+    for baseline, output, expected in (
+        (plain, "a/figure", "a/figure: it does not end in .png"),
+        ("nowhere", "a.png", "nowhere: there is no such folder"),
+    ):
+        # A process of its own: its flags are also those of positions.
+        result = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "experiments.figures",
+                f"--workdir={workdir}",
+                f"--baseline={baseline}",
+                f"--output={tmp_path / output}",
+            ],
+            cwd=pathlib.Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode in (1, 2)
+        assert expected in result.stderr
+        assert len(result.stderr.splitlines()) == 1
 
 
 def test_layers_that_are_not_there(trained):

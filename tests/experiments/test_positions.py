@@ -80,13 +80,14 @@ def test_layers_of_a_run(trained, tmp_path, capsys):
         call(positions, flag, from_workdir=True)
     layers = "--layers=conv4_relu,conv3_relu"
     call(positions, flag, layers, "--pictures=3", from_workdir=True)
-    title, headings, *rows = capsys.readouterr().out.splitlines()
+    title, headings, *rows, last = capsys.readouterr().out.splitlines()
     assert title == (
         f"small_cnn, weights {trained.workdir}, gamma 0.8, 3 test pictures; "
         "in percent"
     )
     assert headings.split()[:2] == ["layer", "map"]
     assert [row.split()[0] for row in rows] == ["conv4_relu", "conv3_relu"]
+    assert last.startswith("Not a place for ADL")
     # Nothing is looked at instead of what was not trained.
     (tmp_path / "flags.cfg").write_text(
         pathlib.Path(trained.workdir, "flags.cfg").read_text()

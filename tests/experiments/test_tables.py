@@ -9,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from experiments.measured import read_run
-from experiments.table_results import note_in_flagfiles, verdict
+from experiments.measured import read_flags, read_run
+from experiments.table_results import verdict
 from experiments.table_runs import TableRun
+from experiments.table_text import note_in_flagfiles
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -53,7 +54,78 @@ def test_list_says_what_is_done_and_how_long_the_rest_takes(runs_dir):
     # A finished run took 12 minutes, and there are one and two more.
     assert "done (seed 0), not begun (seed 1); about 12 min left" in lines[1]
     assert "not begun (seed 0 1); about 24 min left" in lines[2]
-    assert lines[-1] == "in all about 84 min on 2 CPU cores"
+    assert lines[-1].startswith("in all about 84 min left: an estimate")
+
+
+def test_estimates_go_by_method_and_recorded_runs():
+    # 0.52 and 0.10 s a picture of 224x224, of which 128x128 is 0.33.
+    hours = {
+        name: TableRun(name, "cub25", 0, "nowhere").seconds_left([]) / 3600
+        for name in ("vgg_gap_cam", "vgg_gap_acol", "mobilenet_v1_cam")
+    }
+    recorded = [
+        read_flags(path.parent / "flags.cfg") | {"seconds": last_seconds(path)}
+        for path in ROOT.glob("experiments/results/cub10/*/timing.csv")
+    ]
+    assert {each["backbone"] for each in recorded} == {"vgg_gap"}
+    # 10 epochs of 300 pictures there, 8 of 750 here.
+    expected = np.mean([each["seconds"] for each in recorded]) * 2 / 3600
+    assert hours["vgg_gap_cam"] == pytest.approx(expected, rel=0.1)
+    costs = json.loads(
+        (ROOT / "experiments/results/table3_cost.json").read_text()
+    )
+    acol, cam = (
+        np.median(row["ours"]["training_seconds"])
+        for name in ("acol", "cam")
+        for row in costs["rows"]
+        if (row["backbone"], row["method"]) == ("vgg_gap", name)
+    )
+    assert hours["vgg_gap_acol"] == pytest.approx(
+        hours["vgg_gap_cam"] * acol / cam
+    )
+    assert hours["mobilenet_v1_cam"] < hours["vgg_gap_cam"] / 3
+
+
+def last_seconds(path):
+    return float(path.read_text().split(",")[-1])
+
+
+def test_recorded_rows_stay(runs_dir, tmp_path, finished_run):
+    """A table is extended by runs elsewhere, not begun anew."""
+    flags = (
+        "--table=2",
+        "--data=synthetic",
+        "--seeds=0",
+        f"--results_dir={tmp_path / 'results'}",
+    )
+    assert not tables(*flags, "--rows=", f"--runs_dir={runs_dir}").returncode
+    path = tmp_path / "results" / "table2_synthetic.md"
+    first = path.read_text()
+    assert "| | a box in the middle | 57.5 |" in first
+    # Without the work directories nothing of it is lost.
+    elsewhere = f"--runs_dir={tmp_path / 'other'}"
+    result = tables(*flags, "--rows=", elsewhere)
+    assert path.read_text() == first
+    assert result.stdout.splitlines()[-1].endswith(
+        "by --rows: small_cnn_cam, small_cnn_adl"
+    )
+    listed = tables(*flags, elsewhere, "--list").stdout.splitlines()
+    assert "recorded (seed 0); about " in listed[1]
+    assert listed[1].endswith("to run it again")
+    assert "not begun (seed 0)" in listed[3]
+    # A row that is run elsewhere takes its place, and is not compared with
+    # a row whose pictures are not at hand.
+    finished_run(
+        tmp_path / "other" / "synthetic" / "small_cnn_adl_s0",
+        [True] * 10,
+        [0.6] * 9 + [0.4],
+        method="adl",
+    )
+    assert not tables(*flags, "--rows=", elsewhere).returncode
+    rows = [line for line in path.read_text().splitlines() if "cnn" in line]
+    assert "| 20.0 (51.09) |" in rows[0] and "| 90.0 (57.99) |" in rows[1]
+    assert rows[5].endswith("**not compared** |")
+    assert rows[6].endswith("**not run** |")
 
 
 def test_table_of_finished_runs(runs_dir, tmp_path):
@@ -203,3 +275,10 @@ def test_notes_of_other_data_stay_in_the_flagfile(tmp_path):
         "# On cub25, old",
         "--a=1",
     ]
+
+
+def test_help_shows_defaults_as_they_are_written():
+    text = tables("--help").stdout
+    assert "--seeds [0,1,2]" in text
+    # And no path of the machine.
+    assert str(ROOT) not in text

@@ -104,6 +104,8 @@ def test_metrics_of_older_versions(scored, tmp_path):
         "num_images": 12,
         "top1_clas": 95.24,
         "fixed_tau": {"tau": 0.2, "gt_known_loc": 38.0, "top1_loc": 37.8},
+        "best_tau": {"tau": 0.2, "gt_known_loc": 38.0},
+        "baselines": {"centre": {"gt_known_loc": 57.1}},
         "curve": {"tau": [0.1, 0.2], "gt_known_loc": [30.0, 38.0]}
         | {"top1_loc": [29.0, 37.8]},
     }
@@ -115,6 +117,7 @@ def test_metrics_of_older_versions(scored, tmp_path):
         text = file.read()
     assert "95.2" in text and "37.8" in text
     assert "run adl_tf.evaluate again" in text
+    assert "(38.0 %) than the best centred square (57.1 %)" in text
     # Beside a run with pictures, its own column stays without.
     data, _ = gallery([older, scored.runs[1]])
     shown = {each["name"]: each["runs"] for each in data["evaluations"]}

@@ -1,7 +1,12 @@
 import pytest
 
 from adl_tf.reporting.runs import Run
-from adl_tf.reporting.tables import metric_groups, setting_rows, signed
+from adl_tf.reporting.tables import (
+    below_the_middle,
+    metric_groups,
+    setting_rows,
+    signed,
+)
 
 
 def metrics(box, best, interval=None):
@@ -53,10 +58,37 @@ def test_metrics_without_boxes():
 
 @pytest.mark.parametrize(
     ("difference", "text"),
-    [(1.26, "+1.3"), (-0.06, "−0.1"), (0.04, "±0.0"), (-0.04, "±0.0")],
+    [(1.26, "+1.3"), (-0.06, "−0.1"), (0.04, "0.0"), (-0.04, "0.0")],
 )
 def test_signs(difference, text):
     assert signed(difference) == text
+
+
+def test_top_5_of_five_classes_is_left_out():
+    one = {"top1_clas": 60.0, "top5_clas": 100.0} | {
+        "fixed_tau": {"tau": 0.2, "top1_loc": 30.0, "top5_loc": 40.0}
+    }
+    for count, expected in ((5, 0), (6, 2), (None, 2)):
+        labels = [
+            label
+            for _, rows in metric_groups([one], count)
+            for label, _ in rows
+        ]
+        assert sum(label.startswith("Top-5") for label in labels) == expected
+        assert sum(label.startswith("Top-1") for label in labels) == 2
+
+
+def test_a_run_below_the_box_in_the_middle():
+    worse = metrics(40.0, 0.1) | {"baselines": {"centre": {"gt_known_loc": 50}}}
+    assert below_the_middle("cam", worse) == (
+        "Even at its best threshold cam boxes fewer objects (45.0 %) than the "
+        "best centred square (50.0 %), which is the same box in the middle of "
+        "every picture."
+    )
+    assert below_the_middle("cam", metrics(40.0, 0.1)) is None
+    better = worse | {"best_tau": {"gt_known_loc": 50.0}}
+    assert below_the_middle("cam", better) is None
+    assert below_the_middle("cam", None) is None
 
 
 def test_settings_that_differ():
