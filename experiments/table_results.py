@@ -158,8 +158,8 @@ def verdict(metric, above, below):
     }
 
 
-def box_in_the_middle(rows, folder):
-    """GT-known Loc of the best square in the middle of the test pictures.
+def best_centred_square(rows, folder):
+    """GT-known Loc of the best centred square of the test pictures.
 
     Args:
         rows: List of rows that `collect` returned.

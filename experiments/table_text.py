@@ -19,7 +19,7 @@ def as_markdown(result):
 
     Args:
         result: What `collect` returned, with `data`, `note` and
-            `box_in_the_middle`.
+            `best_centred_square`.
 
     Returns:
         Text.
@@ -43,7 +43,7 @@ def as_markdown(result):
         "minutes a run |",
         "| --- " * (len(COLUMNS) + 5) + "|",
         *map(_row, result["rows"]),
-        *_middle(result["box_in_the_middle"]),
+        *_centred_square(result["best_centred_square"]),
         "",
         "## What the paper says, and what was found",
         "",
@@ -112,15 +112,15 @@ def _row(row):
     return f"| {row['backbone']} | {label} | {' | '.join(cells)} | {runs} |"
 
 
-def _middle(score):
+def _centred_square(score):
     """The row of what ignores the pictures, and what it is."""
     if score is None:
         return []
     return [
-        f"| | a box in the middle | {score:.1f} |  |  |  |  |  |",
+        f"| | best centred square | {score:.1f} |  |  |  |  |  |",
         "",
-        "A box in the middle is the best centred square: the same for all "
-        "pictures, of the size that is best for the test pictures.",
+        "The best centred square is the same box for all pictures, of the size "
+        "that is best for the test pictures.",
     ]
 
 

@@ -220,7 +220,7 @@ def _write(values, table, runs):
     result = {
         "data": " ".join(heading),
         "note": table.note,
-        "box_in_the_middle": table_results.box_in_the_middle(
+        "best_centred_square": table_results.best_centred_square(
             result["rows"], records
         ),
         **result,

@@ -101,7 +101,7 @@ def test_recorded_rows_stay(runs_dir, tmp_path, finished_run):
     assert not tables(*flags, "--rows=", f"--runs_dir={runs_dir}").returncode
     path = tmp_path / "results" / "table2_synthetic.md"
     first = path.read_text()
-    assert "| | a box in the middle | 57.5 |" in first
+    assert "| | best centred square | 57.5 |" in first
     # Without the work directories nothing of it is lost.
     elsewhere = f"--runs_dir={tmp_path / 'other'}"
     result = tables(*flags, "--rows=", elsewhere)

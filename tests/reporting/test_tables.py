@@ -78,7 +78,7 @@ def test_top_5_of_five_classes_is_left_out():
         assert sum(label.startswith("Top-1") for label in labels) == 2
 
 
-def test_a_run_below_the_box_in_the_middle():
+def test_a_run_below_the_best_centred_square():
     worse = metrics(40.0, 0.1) | {"baselines": {"centre": {"gt_known_loc": 50}}}
     assert below_the_middle("cam", worse) == (
         "Even at its best threshold cam boxes fewer objects (45.0 %) than the "
