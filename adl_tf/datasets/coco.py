@@ -78,7 +78,7 @@ def coco(data_dir, split):
         class_names=list(classes.values()),
         sizes=np.array([pictures[identity][1] for identity in used]),
     )
-    examples.check_files(SOURCE)
+    examples.check_files(path, SOURCE)
     return examples
 
 

@@ -69,7 +69,7 @@ def cub(data_dir, split):
         boxes=image_boxes,
         class_names=class_names,
     )
-    examples.check_files(SOURCE)
+    examples.check_files(os.path.join(root, "images.txt"), SOURCE)
     return examples
 
 

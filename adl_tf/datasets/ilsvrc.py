@@ -98,7 +98,7 @@ def _official(root, split):
         class_names=class_names,
         sizes=sizes,
     )
-    examples.check_files(SOURCE)
+    examples.check_files(_list_of(root, folder), SOURCE)
     return examples
 
 
@@ -132,7 +132,7 @@ def _classes(root):
 
 def _names(root, folder, pictures):
     """Names of the pictures without their ending, each once."""
-    path = os.path.join(root, "ImageSets", "CLS-LOC", LISTS[folder])
+    path = _list_of(root, folder)
     if not os.path.isfile(path):
         names = _listed(pictures, PICTURE, nested=folder == "train")
         if not names:
@@ -144,6 +144,10 @@ def _names(root, folder, pictures):
             raise bad("given twice")
         names[name] = True
     return list(names)
+
+
+def _list_of(root, folder):
+    return os.path.join(root, "ImageSets", "CLS-LOC", LISTS[folder])
 
 
 def _listed(folder, ending, nested):

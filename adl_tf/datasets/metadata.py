@@ -23,9 +23,9 @@ from adl_tf.datasets.lines import numbers, read_fields, read_lines
 from adl_tf.errors import DataError
 
 SOURCE = (
-    "a data folder holds metadata/<split>/ with image_ids.txt, "
-    "class_labels.txt, image_sizes.txt and, to score, localization.txt (see "
-    "data/README.md)"
+    "a data folder holds the pictures, and metadata/<split>/ with "
+    "image_ids.txt, class_labels.txt, image_sizes.txt and, to score, "
+    "localization.txt (see data/README.md)"
 )
 # More are a slip: there is a name, and an output, for every number below.
 MAX_CLASSES = 100_000
@@ -96,7 +96,8 @@ def metadata(
         ignored=ignored if any(ignored) else None,
     )
     if with_pictures:
-        examples.check_files(source)
+        listed_in = os.path.join(folder, "image_ids.txt")
+        examples.check_files(listed_in, source)
     return examples
 
 

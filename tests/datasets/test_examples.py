@@ -86,10 +86,10 @@ def test_a_missing_picture_is_named(tmp_path):
     for path in examples.paths:
         with open(path, "wb"):
             pass
-    examples.check_files("from the shop")
+    examples.check_files("list.txt", "from the shop")
     (tmp_path / "4.png").unlink()
     with pytest.raises(DataError) as caught:
-        examples.check_files("from the shop")
+        examples.check_files("list.txt", "from the shop")
     assert str(tmp_path / "4.png") in str(caught.value)
     assert "from the shop" in str(caught.value)
 

@@ -227,11 +227,18 @@ def test_a_missing_folder_says_what_is_expected(tmp_path, read, expected):
     assert expected in message
 
 
-def test_a_missing_picture(root):
-    (root / NAMES[2]).unlink()
-    assert f"{root / NAMES[2]} is missing; a data folder" in refusal(root)
-    (root / NAMES[1]).unlink()
-    assert f"{root / NAMES[1]} is missing, and 1 more;" in refusal(root)
+def test_missing_pictures(root, folder):
+    names = [f"val/{number}.png" for number in range(7)]
+    write(folder, "image_ids.txt", [*NAMES, *names])
+    write(folder, "class_labels.txt", [f"{n},0" for n in [*NAMES, *names]])
+    write(folder, "image_sizes.txt", [f"{n},9,9" for n in [*NAMES, *names]])
+    named = ", ".join(str(root / name) for name in names[:5])
+    assert refusal(root).startswith(
+        f"{folder / 'image_ids.txt'}: of its 10 pictures 7 are missing: "
+        f"{named} and 2 more; a data folder holds"
+    )
+    write(folder, "image_ids.txt", [*NAMES, names[0]])
+    assert f"4 pictures 1 is missing: {root / names[0]}; a" in refusal(root)
 
 
 def test_ilsvrc_has_1000_classes(root, folder):
