@@ -68,6 +68,14 @@ class Examples:
     def num_classes(self):
         return len(self.class_names)
 
+    @property
+    def has_ground_truth(self):
+        """Whether there are boxes or masks that answers can be compared with.
+
+        Some pictures may have none all the same.
+        """
+        return self.masks is not None or any(map(len, self.boxes))
+
     def of_classes(self, classes):
         """The examples of some classes, relabelled 0, 1, 2, ...
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from adl_tf.datasets.examples import Examples
 from adl_tf.datasets.lines import read_fields, read_lines
-from adl_tf.datasets.metadata import metadata
+from adl_tf.datasets.metadata import metadata, metadata_splits
 from adl_tf.datasets.voc_xml import read_voc
 from adl_tf.errors import DataError
 
@@ -53,10 +53,37 @@ def ilsvrc(data_dir, split):
     Raises:
         DataError: If a file is missing or malformed.
     """
+    root = _official_root(data_dir)
+    if root:
+        return _official(root, split)
+    return metadata(data_dir, split, num_classes=NUM_CLASSES, source=SOURCE)
+
+
+def ilsvrc_splits(data_dir):
+    """The names of the splits that are there, `val` for both its names.
+
+    Args:
+        data_dir: As for `ilsvrc`.
+
+    Returns:
+        List of text.
+    """
+    root = _official_root(data_dir)
+    if not root:
+        return metadata_splits(data_dir)
+    return [
+        name
+        for name in LISTS
+        if os.path.isdir(os.path.join(root, "Data", "CLS-LOC", name))
+    ]
+
+
+def _official_root(data_dir):
+    """The folder `ILSVRC` of the official layout, or `None`."""
     for root in (os.path.join(data_dir, "ILSVRC"), data_dir):
         if os.path.isdir(os.path.join(root, "Data", "CLS-LOC")):
-            return _official(root, split)
-    return metadata(data_dir, split, num_classes=NUM_CLASSES, source=SOURCE)
+            return root
+    return None
 
 
 def _official(root, split):

@@ -27,6 +27,12 @@ SOURCE = (
     "image_ids.txt, class_labels.txt, image_sizes.txt and, to score, "
     "localization.txt (see data/README.md)"
 )
+SPLIT_FILES = (
+    "image_ids.txt",
+    "class_labels.txt",
+    "image_sizes.txt",
+    "localization.txt",
+)
 # More are a slip: there is a name, and an output, for every number below.
 MAX_CLASSES = 100_000
 
@@ -101,6 +107,31 @@ def metadata(
     return examples
 
 
+def metadata_splits(data_dir):
+    """The names of the splits that are there.
+
+    Args:
+        data_dir: As for `metadata`.
+
+    Returns:
+        List of text: folders that hold any of the files, or `test` where the
+        files stand in no folder of a split.
+    """
+    for root in (os.path.join(data_dir, "metadata"), data_dir):
+        folders = os.listdir(root) if os.path.isdir(root) else []
+        found = [
+            name for name in folders if _holds_any(os.path.join(root, name))
+        ]
+        if found or _holds_any(root):
+            return found or ["test"]
+    return []
+
+
+def _holds_any(folder):
+    paths = (os.path.join(folder, name) for name in SPLIT_FILES)
+    return any(map(os.path.isfile, paths))
+
+
 def _once(lines):
     """Dictionary from the first field of lines to the error and the others."""
     rows = {}  # which keeps the order
@@ -151,7 +182,9 @@ def _find(data_dir, split, source):
                 )
             return root
     expected = os.path.join(usual, split, "image_ids.txt")
-    raise DataError(f"no file {expected}; {source}")
+    others = ", ".join(sorted(metadata_splits(data_dir)))
+    there = f" (the splits there: {others})" if others else ""
+    raise DataError(f"no file {expected}{there}; {source}")
 
 
 def _class_names(folder, num_classes):

@@ -227,6 +227,13 @@ def test_a_missing_folder_says_what_is_expected(tmp_path, read, expected):
     assert expected in message
 
 
+def test_a_missing_split_names_the_others(root, folder):
+    write(root / "metadata" / "train", "image_ids.txt", NAMES)
+    missing = root / "metadata" / "val" / "image_ids.txt"
+    there = "(the splits there: test, train); a data folder"
+    assert f"no file {missing} {there}" in refusal(root, "val")
+
+
 def test_missing_pictures(root, folder):
     names = [f"val/{number}.png" for number in range(7)]
     write(folder, "image_ids.txt", [*NAMES, *names])
