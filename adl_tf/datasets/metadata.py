@@ -181,10 +181,15 @@ def _find(data_dir, split, source):
                     f"testing: put training data into {folder}"
                 )
             return root
+    if not os.path.isdir(data_dir):
+        raise DataError(f"no folder {data_dir}; {source}")
+    splits = sorted(metadata_splits(data_dir))
+    if split not in splits and splits:
+        raise DataError(
+            f"{data_dir} has no split '{split}', but {' and '.join(splits)}"
+        )
     expected = os.path.join(usual, split, "image_ids.txt")
-    others = ", ".join(sorted(metadata_splits(data_dir)))
-    there = f" (the splits there: {others})" if others else ""
-    raise DataError(f"no file {expected}{there}; {source}")
+    raise DataError(f"no file {expected}; {source}")
 
 
 def _class_names(folder, num_classes):

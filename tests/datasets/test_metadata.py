@@ -157,6 +157,10 @@ def test_several_splits_are_kept_apart(root):
     assert examples.labels.tolist() == [7]
     assert examples.num_classes == 8
     assert len(load_examples("metadata", str(root), "test")) == 3
+    # Whether the folder or that of the text files is named.
+    for place in (root, root / "metadata"):
+        assert "has no split 'val', but test and train" in refusal(place, "val")
+    assert f"no folder {root}/tset;" in refusal(root / "tset")
 
 
 @pytest.mark.parametrize(
@@ -225,13 +229,6 @@ def test_a_missing_folder_says_what_is_expected(tmp_path, read, expected):
     message = refusal(tmp_path, "val", read)
     assert str(tmp_path / "metadata" / "val") in message
     assert expected in message
-
-
-def test_a_missing_split_names_the_others(root, folder):
-    write(root / "metadata" / "train", "image_ids.txt", NAMES)
-    missing = root / "metadata" / "val" / "image_ids.txt"
-    there = "(the splits there: test, train); a data folder"
-    assert f"no file {missing} {there}" in refusal(root, "val")
 
 
 def test_missing_pictures(root, folder):
