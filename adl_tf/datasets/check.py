@@ -11,6 +11,7 @@ import numpy as np
 
 from adl_tf.datasets.examples import Examples, read_bytes
 from adl_tf.datasets.native_messages import native_messages
+from adl_tf.datasets.picture_formats import BEGINNINGS, NOT_A_PICTURE
 
 # Share of its picture below which a box is tiny.
 TINY = 0.001
@@ -309,7 +310,11 @@ def decode_picture(path, stretch=None):
     from adl_tf.datasets.pipeline import decode, reason
 
     try:
-        pixels = decode(read_bytes(path, stretch)).numpy()
+        encoded = read_bytes(path, stretch)
+        # Such as JPEG XL, which TensorFlow decodes and exported models do not.
+        if not encoded.startswith(tuple(BEGINNINGS.values())):
+            return DecodedPicture(error=NOT_A_PICTURE)
+        pixels = decode(encoded).numpy()
     except OSError as error:
         return DecodedPicture(error=error.strerror or str(error))
     except tf.errors.OpError as error:

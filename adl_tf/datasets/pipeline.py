@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from adl_tf.datasets.examples import read_bytes
+from adl_tf.datasets.picture_formats import NOT_A_PICTURE
 from adl_tf.errors import DataError
 
 # Files that are read at once where pictures come in the order of the files.
@@ -239,7 +240,8 @@ def decode(encoded):
     OpenCV: TensorFlow's own choice, the inexact one, saves little.
 
     Args:
-        encoded: String tensor, a JPEG, PNG, GIF (first frame) or BMP file.
+        encoded: String tensor, a file in one of `FORMATS`; of several frames
+            the first.
 
     Returns:
         uint8 tensor `(height, width, 3)`, RGB.
@@ -354,6 +356,8 @@ def reason(error):
     Returns:
         Text of one line.
     """
+    if "Unknown image file format" in str(error.message):
+        return NOT_A_PICTURE
     text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$", "", str(error.message))
     return " ".join(text.split())
 

@@ -71,6 +71,8 @@ PICTURES = {
     "pixel.png": (encoded("PNG", 5, size=(1, 1)), True),
     "huge.png": (huge(), False),
     "locked.jpg": (encoded("JPEG", 6), False),
+    "scan.jpg": (encoded("TIFF", 7), False),
+    "new.jxl": (b"\xff\x0a" + bytes(99), False),
 }
 READABLE = [name for name, (_, good) in PICTURES.items() if good]
 # The superuser may read everything.
@@ -134,6 +136,9 @@ def test_damaged_pictures_are_found_and_the_others_pass(damaged):
     found = dict(split.unreadable)
     assert sorted(found) == sorted(str(damaged / "train" / n) for n in BAD)
     assert all(found.values())
+    for name in ("page.jpg", "scan.jpg", "new.jxl"):
+        reason = found[str(damaged / "train" / name)]
+        assert reason == "it is none of JPEG, PNG, GIF, BMP, WebP"
     sizes = {
         os.path.basename(path): picture.size
         for path, picture in zip(split.examples.paths, split.pictures)
@@ -190,7 +195,7 @@ def test_odd_boxes_and_pictures_of_another_split(damaged):
     rows = dict((name, cells) for name, *cells in counts(splits, [[(0, 4)]]))
     assert rows["pictures"] == [str(len(PICTURES)), "2"]
     assert rows["boxes"] == [str(len(PICTURES)), "6"]
-    assert rows["pictures a class"] == ["5-6", "1-1"]
+    assert rows["pictures a class"] == ["6-7", "1-1"]
 
 
 def test_what_the_decoder_complains_of_is_named(tmp_path, capfd):
