@@ -264,10 +264,26 @@ def problems(splits):
                 f"{_counted(split.without_box, 'picture')} of {split.name} "
                 "without a box, which evaluation needs"
             )
-    names = {tuple(split.examples.class_names) for split in splits}
-    if len(names) > 1:
-        found.append("the splits have different classes")
-    return found
+    return found + _other_classes(splits[0], splits[1:])
+
+
+def _other_classes(first, others):
+    """What the first split whose classes differ has in place of them."""
+    names = first.examples.class_names
+    for split in others:
+        other_names = split.examples.class_names
+        if len(names) != len(other_names):
+            here, there = len(names), len(other_names)
+        elif names != other_names:
+            pairs = zip(names, other_names)
+            here, there = next((a, b) for a, b in pairs if a != b)
+        else:
+            continue
+        return [
+            f"the splits have different classes: {here} in {first.name}, "
+            f"{there} in {split.name}"
+        ]
+    return []
 
 
 def _counted(items, noun):

@@ -68,6 +68,9 @@ def metadata(
     limit = num_classes or len(class_names) or MAX_CLASSES
     labels = {}
     for image_id, (bad, texts) in _once(read("class_labels.txt", 2)).items():
+        if texts[0] in class_names and not texts[0].isdecimal():
+            number = class_names.index(texts[0])
+            raise bad(f"the number of a class expected, {number} for this one")
         (labels[image_id],) = numbers(texts, int, bad)
         if not 0 <= labels[image_id] < limit:
             known = ", which class_names.txt names" if class_names else ""

@@ -227,7 +227,7 @@ def test_what_evaluation_stumbles_over(tmp_path):
     assert found == [
         "1 mask of test cannot be read",
         "1 picture of test without a box, which evaluation needs",
-        "the splits have different classes",
+        f"the splits have different classes: {HOSTILE} in train, wren in test",
     ]
 
 

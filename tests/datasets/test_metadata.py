@@ -136,6 +136,14 @@ def test_a_class_without_a_name(root, folder):
     assert f"{folder / 'class_names.txt'} has 2 names, and 1000 or" in message
 
 
+def test_a_name_in_place_of_its_number(root, folder):
+    write(folder, "class_names.txt", ["crow", "finch", "gull"])
+    write(folder, "class_labels.txt", ["val/a.png,0", "val/b.png,gull"])
+    assert "class_labels.txt:2: the number of a class expected, 2 for th" in (
+        refusal(root)
+    )
+
+
 def test_one_split_only_is_for_testing(root, folder):
     for path in folder.iterdir():
         path.rename(folder.parent / path.name)
@@ -166,7 +174,7 @@ def test_several_splits_are_kept_apart(root):
 @pytest.mark.parametrize(
     ("name", "number", "line", "reason"),
     [
-        ("image_ids.txt", 2, "val/b.png,1", "1 fields expected, not 2"),
+        ("image_ids.txt", 2, "val/b.png,1", "1 field expected, not 2 (no path"),
         ("class_labels.txt", 1, "val/a.png", "2 fields expected, not 1"),
         ("class_labels.txt", 2, "val/b.png,1,2", "2 fields expected, not 3"),
         ("class_labels.txt", 2, "val/b.png,crow", "whole number expected"),
