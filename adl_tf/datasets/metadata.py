@@ -25,7 +25,7 @@ from adl_tf.errors import DataError
 SOURCE = (
     "a data folder holds the pictures, and metadata/<split>/ with "
     "image_ids.txt, class_labels.txt, image_sizes.txt and, to score, "
-    "localization.txt (see data/README.md)"
+    "localization.txt (docs/your_data.md has Python that writes them)"
 )
 SPLIT_FILES = (
     "image_ids.txt",

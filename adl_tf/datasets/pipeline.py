@@ -285,7 +285,10 @@ def undecodable(examples, start=0):
             name = examples.paths[index]
             if examples.stretches is not None:
                 name = f"{examples.image_ids[index]} in {name}"
-            return DataError(f"picture {name} cannot be read: {reason(error)}")
+            return DataError(
+                f"picture {name} cannot be read: {reason(error)}; python -m "
+                "adl_tf.datasets --check lists all such pictures"
+            )
     return None
 
 

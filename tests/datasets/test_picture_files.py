@@ -125,6 +125,7 @@ def test_a_damaged_picture_is_named(tmp_path, suffix, kind):
     error = pipeline.undecodable(examples)
     assert isinstance(error, DataError)
     assert str(paths[2]) in str(error)
+    assert "--check lists all such" in str(error)
     assert "\n" not in str(error)
     # It is this error that commands wait for before they ask which file.
     with pytest.raises(tf.errors.OpError):
