@@ -65,24 +65,11 @@ def metadata(
 
     image_ids = list(_once(read("image_ids.txt", 1)))
     class_names = _class_names(folder, num_classes)
-    limit = num_classes or len(class_names) or MAX_CLASSES
-    labels = {}
-    for image_id, (bad, texts) in _once(read("class_labels.txt", 2)).items():
-        if texts[0] in class_names and not texts[0].isdecimal():
-            number = class_names.index(texts[0])
-            raise bad(f"the number of a class expected, {number} for this one")
-        (labels[image_id],) = numbers(texts, int, bad)
-        if not 0 <= labels[image_id] < limit:
-            known = ", which class_names.txt names" if class_names else ""
-            raise bad(f"class not within 0-{limit - 1}{known}")
+    labels = _labels(read("class_labels.txt", 2), class_names, num_classes)
     if not class_names:
         needed = num_classes or max(labels.values(), default=-1) + 1
         class_names = [str(number) for number in range(needed)]
-    sizes = {}
-    for image_id, (bad, texts) in _once(read("image_sizes.txt", 3)).items():
-        sizes[image_id] = numbers(texts, int, bad)
-        if min(sizes[image_id]) < 1:
-            raise bad("an image without pixels")
+    sizes = _sizes(read("image_sizes.txt", 3))
     for image_id in image_ids:
         for name, table in (("class_labels", labels), ("image_sizes", sizes)):
             if image_id not in table:
@@ -143,6 +130,31 @@ def _once(lines):
             raise bad("given twice")
         rows[image_id] = (bad, fields)
     return rows
+
+
+def _labels(lines, class_names, num_classes):
+    """Dictionary from pictures to numbers of classes."""
+    limit = num_classes or len(class_names) or MAX_CLASSES
+    labels = {}
+    for image_id, (bad, (text,)) in _once(lines).items():
+        if not text.isdecimal() and text in class_names:
+            number = class_names.index(text)
+            raise bad(f"the number of a class expected, {number} for this one")
+        (labels[image_id],) = numbers([text], int, bad)
+        if not 0 <= labels[image_id] < limit:
+            known = ", which class_names.txt names" if class_names else ""
+            raise bad(f"class not within 0-{limit - 1}{known}")
+    return labels
+
+
+def _sizes(lines):
+    """Dictionary from pictures to widths and heights."""
+    sizes = {}
+    for image_id, (bad, texts) in _once(lines).items():
+        sizes[image_id] = numbers(texts, int, bad)
+        if min(sizes[image_id]) < 1:
+            raise bad("an image without pixels")
+    return sizes
 
 
 def _objects(lines, image_ids, data_dir):
