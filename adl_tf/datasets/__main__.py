@@ -117,7 +117,7 @@ def as_text(splits):
     Returns:
         Text of several lines.
     """
-    from adl_tf.datasets.check import ODD, counts, duplicates
+    from adl_tf.datasets.check import counts, duplicates
 
     shared = duplicates(splits)
     rows = [("", *(split.name for split in splits)), *counts(splits, shared)]
@@ -129,34 +129,7 @@ def as_text(splits):
         for name, *cells in rows
     ]
     for split in splits:
-        bad = [*split.unreadable, *split.bad_masks]
-        lines += _listed(
-            f"{split.name}, cannot be read",
-            [f"{path}: {error}" for path, error in bad],
-            limit=None,
-        )
-        lines += _listed(
-            f"{split.name}, damaged, but can be read",
-            [f"{path}: {complaint}" for path, complaint in split.damaged],
-        )
-        names = split.examples.image_ids
-        for kind in ODD:
-            found = [names[place] for place in split.odd_boxes[kind]]
-            lines += _listed(f"{split.name}, {kind}", found)
-        found = [names[place] for place in split.without_box]
-        lines += _listed(f"{split.name}, without a box", found)
-        examples = split.examples
-        if not examples.has_ground_truth:
-            lines += [
-                "",
-                f"{split.name} has neither boxes nor masks: it can be trained "
-                "on, and not be scored",
-            ]
-        without = set(range(examples.num_classes)) - set(examples.labels)
-        lines += _listed(
-            f"{split.name}, classes without pictures",
-            [examples.class_names[number] for number in sorted(without)],
-        )
+        lines += _findings(split)
     lines += _listed(
         "the same picture",
         [
@@ -165,6 +138,39 @@ def as_text(splits):
         ],
     )
     return "\n".join(lines)
+
+
+def _findings(split):
+    """Lines that name what is wrong with a split."""
+    examples, lines = split.examples, []
+    bad = [*split.unreadable, *split.bad_masks]
+    lines += _listed(
+        f"{split.name}, cannot be read",
+        [f"{path}: {error}" for path, error in bad],
+        limit=None,
+    )
+    lines += _listed(
+        f"{split.name}, damaged, but can be read",
+        [f"{path}: {complaint}" for path, complaint in split.damaged],
+    )
+    names = examples.image_ids
+    for kind, places in split.odd_boxes.items():
+        found = [names[place] for place in places]
+        lines += _listed(f"{split.name}, {kind}", found)
+    found = [names[place] for place in split.without_box]
+    lines += _listed(f"{split.name}, without a box", found)
+    if not examples.has_ground_truth:
+        lines += [
+            "",
+            f"{split.name} has neither boxes nor masks: it can be trained "
+            "on, and not be scored",
+        ]
+    without = set(range(examples.num_classes)) - set(examples.labels)
+    lines += _listed(
+        f"{split.name}, classes without pictures",
+        [examples.class_names[number] for number in sorted(without)],
+    )
+    return lines
 
 
 def _described(split, place):
