@@ -93,6 +93,17 @@ def training_batches(
     )
 
 
+def _untuned():
+    """Without TensorFlow's tuning: as many calls side by side as cores.
+
+    Tuning sleeps up to a minute between its rounds, and whoever ends an
+    iterator waits until it wakes: training took that long to end.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
+
+
 def _pictures(examples, resize_size, seed, cache, memory_budget):
     """The order of pictures, and the function that warps an element of it."""
     if cache is not None:
@@ -108,17 +119,6 @@ def _pictures(examples, resize_size, seed, cache, memory_budget):
     if needs_windows(examples, memory_budget):
         return order_in_windows(examples, read, seed, memory_budget), warped
     return any_order(len(examples), seed), warped
-
-
-def _untuned():
-    """Without TensorFlow's tuning: as many calls side by side as cores.
-
-    Tuning sleeps up to a minute between its rounds, and whoever ends an
-    iterator waits until it wakes: training took that long to end.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return options
 
 
 def _reader(examples):
