@@ -20,7 +20,7 @@ import os
 from absl import flags as absl_flags
 
 from adl_tf import command, flags
-from adl_tf.errors import UsageError
+from adl_tf.errors import DataError, UsageError
 from adl_tf.evaluation.summary import summary
 from adl_tf.files import write_whole
 
@@ -287,9 +287,11 @@ def _results(values, about, scoring, answers, validation, taus):
 def _splits(values, read):
     """Examples to score, and those to choose a threshold on or `None`."""
     examples = read(values.split)
+    _require_ground_truth("split", values.split, examples)
     if not values.val_split:
         return examples, None
     validation = read(values.val_split)
+    _require_ground_truth("val_split", values.val_split, validation)
     both = set(examples.image_ids) & set(validation.image_ids)
     if both:
         raise UsageError(
@@ -298,6 +300,16 @@ def _splits(values, read):
             "judged on"
         )
     return examples, validation
+
+
+def _require_ground_truth(flag, split, examples):
+    if len(examples) and not examples.has_ground_truth:
+        raise DataError(
+            f"--{flag}={split}: its pictures have neither boxes nor masks to "
+            "compare with; a folder of your own has them in localization.txt, "
+            "tfds:NAME takes them from --boxes. Without, adl_tf.export "
+            "--threshold=0.2 and adl_tf.predict work all the same"
+        )
 
 
 def _as_exported(protocol):

@@ -169,13 +169,19 @@ def test_output_that_nobody_reads_to_its_end():
         ("predict", ["--saved_model=/nowhere", "--images=x"], ["/nowhere"]),
         ("predict", ["--saved_model=.", "--images=x"], ["no such picture"]),
         ("export", [], ["has no checkpoint"]),
+        (
+            "datasets",
+            ["--check", "--dataset=cub", "--data_dir=/nowhere"],
+            ["train, test cannot be read"],
+        ),
     ],
 )
 def test_what_is_not_there_is_told_before_tensorflow(
     tmp_path, command, arguments, words
 ):
     (tmp_path / "flags.cfg").write_text("--dataset=cub\n")
-    more = [f"--output_dir={tmp_path}"] if command != "train" else []
+    writes = command not in ("train", "datasets")
+    more = [f"--output_dir={tmp_path}"] if writes else []
     if command == "evaluate" and "--saved_model=/nowhere" not in arguments:
         (tmp_path / "checkpoints" / "1").mkdir(parents=True)
     if command in ("train", "export") or (tmp_path / "checkpoints").is_dir():

@@ -18,6 +18,7 @@ import pytest
 from absl.flags import FLAGS
 
 from adl_tf import flags
+from adl_tf.datasets.picture_formats import ENDINGS, FORMATS
 from adl_tf.methods.build import METHODS
 from adl_tf.models import weights
 
@@ -252,6 +253,14 @@ def test_python_runs(page, tmp_path, monkeypatch):
             exec(code, names)
     if page == "docs/your_data.md":
         _assert_readable(tmp_path / "my_pictures")
+
+
+@pytest.mark.parametrize("page", ["docs/your_data.md", "docs/serving.md"])
+def test_formats_of_pictures(page):
+    prose = " ".join(text_of(page).split())
+    assert all(name in prose for name in FORMATS)
+    named = re.findall(r"`(\.\w+)`", prose)
+    assert set(named) <= {*ENDINGS, ".npy", ".npz", ".pth", ".pt"}
 
 
 def _untrained(backbone):

@@ -4,9 +4,10 @@
     python -m adl_tf.datasets --dataset=cub --data_dir=CUB_200_2011 \\
         --show=cub.html
 
---check decodes every picture and lists what is wrong: pictures that cannot be
-read, odd boxes, pictures that several splits share, classes without pictures.
-The exit status is 1 if training or evaluation would stumble over something.
+--check reads every file and decodes every picture, and lists what is wrong:
+pictures that cannot be read, odd boxes, pictures that several splits share,
+classes without pictures. The exit status is 1 if training or evaluation would
+stumble over something.
 --show writes one HTML file that needs no network: a sample of each split, and
 with --check what was found.
 """
@@ -21,7 +22,7 @@ from adl_tf.errors import DataError, UsageError
 absl_flags.DEFINE_list(
     "splits",
     None,
-    "Splits to look at, each once, with commas between [train,test].",
+    "Splits to look at, each once, with commas between [all there are].",
 )
 absl_flags.DEFINE_bool("check", False, "Decode every picture.")
 absl_flags.DEFINE_string("show", None, "HTML file to write.")
@@ -33,34 +34,59 @@ MAX_NAMED = 10
 def main(values):
     if not values.check and not values.show:
         raise UsageError("--check or --show=FILE.html is needed")
-    splits = values.splits or ["train", "test"]
+    splits = values.splits or []
     if len(set(splits)) < len(splits):
         raise UsageError(f"--splits={','.join(splits)} names a split twice")
     settings = flags.settings(values)
+    command.load_reader(settings.dataset)
+    examples = _read(settings, splits)
+    checked = None
     if values.check:
         command.load_tensorflow()
-    from adl_tf.datasets.check import problems
-    from adl_tf.datasets.load import load_examples
-
-    examples = {
-        split: load_examples(
-            settings.dataset,
-            settings.data_dir,
-            split,
-            settings.classes,
-            settings.boxes,
-        )
-        for split in splits
-    }
-    checked = _check(examples) if values.check else None
-    if checked:
+        checked = _check(examples)
         print(as_text(checked))
     if values.show:
         from adl_tf.reporting.dataset_page import write_dataset_page
 
         write_dataset_page(values.show, settings.dataset, examples, checked)
         print(f"written: open {os.path.abspath(values.show)}")
-    found = problems(checked) if checked else []
+    if checked:
+        _refuse(checked)
+
+
+def _read(settings, splits):
+    """Dictionary from the names of splits, all without any, to `Examples`.
+
+    What is wrong with the files of one does not keep the others from being
+    read, so that all is told at once.
+    """
+    from adl_tf.datasets.load import load_examples, split_names
+
+    examples, errors = {}, {}
+    for split in splits or split_names(settings.dataset, settings.data_dir):
+        try:
+            examples[split] = load_examples(
+                settings.dataset,
+                settings.data_dir,
+                split,
+                settings.classes,
+                settings.boxes,
+            )
+        except DataError as error:
+            errors[split] = error
+    if len(errors) > 1:
+        for split, error in errors.items():
+            print(f"{split}: {error}\n")
+        raise DataError(f"the splits {', '.join(errors)} cannot be read")
+    for error in errors.values():
+        raise error
+    return examples
+
+
+def _refuse(checked):
+    from adl_tf.datasets.check import problems
+
+    found = problems(checked)
     if found:
         raise DataError("; ".join(found))
 
@@ -91,7 +117,7 @@ def as_text(splits):
     Returns:
         Text of several lines.
     """
-    from adl_tf.datasets.check import ODD, counts, duplicates
+    from adl_tf.datasets.check import counts, duplicates
 
     shared = duplicates(splits)
     rows = [("", *(split.name for split in splits)), *counts(splits, shared)]
@@ -103,28 +129,7 @@ def as_text(splits):
         for name, *cells in rows
     ]
     for split in splits:
-        bad = [*split.unreadable, *split.bad_masks]
-        lines += _listed(
-            f"{split.name}, cannot be read",
-            [f"{path}: {error}" for path, error in bad],
-            limit=None,
-        )
-        lines += _listed(
-            f"{split.name}, damaged, but can be read",
-            [f"{path}: {complaint}" for path, complaint in split.damaged],
-        )
-        names = split.examples.image_ids
-        for kind in ODD:
-            found = [names[place] for place in split.odd_boxes[kind]]
-            lines += _listed(f"{split.name}, {kind}", found)
-        found = [names[place] for place in split.without_box]
-        lines += _listed(f"{split.name}, without a box", found)
-        examples = split.examples
-        without = set(range(examples.num_classes)) - set(examples.labels)
-        lines += _listed(
-            f"{split.name}, classes without pictures",
-            [examples.class_names[number] for number in sorted(without)],
-        )
+        lines += _findings(split)
     lines += _listed(
         "the same picture",
         [
@@ -133,6 +138,39 @@ def as_text(splits):
         ],
     )
     return "\n".join(lines)
+
+
+def _findings(split):
+    """Lines that name what is wrong with a split."""
+    examples, lines = split.examples, []
+    bad = [*split.unreadable, *split.bad_masks]
+    lines += _listed(
+        f"{split.name}, cannot be read",
+        [f"{path}: {error}" for path, error in bad],
+        limit=None,
+    )
+    lines += _listed(
+        f"{split.name}, damaged, but can be read",
+        [f"{path}: {complaint}" for path, complaint in split.damaged],
+    )
+    names = examples.image_ids
+    for kind, places in split.odd_boxes.items():
+        found = [names[place] for place in places]
+        lines += _listed(f"{split.name}, {kind}", found)
+    found = [names[place] for place in split.without_box]
+    lines += _listed(f"{split.name}, without a box", found)
+    if not examples.has_ground_truth:
+        lines += [
+            "",
+            f"{split.name} has neither boxes nor masks: it can be trained "
+            "on, and not be scored",
+        ]
+    without = set(range(examples.num_classes)) - set(examples.labels)
+    lines += _listed(
+        f"{split.name}, classes without pictures",
+        [examples.class_names[number] for number in sorted(without)],
+    )
+    return lines
 
 
 def _described(split, place):

@@ -11,6 +11,7 @@ import numpy as np
 
 from adl_tf.datasets.examples import Examples, read_bytes
 from adl_tf.datasets.native_messages import native_messages
+from adl_tf.datasets.picture_formats import BEGINNINGS, NOT_A_PICTURE
 
 # Share of its picture below which a box is tiny.
 TINY = 0.001
@@ -263,10 +264,26 @@ def problems(splits):
                 f"{_counted(split.without_box, 'picture')} of {split.name} "
                 "without a box, which evaluation needs"
             )
-    names = {tuple(split.examples.class_names) for split in splits}
-    if len(names) > 1:
-        found.append("the splits have different classes")
-    return found
+    return found + _other_classes(splits[0], splits[1:])
+
+
+def _other_classes(first, others):
+    """What the first split whose classes differ has in place of them."""
+    names = first.examples.class_names
+    for split in others:
+        other_names = split.examples.class_names
+        if len(names) != len(other_names):
+            here, there = len(names), len(other_names)
+        elif names != other_names:
+            pairs = zip(names, other_names)
+            here, there = next((a, b) for a, b in pairs if a != b)
+        else:
+            continue
+        return [
+            f"the splits have different classes: {here} in {first.name}, "
+            f"{there} in {split.name}"
+        ]
+    return []
 
 
 def _counted(items, noun):
@@ -309,7 +326,11 @@ def decode_picture(path, stretch=None):
     from adl_tf.datasets.pipeline import decode, reason
 
     try:
-        pixels = decode(read_bytes(path, stretch)).numpy()
+        encoded = read_bytes(path, stretch)
+        # Such as JPEG XL, which TensorFlow decodes and exported models do not.
+        if not encoded.startswith(tuple(BEGINNINGS.values())):
+            return DecodedPicture(error=NOT_A_PICTURE)
+        pixels = decode(encoded).numpy()
     except OSError as error:
         return DecodedPicture(error=error.strerror or str(error))
     except tf.errors.OpError as error:

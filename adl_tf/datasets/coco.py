@@ -78,8 +78,24 @@ def coco(data_dir, split):
         class_names=list(classes.values()),
         sizes=np.array([pictures[identity][1] for identity in used]),
     )
-    examples.check_files(SOURCE)
+    examples.check_files(path, SOURCE)
     return examples
+
+
+def coco_splits(data_dir):
+    """The names of the usual splits that have annotations.
+
+    Args:
+        data_dir: As for `coco`.
+
+    Returns:
+        List of text.
+    """
+    return [
+        name
+        for name in ("train", "val", "test")
+        if any(map(os.path.isfile, _places(data_dir, name)))
+    ]
 
 
 def read_coco(path):
@@ -194,17 +210,24 @@ def _json(path):
 def _annotations(data_dir, split):
     """Path of the annotations, and the name of the split in its file."""
     for name in (split, "val") if split == "test" else (split,):
-        for stem in (name, f"{name}2017", f"{name}2014"):
-            for place in (
-                f"annotations/instances_{stem}.json",
-                f"annotations/{stem}.json",
-                f"{stem}/_annotations.coco.json",
-            ):
-                path = os.path.join(data_dir, place)
-                if os.path.isfile(path):
-                    return path, stem
+        for path, stem in _places(data_dir, name).items():
+            if os.path.isfile(path):
+                return path, stem
     expected = os.path.join(data_dir, f"annotations/instances_{split}.json")
     raise DataError(f"no file {expected}; {SOURCE}")
+
+
+def _places(data_dir, name):
+    """Paths where the annotations of a split may be, and its name there."""
+    return {
+        os.path.join(data_dir, place): stem
+        for stem in (name, f"{name}2017", f"{name}2014")
+        for place in (
+            f"annotations/instances_{stem}.json",
+            f"annotations/{stem}.json",
+            f"{stem}/_annotations.coco.json",
+        )
+    }
 
 
 def _picture_folder(data_dir, path, stem, name):

@@ -36,8 +36,7 @@ def cub(data_dir, split):
         raise DataError(
             f"CUB has the splits train, val and test, not '{split}'"
         )
-    inner = os.path.join(data_dir, "CUB_200_2011")
-    root = inner if os.path.isdir(inner) else data_dir
+    root = _root(data_dir)
     class_names = _class_names(root)
     if split == "val":
         return _cubv2(root, class_names)
@@ -69,8 +68,26 @@ def cub(data_dir, split):
         boxes=image_boxes,
         class_names=class_names,
     )
-    examples.check_files(SOURCE)
+    examples.check_files(os.path.join(root, "images.txt"), SOURCE)
     return examples
+
+
+def cub_splits(data_dir):
+    """The names of the splits that are there.
+
+    Args:
+        data_dir: As for `cub`.
+
+    Returns:
+        List of text.
+    """
+    with_val = os.path.isdir(_cubv2_folder(_root(data_dir)))
+    return ["train", "test", *(["val"] if with_val else [])]
+
+
+def _root(data_dir):
+    inner = os.path.join(data_dir, "CUB_200_2011")
+    return inner if os.path.isdir(inner) else data_dir
 
 
 def _table(root, name, count):
@@ -109,12 +126,15 @@ def _box(bad, fields):
 
 def _cubv2(root, class_names):
     """The pictures of CUBV2, whose classes are CUB's."""
-    beside = os.path.join(os.path.dirname(os.path.abspath(root)), "CUBV2")
-    folder = beside if os.path.isdir(beside) else os.path.join(root, "CUBV2")
     examples = metadata(
-        folder,
+        _cubv2_folder(root),
         "val",
         num_classes=len(class_names),
         source="python -m data.cub.prepare brings CUBV2",
     )
     return dataclasses.replace(examples, class_names=class_names)
+
+
+def _cubv2_folder(root):
+    beside = os.path.join(os.path.dirname(os.path.abspath(root)), "CUBV2")
+    return beside if os.path.isdir(beside) else os.path.join(root, "CUBV2")

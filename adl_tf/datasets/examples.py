@@ -8,6 +8,9 @@ import numpy as np
 
 from adl_tf.errors import DataError, UsageError
 
+# Missing pictures that an error names; the others are counted.
+MAX_NAMED = 5
+
 
 @dataclasses.dataclass(frozen=True)
 class Mask:
@@ -65,6 +68,14 @@ class Examples:
     def num_classes(self):
         return len(self.class_names)
 
+    @property
+    def has_ground_truth(self):
+        """Whether there are boxes or masks that answers can be compared with.
+
+        Some pictures may have none all the same.
+        """
+        return self.masks is not None or any(map(len, self.boxes))
+
     def of_classes(self, classes):
         """The examples of some classes, relabelled 0, 1, 2, ...
 
@@ -117,18 +128,21 @@ class Examples:
             stretches=rows(self.stretches),
         )
 
-    def check_files(self, source):
-        """Raises `DataError` if a picture is missing.
+    def check_files(self, listed_in, source):
+        """Raises `DataError` if pictures are missing.
 
         Args:
+            listed_in: File or folder that names the pictures, for the message.
             source: Where the data set comes from, for the message.
         """
         missing = [path for path in self.paths if not os.path.isfile(path)]
         if missing:
-            more = len(missing) - 1
+            more = len(missing) - MAX_NAMED
             raise DataError(
-                f"picture {missing[0]} is missing"
-                f"{f', and {more} more' if more else ''}; {source}"
+                f"{listed_in}: of its {len(self)} pictures {len(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} missing: "
+                f"{', '.join(missing[:MAX_NAMED])}"
+                f"{f' and {more} more' if more > 0 else ''}; {source}"
             )
 
 

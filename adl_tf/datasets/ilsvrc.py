@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from adl_tf.datasets.examples import Examples
 from adl_tf.datasets.lines import read_fields, read_lines
-from adl_tf.datasets.metadata import metadata
+from adl_tf.datasets.metadata import metadata, metadata_splits
 from adl_tf.datasets.voc_xml import read_voc
 from adl_tf.errors import DataError
 
@@ -53,10 +53,37 @@ def ilsvrc(data_dir, split):
     Raises:
         DataError: If a file is missing or malformed.
     """
+    root = _official_root(data_dir)
+    if root:
+        return _official(root, split)
+    return metadata(data_dir, split, num_classes=NUM_CLASSES, source=SOURCE)
+
+
+def ilsvrc_splits(data_dir):
+    """The names of the splits that are there, `val` for both its names.
+
+    Args:
+        data_dir: As for `ilsvrc`.
+
+    Returns:
+        List of text.
+    """
+    root = _official_root(data_dir)
+    if not root:
+        return metadata_splits(data_dir)
+    return [
+        name
+        for name in LISTS
+        if os.path.isdir(os.path.join(root, "Data", "CLS-LOC", name))
+    ]
+
+
+def _official_root(data_dir):
+    """The folder `ILSVRC` of the official layout, or `None`."""
     for root in (os.path.join(data_dir, "ILSVRC"), data_dir):
         if os.path.isdir(os.path.join(root, "Data", "CLS-LOC")):
-            return _official(root, split)
-    return metadata(data_dir, split, num_classes=NUM_CLASSES, source=SOURCE)
+            return root
+    return None
 
 
 def _official(root, split):
@@ -98,7 +125,7 @@ def _official(root, split):
         class_names=class_names,
         sizes=sizes,
     )
-    examples.check_files(SOURCE)
+    examples.check_files(_list_of(root, folder), SOURCE)
     return examples
 
 
@@ -132,7 +159,7 @@ def _classes(root):
 
 def _names(root, folder, pictures):
     """Names of the pictures without their ending, each once."""
-    path = os.path.join(root, "ImageSets", "CLS-LOC", LISTS[folder])
+    path = _list_of(root, folder)
     if not os.path.isfile(path):
         names = _listed(pictures, PICTURE, nested=folder == "train")
         if not names:
@@ -144,6 +171,10 @@ def _names(root, folder, pictures):
             raise bad("given twice")
         names[name] = True
     return list(names)
+
+
+def _list_of(root, folder):
+    return os.path.join(root, "ImageSets", "CLS-LOC", LISTS[folder])
 
 
 def _listed(folder, ending, nested):

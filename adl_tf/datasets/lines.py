@@ -61,7 +61,12 @@ def read_fields(path, count, separator=None, source=""):
         fields = [field.strip() for field in line.split(separator)]
         if len(fields) not in counts:
             expected = " or ".join(str(each) for each in counts)
-            raise bad(f"{expected} fields expected, not {len(fields)}")
+            noun = "field" if counts == (1,) else "fields"
+            comma = separator == "," and len(fields) > max(counts)
+            raise bad(
+                f"{expected} {noun} expected, not {len(fields)}"
+                f"{' (no path may have a comma)' * comma}"
+            )
         yield bad, fields
 
 

@@ -14,7 +14,6 @@ object's; `ignored`, on an image's first mask or empty, one of pixels that do
 not count.
 """
 
-import glob
 import os
 
 import numpy as np
@@ -24,9 +23,15 @@ from adl_tf.datasets.lines import numbers, read_fields, read_lines
 from adl_tf.errors import DataError
 
 SOURCE = (
-    "a data folder holds metadata/<split>/ with image_ids.txt, "
-    "class_labels.txt, image_sizes.txt and, to score, localization.txt (see "
-    "data/README.md)"
+    "a data folder holds the pictures, and metadata/<split>/ with "
+    "image_ids.txt, class_labels.txt, image_sizes.txt and, to score, "
+    "localization.txt (docs/your_data.md has Python that writes them)"
+)
+SPLIT_FILES = (
+    "image_ids.txt",
+    "class_labels.txt",
+    "image_sizes.txt",
+    "localization.txt",
 )
 # More are a slip: there is a name, and an output, for every number below.
 MAX_CLASSES = 100_000
@@ -60,21 +65,11 @@ def metadata(
 
     image_ids = list(_once(read("image_ids.txt", 1)))
     class_names = _class_names(folder, num_classes)
-    limit = num_classes or len(class_names) or MAX_CLASSES
-    labels = {}
-    for image_id, (bad, texts) in _once(read("class_labels.txt", 2)).items():
-        (labels[image_id],) = numbers(texts, int, bad)
-        if not 0 <= labels[image_id] < limit:
-            known = ", which class_names.txt names" if class_names else ""
-            raise bad(f"class not within 0-{limit - 1}{known}")
+    labels = _labels(read("class_labels.txt", 2), class_names, num_classes)
     if not class_names:
         needed = num_classes or max(labels.values(), default=-1) + 1
         class_names = [str(number) for number in range(needed)]
-    sizes = {}
-    for image_id, (bad, texts) in _once(read("image_sizes.txt", 3)).items():
-        sizes[image_id] = numbers(texts, int, bad)
-        if min(sizes[image_id]) < 1:
-            raise bad("an image without pixels")
+    sizes = _sizes(read("image_sizes.txt", 3))
     for image_id in image_ids:
         for name, table in (("class_labels", labels), ("image_sizes", sizes)):
             if image_id not in table:
@@ -97,8 +92,34 @@ def metadata(
         ignored=ignored if any(ignored) else None,
     )
     if with_pictures:
-        examples.check_files(source)
+        listed_in = os.path.join(folder, "image_ids.txt")
+        examples.check_files(listed_in, source)
     return examples
+
+
+def metadata_splits(data_dir):
+    """The names of the splits that are there.
+
+    Args:
+        data_dir: As for `metadata`.
+
+    Returns:
+        List of text: folders that hold any of the files, or `test` where the
+        files stand in no folder of a split.
+    """
+    for root in (os.path.join(data_dir, "metadata"), data_dir):
+        folders = os.listdir(root) if os.path.isdir(root) else []
+        found = [
+            name for name in folders if _holds_any(os.path.join(root, name))
+        ]
+        if found or _holds_any(root):
+            return found or ["test"]
+    return []
+
+
+def _holds_any(folder):
+    paths = (os.path.join(folder, name) for name in SPLIT_FILES)
+    return any(map(os.path.isfile, paths))
 
 
 def _once(lines):
@@ -109,6 +130,31 @@ def _once(lines):
             raise bad("given twice")
         rows[image_id] = (bad, fields)
     return rows
+
+
+def _labels(lines, class_names, num_classes):
+    """Dictionary from pictures to numbers of classes."""
+    limit = num_classes or len(class_names) or MAX_CLASSES
+    labels = {}
+    for image_id, (bad, (text,)) in _once(lines).items():
+        if not text.isdecimal() and text in class_names:
+            number = class_names.index(text)
+            raise bad(f"the number of a class expected, {number} for this one")
+        (labels[image_id],) = numbers([text], int, bad)
+        if not 0 <= labels[image_id] < limit:
+            known = ", which class_names.txt names" if class_names else ""
+            raise bad(f"class not within 0-{limit - 1}{known}")
+    return labels
+
+
+def _sizes(lines):
+    """Dictionary from pictures to widths and heights."""
+    sizes = {}
+    for image_id, (bad, texts) in _once(lines).items():
+        sizes[image_id] = numbers(texts, int, bad)
+        if min(sizes[image_id]) < 1:
+            raise bad("an image without pixels")
+    return sizes
 
 
 def _objects(lines, image_ids, data_dir):
@@ -152,12 +198,8 @@ def _find(data_dir, split, source):
             return root
     if not os.path.isdir(data_dir):
         raise DataError(f"no folder {data_dir}; {source}")
-    splits = [
-        path.split(os.sep)[-2]
-        for root in (usual, data_dir)
-        for path in sorted(glob.glob(f"{glob.escape(root)}/*/image_ids.txt"))
-    ]
-    if splits:
+    splits = sorted(metadata_splits(data_dir))
+    if split not in splits and splits:
         raise DataError(
             f"{data_dir} has no split '{split}', but {' and '.join(splits)}"
         )

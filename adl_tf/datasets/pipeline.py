@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from adl_tf.datasets.examples import read_bytes
+from adl_tf.datasets.order import any_order, needs_windows, order_in_windows
+from adl_tf.datasets.picture_formats import NOT_A_PICTURE
 from adl_tf.errors import DataError
 
-# Files that are read at once where pictures come in the order of the files.
-OPEN_FILES = 16
 # Of TensorFlow's tensors, in bytes.
 ALIGNMENT = 64
 
@@ -66,32 +66,13 @@ def training_batches(
     share = batch_size // num_pipelines
     with tf.device("CPU"):
         labels = tf.constant(examples.labels)
-        cached = None if pictures is None else tf.convert_to_tensor(pictures)
-    read = _reader(examples)
-    buffered = (
-        pictures is None
-        and memory_budget is not None
-        and examples.stretches is not None
-        and examples.stretches[:, 1].sum() > memory_budget
+    order, warped = _pictures(
+        examples, resize_size, seed, pictures, memory_budget
     )
-    if buffered:
-        order = _buffered_order(examples, read, seed, memory_budget)
-    else:
-
-        def order(epoch):
-            return tf.data.Dataset.from_tensor_slices(
-                _shuffled(count, seed, epoch)
-            )
 
     def example(place, element):
-        index, encoded = element if buffered else (element, None)
-        if cached is not None:
-            picture = cached[index]
-        else:
-            picture = decode(encoded if buffered else read(index))
-            picture = warp(picture, resize_size)
-        picture = _crop_and_flip(picture, input_size, [seed, place])
-        return picture, labels[index]
+        picture = _crop_and_flip(warped(*element), input_size, [seed, place])
+        return picture, labels[element[0]]
 
     first_place = first_step * batch_size
     places = tf.data.Dataset.range(first_place, tf.int64.max)
@@ -126,10 +107,21 @@ def _as_written():
     return options
 
 
-def _shuffled(count, seed, epoch):
-    return tf.random.experimental.stateless_shuffle(
-        tf.range(count), seed=[seed, epoch]
-    )
+def _pictures(examples, resize_size, seed, cache, memory_budget):
+    """The order of pictures, and the function that warps an element of it."""
+    if cache is not None:
+        with tf.device("CPU"):
+            cached = tf.convert_to_tensor(cache)
+        return any_order(len(examples), seed), lambda index: cached[index]
+    read = _reader(examples)
+
+    def warped(index, encoded=None):
+        encoded = read(index) if encoded is None else encoded
+        return warp(decode(encoded), resize_size)
+
+    if needs_windows(examples, memory_budget):
+        return order_in_windows(examples, read, seed, memory_budget), warped
+    return any_order(len(examples), seed), warped
 
 
 def _reader(examples):
@@ -151,55 +143,6 @@ def _reader(examples):
         return tf.ensure_shape(encoded, ())
 
     return read
-
-
-def _buffered_order(examples, read, seed, memory_budget):
-    """Function from an epoch to its places and encoded pictures."""
-    files = np.unique(examples.paths, return_inverse=True)[1]
-    sequence = np.lexsort((examples.stretches[:, 0], files)).astype(np.int32)
-    begins = np.searchsorted(files[sequence], np.arange(files.max() + 2))
-    # One window is drawn from while the next is read.
-    mean_length = examples.stretches[:, 1].mean()
-    window_size = max(1, int(memory_budget / 2 / mean_length))
-    with tf.device("CPU"):
-        sequence, begins = tf.constant(sequence), tf.constant(begins)
-
-    def pictures_of(file):
-        places = sequence[begins[file] : begins[file + 1]]
-        return tf.data.Dataset.from_tensor_slices(places).map(
-            lambda place: (place, read(place))
-        )
-
-    def order(epoch):
-        def shuffled(number, window):
-            indices, encoded = window
-            seeds = tf.random.experimental.stateless_fold_in(
-                [tf.cast(seed, tf.int64), epoch], number
-            )
-            turns = tf.random.experimental.stateless_shuffle(
-                tf.range(tf.size(indices)), seeds
-            )
-            return tf.data.Dataset.from_tensor_slices(turns).map(
-                lambda turn: (indices[turn], encoded[turn])
-            )
-
-        return (
-            tf.data.Dataset.from_tensor_slices(
-                _shuffled(len(begins) - 1, seed, epoch)
-            )
-            .interleave(
-                pictures_of,
-                cycle_length=OPEN_FILES,
-                num_parallel_calls=tf.data.AUTOTUNE,
-                deterministic=True,
-            )
-            .batch(window_size)
-            .prefetch(1)
-            .enumerate()
-            .flat_map(shuffled)
-        )
-
-    return order
 
 
 def test_batches(examples, *, batch_size, resize_size, input_size):
@@ -242,7 +185,8 @@ def decode(encoded):
     OpenCV: TensorFlow's own choice, the inexact one, saves little.
 
     Args:
-        encoded: String tensor, a JPEG, PNG, GIF (first frame) or BMP file.
+        encoded: String tensor, a file in one of `FORMATS`; of several frames
+            the first.
 
     Returns:
         uint8 tensor `(height, width, 3)`, RGB.
@@ -344,7 +288,10 @@ def undecodable(examples, start=0):
             name = examples.paths[index]
             if examples.stretches is not None:
                 name = f"{examples.image_ids[index]} in {name}"
-            return DataError(f"picture {name} cannot be read: {reason(error)}")
+            return DataError(
+                f"picture {name} cannot be read: {reason(error)}; python -m "
+                "adl_tf.datasets --check lists all such pictures"
+            )
     return None
 
 
@@ -357,6 +304,8 @@ def reason(error):
     Returns:
         Text of one line.
     """
+    if "Unknown image file format" in str(error.message):
+        return NOT_A_PICTURE
     text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$", "", str(error.message))
     return " ".join(text.split())
 

@@ -14,6 +14,7 @@ from adl_tf.datasets.bird_drawing import CLASS_NAMES, VERSION, draw_bird
 from adl_tf.datasets.metadata import metadata
 from adl_tf.errors import DataError
 
+SPLITS = ("train", "test")
 JPEG_QUALITY = 92
 _MARKER = "synthetic_birds.json"
 
@@ -32,7 +33,7 @@ def synthetic_birds(data_dir, split):
         DataError: If there is no such split, or the folder holds something
             else.
     """
-    if split not in ("train", "test"):
+    if split not in SPLITS:
         raise DataError(
             f"synthetic_birds has the splits train and test, not '{split}'"
         )

@@ -117,6 +117,22 @@ def tfds_examples(name, data_dir, split):
     )
 
 
+def tfds_splits(name, data_dir):
+    """The names of the splits of a data set that TFDS has prepared.
+
+    Args:
+        name: As for `tfds_examples`.
+        data_dir: As for `tfds_examples`.
+
+    Returns:
+        List of text.
+
+    Raises:
+        DataError: If it is not prepared.
+    """
+    return list(_builder(name, data_dir).info.splits)
+
+
 def _boxes(record, box_name, encoded, image_id):
     """Boxes `(n, 4)` of a picture, and the size that they refer to."""
     if box_name is None:

@@ -4,9 +4,8 @@ import glob
 import os
 import sys
 
+from adl_tf.datasets.picture_formats import ENDINGS
 from adl_tf.errors import UsageError
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 
 def find_pictures(images, output_dir=None):

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from adl_tf.datasets.picture_formats import BEGINNINGS
 from adl_tf.datasets.pipeline import decode as decode_picture
 
 # A PNG of some kilobytes may claim more pixels than any memory holds.
@@ -81,8 +82,9 @@ def claimed_pixels(encoded):
         format; -1 for what is none of these.
     """
 
-    def starts_with(magic):
-        return tf.strings.substr(encoded, 0, len(magic)) == magic
+    def begins_as(name):
+        beginning = BEGINNINGS[name]
+        return tf.strings.substr(encoded, 0, len(beginning)) == beginning
 
     def sides(place, kind, little_endian):
         text = tf.strings.substr(encoded, place, 2 * kind.size)
@@ -95,11 +97,11 @@ def claimed_pixels(encoded):
 
     return tf.case(
         [
-            (starts_with(b"\x89PNG"), lambda: sides(16, tf.int32, False)),
-            (starts_with(b"GIF8"), lambda: sides(6, tf.uint16, True)),
-            (starts_with(b"BM"), lambda: sides(18, tf.int32, True)),
-            (starts_with(b"RIFF"), lambda: tf.constant(0, tf.int64)),
-            (starts_with(b"\xff\xd8"), jpeg),
+            (begins_as("PNG"), lambda: sides(16, tf.int32, False)),
+            (begins_as("GIF"), lambda: sides(6, tf.uint16, True)),
+            (begins_as("BMP"), lambda: sides(18, tf.int32, True)),
+            (begins_as("WebP"), lambda: tf.constant(0, tf.int64)),
+            (begins_as("JPEG"), jpeg),
         ],
         default=lambda: tf.constant(-1, tf.int64),
     )

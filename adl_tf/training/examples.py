@@ -1,7 +1,7 @@
 """What a training reads, found before TensorFlow is loaded."""
 
 from adl_tf.datasets.load import load_examples
-from adl_tf.errors import UsageError
+from adl_tf.errors import DataError, UsageError
 
 
 def training_examples(settings):
@@ -15,7 +15,7 @@ def training_examples(settings):
 
     Raises:
         UsageError: If the flags do not go together, or with the data.
-        DataError: If the data are missing or malformed.
+        DataError: If the data are missing or malformed, or no pictures.
     """
     if not settings.epochs and settings.num_classes:
         return None
@@ -30,6 +30,11 @@ def training_examples(settings):
         settings.train_split,
         settings.classes,
     )
+    if not len(examples):
+        classes = f" of --classes={settings.classes}" * bool(settings.classes)
+        raise DataError(
+            f"--train_split={settings.train_split} has no pictures{classes}"
+        )
     wanted = settings.num_classes
     if wanted is not None and examples.labels.max() >= wanted:
         raise UsageError(

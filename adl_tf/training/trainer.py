@@ -123,7 +123,7 @@ class Trainer:
         )
 
     def describe(self, examples, step):
-        """What is trained, on what, in a line or two."""
+        """What is trained, on what, in a few lines."""
         settings = self.settings
         lines = [
             f"{settings.backbone} with {settings.method}, "
@@ -132,6 +132,12 @@ class Trainer:
             f"{settings.epochs}, steps in each: {self.steps_per_epoch}, "
             f"replicas: {self.strategy.num_replicas_in_sync}"
         ]
+        if examples and len(examples) < settings.batch_size:
+            lines.append(
+                f"--batch_size={settings.batch_size} is more than there are "
+                "pictures: a step sees some twice; a smaller one makes more "
+                "steps of an epoch"
+            )
         if step:
             lines.append(f"going on from step {step}")
         elif settings.weights != "none":

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adl_tf.datasets import __main__ as command
 from adl_tf.datasets import pipeline
 from adl_tf.datasets.__main__ import as_text
 from adl_tf.datasets.check import check_split, counts, duplicates, problems
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import DataError
 from adl_tf.training.loop import train
+from tests.in_process import call
 
 HOSTILE = "<script>alert(1)</script> & {{ 7 * 7 }}"
 
@@ -69,6 +71,8 @@ PICTURES = {
     "pixel.png": (encoded("PNG", 5, size=(1, 1)), True),
     "huge.png": (huge(), False),
     "locked.jpg": (encoded("JPEG", 6), False),
+    "scan.jpg": (encoded("TIFF", 7), False),
+    "new.jxl": (b"\xff\x0a" + bytes(99), False),
 }
 READABLE = [name for name, (_, good) in PICTURES.items() if good]
 # The superuser may read everything.
@@ -132,6 +136,9 @@ def test_damaged_pictures_are_found_and_the_others_pass(damaged):
     found = dict(split.unreadable)
     assert sorted(found) == sorted(str(damaged / "train" / n) for n in BAD)
     assert all(found.values())
+    for name in ("page.jpg", "scan.jpg", "new.jxl"):
+        reason = found[str(damaged / "train" / name)]
+        assert reason == "it is none of JPEG, PNG, GIF, BMP, WebP"
     sizes = {
         os.path.basename(path): picture.size
         for path, picture in zip(split.examples.paths, split.pictures)
@@ -188,7 +195,7 @@ def test_odd_boxes_and_pictures_of_another_split(damaged):
     rows = dict((name, cells) for name, *cells in counts(splits, [[(0, 4)]]))
     assert rows["pictures"] == [str(len(PICTURES)), "2"]
     assert rows["boxes"] == [str(len(PICTURES)), "6"]
-    assert rows["pictures a class"] == ["5-6", "1-1"]
+    assert rows["pictures a class"] == ["6-7", "1-1"]
 
 
 def test_what_the_decoder_complains_of_is_named(tmp_path, capfd):
@@ -220,8 +227,34 @@ def test_what_evaluation_stumbles_over(tmp_path):
     assert found == [
         "1 mask of test cannot be read",
         "1 picture of test without a box, which evaluation needs",
-        "the splits have different classes",
+        f"the splits have different classes: {HOSTILE} in train, wren in test",
     ]
+
+
+def test_all_splits_that_are_there_are_checked(tmp_path, capsys):
+    for number, split in enumerate(("test", "train", "val")):
+        picture = {"a.png": encoded("PNG", number)}
+        write_split(tmp_path, split, picture, boxes="1,1,9,9;" * (number < 2))
+    call(command, "--dataset=metadata", f"--data_dir={tmp_path}", "--check")
+    shown = capsys.readouterr().out
+    assert shown.split()[:3] == ["train", "val", "test"]
+    assert "val has neither boxes nor masks" in shown
+    assert shown.count("neither boxes nor masks") == 1
+
+
+def test_what_is_wrong_with_the_files_of_all_splits_is_told(tmp_path, capsys):
+    for split in ("train", "val", "test"):
+        write_split(tmp_path, split, {"a.png": encoded("PNG")})
+    arguments = ["--dataset=metadata", f"--data_dir={tmp_path}", "--check"]
+    (tmp_path / "train" / "a.png").unlink()
+    (tmp_path / "metadata" / "val" / "image_sizes.txt").write_text("a.png,9")
+    with pytest.raises(DataError, match="splits train, val cannot be read"):
+        call(command, *arguments)
+    told = capsys.readouterr().out
+    assert f"missing: {tmp_path}/train/a.png" in told
+    assert "val/image_sizes.txt:1: 3 fields expected, not 2" in told
+    with pytest.raises(DataError, match="missing: .*train/a.png"):
+        call(command, *arguments, "--splits=train,test")
 
 
 @pytest.mark.slow

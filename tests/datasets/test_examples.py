@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adl_tf.datasets.examples import Examples, parse_classes
-from adl_tf.datasets.load import load_examples
+from adl_tf.datasets.load import load_examples, split_names
 from adl_tf.errors import DataError, UsageError
 
 NAMES = ["crow", "finch", "gull", "heron", "ibis"]
@@ -86,12 +86,54 @@ def test_a_missing_picture_is_named(tmp_path):
     for path in examples.paths:
         with open(path, "wb"):
             pass
-    examples.check_files("from the shop")
+    examples.check_files("list.txt", "from the shop")
     (tmp_path / "4.png").unlink()
     with pytest.raises(DataError) as caught:
-        examples.check_files("from the shop")
+        examples.check_files("list.txt", "from the shop")
     assert str(tmp_path / "4.png") in str(caught.value)
     assert "from the shop" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "files", "expected"),
+    [
+        (
+            "metadata",
+            [
+                "metadata/val/localization.txt",
+                "metadata/train/image_ids.txt",
+                "metadata/extra/image_sizes.txt",
+                "metadata/notes/readme.txt",
+            ],
+            ["train", "val", "extra"],
+        ),
+        ("metadata", ["metadata/image_ids.txt"], ["test"]),
+        ("metadata", ["test/image_ids.txt", "birds/1.jpg"], ["test"]),
+        ("metadata", ["birds/1.jpg"], ["train"]),
+        ("ilsvrc", ["metadata/val/image_ids.txt"], ["val"]),
+        ("ilsvrc", ["ILSVRC/Data/CLS-LOC/val/1.JPEG"], ["val"]),
+        ("cub", ["CUB_200_2011/images.txt"], ["train", "test"]),
+        (
+            "cub",
+            ["CUB_200_2011/images.txt", "CUBV2/1.jpg"],
+            ["train", "val", "test"],
+        ),
+        (
+            "coco",
+            [
+                "annotations/instances_val2017.json",
+                "train/_annotations.coco.json",
+            ],
+            ["train", "val"],
+        ),
+        ("synthetic_birds", [], ["train", "test"]),
+    ],
+)
+def test_splits_that_are_there(tmp_path, dataset, files, expected):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert split_names(dataset, str(tmp_path)) == expected
 
 
 @pytest.mark.parametrize(

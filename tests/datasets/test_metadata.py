@@ -136,6 +136,14 @@ def test_a_class_without_a_name(root, folder):
     assert f"{folder / 'class_names.txt'} has 2 names, and 1000 or" in message
 
 
+def test_a_name_in_place_of_its_number(root, folder):
+    write(folder, "class_names.txt", ["crow", "finch", "gull"])
+    write(folder, "class_labels.txt", ["val/a.png,0", "val/b.png,gull"])
+    assert "class_labels.txt:2: the number of a class expected, 2 for th" in (
+        refusal(root)
+    )
+
+
 def test_one_split_only_is_for_testing(root, folder):
     for path in folder.iterdir():
         path.rename(folder.parent / path.name)
@@ -166,7 +174,7 @@ def test_several_splits_are_kept_apart(root):
 @pytest.mark.parametrize(
     ("name", "number", "line", "reason"),
     [
-        ("image_ids.txt", 2, "val/b.png,1", "1 fields expected, not 2"),
+        ("image_ids.txt", 2, "val/b.png,1", "1 field expected, not 2 (no path"),
         ("class_labels.txt", 1, "val/a.png", "2 fields expected, not 1"),
         ("class_labels.txt", 2, "val/b.png,1,2", "2 fields expected, not 3"),
         ("class_labels.txt", 2, "val/b.png,crow", "whole number expected"),
@@ -231,11 +239,18 @@ def test_a_missing_folder_says_what_is_expected(tmp_path, read, expected):
     assert expected in message
 
 
-def test_a_missing_picture(root):
-    (root / NAMES[2]).unlink()
-    assert f"{root / NAMES[2]} is missing; a data folder" in refusal(root)
-    (root / NAMES[1]).unlink()
-    assert f"{root / NAMES[1]} is missing, and 1 more;" in refusal(root)
+def test_missing_pictures(root, folder):
+    names = [f"val/{number}.png" for number in range(7)]
+    write(folder, "image_ids.txt", [*NAMES, *names])
+    write(folder, "class_labels.txt", [f"{n},0" for n in [*NAMES, *names]])
+    write(folder, "image_sizes.txt", [f"{n},9,9" for n in [*NAMES, *names]])
+    named = ", ".join(str(root / name) for name in names[:5])
+    assert refusal(root).startswith(
+        f"{folder / 'image_ids.txt'}: of its 10 pictures 7 are missing: "
+        f"{named} and 2 more; a data folder holds"
+    )
+    write(folder, "image_ids.txt", [*NAMES, names[0]])
+    assert f"4 pictures 1 is missing: {root / names[0]}; a" in refusal(root)
 
 
 def test_ilsvrc_has_1000_classes(root, folder):

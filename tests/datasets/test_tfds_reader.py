@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from adl_tf.datasets import pipeline
 from adl_tf.datasets.examples import read_bytes
-from adl_tf.datasets.load import load_examples
+from adl_tf.datasets.load import load_examples, split_names
 from adl_tf.errors import DataError, UsageError
 from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.protocols import PROTOCOLS
@@ -129,6 +129,7 @@ def test_parts_of_splits(birds):
 
 
 def test_what_is_not_there(birds, tmp_path):
+    assert split_names("tfds:caltech_birds2011", birds) == ["train"]
     with pytest.raises(UsageError, match=r"no split 'test': it has train"):
         read(birds, split="test")
     with pytest.raises(DataError, match="tfds build mnist"):

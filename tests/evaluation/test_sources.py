@@ -10,6 +10,7 @@ import pytest
 
 from adl_tf import evaluate
 from adl_tf.errors import DataError, UsageError
+from tests.datasets.text_files import write
 from tests.in_process import call
 
 
@@ -267,6 +268,31 @@ def test_masks_alone(trained, data_dir, tmp_path, capsys):
     assert "Top-1" not in printed and "GT-known" not in printed
     with pytest.raises(DataError, match="cannot be chosen without boxes"):
         run(*arguments, "--split=train", "--val_split=test")
+
+
+@pytest.mark.parametrize("flag", ["split", "val_split"])
+def test_a_split_without_ground_truth_is_named(trained, tmp_path, flag):
+    splits = {"split": "boxed", "val_split": "boxed", flag: "bare"}
+    for name in splits.values():
+        picture = f"{name}.png"
+        cv2.imwrite(str(tmp_path / picture), np.zeros((9, 9, 3), np.uint8))
+        folder = tmp_path / "metadata" / name
+        write(folder, "image_ids.txt", [picture])
+        write(folder, "class_labels.txt", [f"{picture},0"])
+        write(folder, "image_sizes.txt", [f"{picture},9,9"])
+        if name == "boxed":
+            write(folder, "localization.txt", [f"{picture},1,1,5,5"])
+    with pytest.raises(DataError) as caught:
+        run(
+            f"--workdir={trained.workdir}",
+            f"--data_dir={tmp_path}",
+            f"--output_dir={tmp_path}/out",
+            *(f"--{each}={name}" for each, name in splits.items()),
+        )
+    assert f"--{flag}=bare: " in str(caught.value)
+    assert "localization.txt" in str(caught.value)
+    assert "adl_tf.predict work" in str(caught.value)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from adl_tf.datasets.picture_formats import NOT_A_PICTURE
 from adl_tf.errors import DataError, UsageError
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.reporting.pictures import find_pictures
@@ -148,7 +149,7 @@ def test_what_is_written(saved_model, pictures, data_dir, tmp_path):
         "b.jpg",
     ]
     errors = {os.path.basename(r["image"]): r["error"] for r in failed}
-    assert "Unknown image file format" in errors["broken.jpg"]
+    assert errors["broken.jpg"] == NOT_A_PICTURE
     assert f"{MAX_PIXELS:,}" in errors["huge.png"]
     assert errors["b.jpg"] == "No such file or directory"
     records = read_records(out)

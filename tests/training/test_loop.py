@@ -13,6 +13,7 @@ from adl_tf.training import checkpoints
 from adl_tf.training.loop import train
 from adl_tf.training.trained import load_trained
 from adl_tf.training.trainer import Trainer
+from tests.datasets.text_files import write
 from tests.runs import history_of, losses_of
 
 
@@ -69,6 +70,20 @@ def test_two_replicas(settings, capsys):
     train(run)
     assert "replicas: 2" in capsys.readouterr().out
     assert np.isfinite(float(history_of(run)[0]["loss"]))
+
+
+def test_a_batch_larger_than_the_data(settings, capsys):
+    run = settings(batch_size=32, epochs=2)
+    train(run)
+    assert "--batch_size=32 is more than there" in capsys.readouterr().out
+    assert [row["step"] for row in history_of(run)] == ["1", "2"]
+
+
+def test_no_pictures(settings, tmp_path):
+    for name in ("image_ids", "class_labels", "image_sizes"):
+        write(tmp_path / "metadata" / "train", f"{name}.txt", [])
+    with pytest.raises(DataError, match="--train_split=train has no pictures"):
+        train(settings(data_dir=str(tmp_path)))
 
 
 def test_two_replicas_and_odd_batch(settings):
