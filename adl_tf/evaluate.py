@@ -14,7 +14,6 @@ how boxes are made and when they are right; numbers of different protocols
 cannot be compared.
 """
 
-import json
 import os
 
 from absl import flags as absl_flags
@@ -22,7 +21,6 @@ from absl import flags as absl_flags
 from adl_tf import command, flags
 from adl_tf.errors import DataError, UsageError
 from adl_tf.evaluation.summary import summary
-from adl_tf.files import write_whole
 
 PROTOCOL_NAMES = ("adl_cvpr19", "wsoleval_cvpr20")
 
@@ -125,33 +123,23 @@ def main(values):
 
         if not is_chief(values.strategy):
             return
-    write(output_dir, *results)
+    from adl_tf.evaluation.archive import write_results
+
+    written = write_results(output_dir, *results)
+    print(summary(results[0]))
+    print(f"written: {written}")
 
 
 def _score_network(values):
     from adl_tf.datasets.load import load_examples
-    from adl_tf.evaluation.exported import read_description
-    from adl_tf.training import checkpoints
 
     settings = flags.settings(values)
-    protocol = _protocol(values)
-    exported_tau = None
+    protocol, exported_tau = _protocol(values), None
     if values.saved_model:
-        command.require_folder(
-            "saved_model", values.saved_model, "adl_tf.export"
-        )
-        if values["dataset"].using_default_value:
-            raise UsageError(
-                "--saved_model needs --dataset and --data_dir, or "
-                "--flagfile=W/flags.cfg of the work directory W, which has both"
-            )
-        model = read_description(values.saved_model)
-        protocol = _as_exported(protocol)
-        exported_tau = _exported_tau(model, protocol)
-        # As in training, unless a flag says otherwise.
-        if values["resize_size"].using_default_value and model.resize_size:
-            settings.resize_size = model.resize_size
+        protocol, exported_tau = _rules_of_export(values, settings, protocol)
     else:
+        from adl_tf.training import checkpoints
+
         checkpoints.require_any(values.workdir)
     command.load_reader(settings.dataset)
 
@@ -166,23 +154,10 @@ def _score_network(values):
 
     examples, validation = _splits(values, read)
     command.load_tensorflow()
-    from adl_tf.evaluation.network import (
-        evaluate,
-        keras_network,
-        saved_network,
-    )
-    from adl_tf.evaluation.replicas import replicated
+    from adl_tf.evaluation.network import evaluate
     from adl_tf.evaluation.scoring import Scoring
-    from adl_tf.training.strategy import make_strategy
-    from adl_tf.training.trained import load_trained
 
-    if values.saved_model:
-        network = saved_network(values.saved_model)
-    else:
-        strategy = make_strategy(settings.strategy, settings.startup_timeout)
-        with strategy.scope():
-            network = keras_network(load_trained(settings), values.heatmap)
-        network = replicated(network, strategy)
+    network = _network(values, settings)
 
     def score(examples, save_heatmaps=None):
         scoring = Scoring(
@@ -205,6 +180,43 @@ def _score_network(values):
     }
     taus = {"val_tau": val_tau, "exported_tau": exported_tau}
     return _results(values, about, scoring, answers, validation, taus)
+
+
+def _rules_of_export(values, settings, protocol):
+    """Protocol and threshold for an exported model; sets `resize_size`."""
+    from adl_tf.evaluation.exported import as_exported, read_description
+
+    command.require_folder("saved_model", values.saved_model, "adl_tf.export")
+    if values["dataset"].using_default_value:
+        raise UsageError(
+            "--saved_model needs --dataset and --data_dir, or "
+            "--flagfile=W/flags.cfg of the work directory W, which has both"
+        )
+    model = read_description(values.saved_model)
+    # As in training, unless a flag says otherwise.
+    if values["resize_size"].using_default_value and model.resize_size:
+        settings.resize_size = model.resize_size
+    if model.makes_boxes_of(protocol):
+        return as_exported(protocol), model.threshold
+    print(
+        f"the model's own boxes follow {model.protocol.name}, and their "
+        f"threshold has no row under {protocol.name}"
+    )
+    return as_exported(protocol), None
+
+
+def _network(values, settings):
+    from adl_tf.evaluation.network import keras_network, saved_network
+    from adl_tf.evaluation.replicas import replicated
+    from adl_tf.training.strategy import make_strategy
+    from adl_tf.training.trained import load_trained
+
+    if values.saved_model:
+        return saved_network(values.saved_model)
+    strategy = make_strategy(settings.strategy, settings.startup_timeout)
+    with strategy.scope():
+        network = keras_network(load_trained(settings), values.heatmap)
+    return replicated(network, strategy)
 
 
 def _score_folder(values):
@@ -312,32 +324,6 @@ def _require_ground_truth(flag, split, examples):
         )
 
 
-def _as_exported(protocol):
-    """The protocol with the heatmaps that an exported model makes itself."""
-    from adl_tf.localization.protocols import varied
-
-    if protocol.normalization != "min_max":
-        raise UsageError(
-            "--saved_model makes its own heatmaps, with "
-            "normalization=min_max alone"
-        )
-    if protocol.interpolation == "bilinear":
-        return protocol
-    return varied(protocol, "interpolation=bilinear")
-
-
-def _exported_tau(model, protocol):
-    """Threshold of an exported model, if the protocol makes its boxes."""
-    own = model.protocol
-    if (own.levels, own.largest_by) == (protocol.levels, protocol.largest_by):
-        return model.threshold
-    print(
-        f"the model's own boxes follow {own.name}, and their threshold has no "
-        f"row under {protocol.name}"
-    )
-    return None
-
-
 def _protocol(values):
     from adl_tf.localization.protocols import PROTOCOLS, varied
 
@@ -348,35 +334,6 @@ def _protocol(values):
         return varied(protocol, values.protocol_options)
     except ValueError as error:
         raise UsageError(f"--protocol_options: {error}") from error
-
-
-def write(output_dir, metrics, records, arrays):
-    """Writes the files of an evaluation and prints its summary.
-
-    Args:
-        output_dir: Folder to write into.
-        metrics: Dictionary of metrics.json.
-        records: Iterable of dictionaries, the lines of per_image.jsonl.
-        arrays: Dictionary, from `Scoring.arrays`.
-    """
-    from adl_tf.evaluation.archive import metrics_text, write_archive
-
-    os.makedirs(output_dir, exist_ok=True)
-    write_archive(output_dir, metrics, arrays)
-    write_whole(
-        os.path.join(output_dir, "per_image.jsonl"),
-        (json.dumps(record) + "\n" for record in records),
-    )
-    path = os.path.join(output_dir, "metrics.json")
-    replaced = ""
-    if os.path.isfile(path):
-        with open(path, encoding="utf-8") as file:
-            before = json.load(file).get("protocol")
-        if before != metrics["protocol"]:
-            replaced = f"; {before} stays in evaluations/"
-    write_whole(path, metrics_text(metrics))
-    print(summary(metrics))
-    print(f"written: {path} ({metrics['protocol']}{replaced})")
 
 
 if __name__ == "__main__":

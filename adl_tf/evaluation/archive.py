@@ -66,6 +66,35 @@ def metrics_text(metrics):
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+def write_results(output_dir, metrics, records, arrays):
+    """Writes all files of an evaluation.
+
+    Args:
+        output_dir: Folder to write into.
+        metrics: Dictionary of metrics.json.
+        records: Iterable of dictionaries, the lines of per_image.jsonl.
+        arrays: Dictionary, from `Scoring.arrays`.
+
+    Returns:
+        Text: path of metrics.json, and what is in it.
+    """
+    os.makedirs(output_dir, exist_ok=True)
+    write_archive(output_dir, metrics, arrays)
+    write_whole(
+        os.path.join(output_dir, "per_image.jsonl"),
+        (json.dumps(record) + "\n" for record in records),
+    )
+    path = os.path.join(output_dir, "metrics.json")
+    replaced = ""
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8") as file:
+            before = json.load(file).get("protocol")
+        if before != metrics["protocol"]:
+            replaced = f"; {before} stays in evaluations/"
+    write_whole(path, metrics_text(metrics))
+    return f"{path} ({metrics['protocol']}{replaced})"
+
+
 def write_archive(output_dir, metrics, arrays):
     """Writes the two files of an evaluation.
 

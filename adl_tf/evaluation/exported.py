@@ -4,8 +4,8 @@ import dataclasses
 import json
 import os
 
-from adl_tf.errors import DataError
-from adl_tf.localization.protocols import Protocol, protocol_named
+from adl_tf.errors import DataError, UsageError
+from adl_tf.localization.protocols import Protocol, protocol_named, varied
 
 CLASS_NAMES = os.path.join("assets.extra", "class_names.txt")
 LOCALIZATION = os.path.join("assets.extra", "localization.json")
@@ -31,6 +31,14 @@ class Description:
     protocol: Protocol
     input_size: int
     resize_size: int | None
+
+    def makes_boxes_of(self, protocol):
+        """Whether a protocol makes the same boxes of the same heatmap."""
+        own = self.protocol
+        return (own.levels, own.largest_by) == (
+            protocol.levels,
+            protocol.largest_by,
+        )
 
 
 def write_description(folder, description):
@@ -86,6 +94,28 @@ def read_description(folder):
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise not_exported(folder) from error
+
+
+def as_exported(protocol):
+    """A protocol with the heatmaps that an exported model makes itself.
+
+    Args:
+        protocol: `Protocol`.
+
+    Returns:
+        `Protocol`.
+
+    Raises:
+        UsageError: If it wants heatmaps that exported models do not make.
+    """
+    if protocol.normalization != "min_max":
+        raise UsageError(
+            "--saved_model makes its own heatmaps, with "
+            "normalization=min_max alone"
+        )
+    if protocol.interpolation == "bilinear":
+        return protocol
+    return varied(protocol, "interpolation=bilinear")
 
 
 def not_exported(folder):
