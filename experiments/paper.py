@@ -1,4 +1,4 @@
-"""The paper's Tables 1 to 3: their rows, figures and claims (spec F.1).
+"""The paper's Tables 1 to 3: their rows, figures and claims.
 
 Rows are named after their flagfiles in `rows/`. Figures are GT-known Loc, Top-1
 Clas and Top-1 Loc in percent, on all 200 classes of CUB-200-2011, with VGG-GAP

@@ -7,8 +7,8 @@
     ILSVRC/ImageSets/CLS-LOC/           train_cls.txt, val.txt: optional
 
 Class numbers are the places of the sorted WordNet numbers, as in Keras's
-weights (spec E.5, trap d). Those of the devkit's ground truth are in another
-order; they are not needed, since annotations name WordNet numbers.
+weights. Those of the devkit's ground truth are in another order; they are not
+needed, since annotations name WordNet numbers.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Any folder of pictures with text files beside it (spec E.5).
+"""Any folder of pictures with text files beside it.
 
     image_ids.txt       path
     class_labels.txt    path,class number from 0

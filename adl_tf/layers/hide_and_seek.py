@@ -1,4 +1,4 @@
-"""Hide-and-Seek (Singh & Lee, ICCV 2017; spec C.1)."""
+"""Hide-and-Seek (Singh & Lee, ICCV 2017)."""
 
 import numbers
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """ACoL: a second classifier that sees what the first one does not need.
 
-(Zhang et al., CVPR 2018; spec B.5, C.2.)
+(Zhang et al., CVPR 2018.)
 """
 
 import keras

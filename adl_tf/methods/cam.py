@@ -1,4 +1,4 @@
-"""Class activation maps (spec C.6) and the plain classifier as a method."""
+"""Class activation maps (Zhou et al., CVPR 2016), and CAM as a method."""
 
 import keras
 from keras import ops

@@ -1,4 +1,4 @@
-"""CutMix (Yun et al., ICCV 2019; spec C.4)."""
+"""CutMix (Yun et al., ICCV 2019)."""
 
 import keras
 from keras import ops

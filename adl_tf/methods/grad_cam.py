@@ -1,4 +1,4 @@
-"""Grad-CAM for any Keras classifier (spec C.6), without its ReLU."""
+"""Grad-CAM (Selvaraju et al., ICCV 2017), without ReLU, for any classifier."""
 
 import typing
 

@@ -1,6 +1,6 @@
 """SPG: masks from deep layers teach shallow ones where the object is.
 
-(Zhang et al., ECCV 2018; spec B.4, C.3.)
+(Zhang et al., ECCV 2018.)
 """
 
 import functools

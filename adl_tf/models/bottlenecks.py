@@ -1,4 +1,4 @@
-"""ResNet50 with its strides in the 3x3 convolutions (v1.5; spec B.2)."""
+"""ResNet50 with its strides in the 3x3 convolutions (v1.5)."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""InceptionV3 as SPG customised it: fine maps, no last blocks (spec B.4)."""
+"""InceptionV3 as SPG customised it: fine maps, no last blocks."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""MobileNetV1 with a 14x14 feature map (spec B.3)."""
+"""MobileNetV1 with a 14x14 feature map."""
 
 import functools
 

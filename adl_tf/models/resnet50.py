@@ -1,4 +1,4 @@
-"""ResNet50 with a 14x14 feature map (spec B.2)."""
+"""ResNet50 with a 14x14 feature map."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""VGG-GAP: VGG16 without its fully connected layers (spec B.1)."""
+"""VGG-GAP: VGG16 without its fully connected layers."""
 
 import keras
 

@@ -8,7 +8,7 @@ def learning_rate_schedule(name, learning_rate, num_steps):
 
     Args:
         name: `"cosine"`: from `learning_rate` to 0; `"step"`: a tenth after
-            30, 60, 90 and 100 of 105 parts, as the authors' code (spec D.2).
+            30, 60, 90 and 100 of 105 parts, as the authors' code.
         learning_rate: Rate at the first step.
         num_steps: Number of steps of the training.
 

@@ -1,4 +1,4 @@
-"""Folders of pictures with metadata files (spec E.5)."""
+"""Folders of pictures with metadata files."""
 
 import cv2
 import numpy as np

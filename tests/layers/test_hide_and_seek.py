@@ -1,4 +1,4 @@
-"""`HideAndSeek` against its definition, computed by hand (spec C.1)."""
+"""`HideAndSeek` against its definition, computed by hand."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""ACoL against its definition, computed by hand (spec B.5, C.2)."""
+"""ACoL against its definition, computed by hand."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""CutMix against its definition, computed by hand (spec C.4)."""
+"""CutMix against its definition, computed by hand."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Grad-CAM on any classifier, on every backend (spec C.6)."""
+"""Grad-CAM on any classifier, on every backend."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""SPG against its definition, computed by hand (spec C.3)."""
+"""SPG against its definition, computed by hand."""
 
 import cv2
 import keras

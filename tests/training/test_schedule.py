@@ -12,7 +12,7 @@ def test_cosine():
 
 
 def test_step_as_the_authors():
-    """105 "epochs", a tenth after 30, 60, 90 and 100 (spec D.2)."""
+    """105 "epochs", a tenth after 30, 60, 90 and 100."""
     schedule = learning_rate_schedule("step", 1.0, 105)
     rates = [float(schedule(s)) for s in (30, 31, 60, 61, 90, 91, 100, 101)]
     expected = [1, 0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3, 1e-4]
