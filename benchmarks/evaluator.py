@@ -13,9 +13,8 @@ takes weights as constants, which makes its own forward pass faster than that
 of the model as it is; both are shown.
 """
 
-import contextlib
+import functools
 import importlib.metadata
-import io
 import pathlib
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,6 @@ import numpy as np
 from absl import flags as absl_flags
 
 from adl_tf import command, flags
-from adl_tf import evaluate as evaluate_command
 from adl_tf.errors import UsageError
 from benchmarks.timing import Row, alternate, machine, print_rows, ratio
 
@@ -32,6 +30,8 @@ absl_flags.DEFINE_integer("count", 40, "Number of heatmaps in a round.")
 absl_flags.DEFINE_integer("images", 320, "Number of images in a round.")
 
 THRESHOLDS = np.arange(1000) / 1000
+BARE = "bare forward pass"
+CONSTANT = "with constant weights"
 # Ours is so much faster that a round would be too short to time.
 PASSES = 10
 
@@ -130,12 +130,7 @@ def _loop(heatmaps, multi):
 
 def _end_to_end(values):
     command.load_tensorflow()
-    import tensorflow as tf
-
-    from adl_tf.datasets import pipeline
     from adl_tf.datasets.load import load_examples
-    from adl_tf.evaluation.network import evaluate, keras_network
-    from adl_tf.evaluation.scoring import Scoring
     from adl_tf.localization.protocols import PROTOCOLS
     from adl_tf.training.trained import load_trained
 
@@ -145,7 +140,31 @@ def _end_to_end(values):
     )
     chosen = np.linspace(0, len(examples) - 1, values.images).astype(int)
     examples = examples.take(chosen)
-    model = load_trained(settings)
+    seconds = alternate(_ways(load_trained(settings), examples, settings))
+    print(f"{settings.backbone}, {len(examples)} images")
+    for name, times in seconds.items():
+        print(f"  {name:22} {len(examples) / np.median(times):6.1f} images/s")
+    for name in PROTOCOLS:
+        bare, constant = (
+            ratio(seconds, against, name) for against in (BARE, CONSTANT)
+        )
+        yield Row(
+            f"adl_tf.evaluate, {settings.backbone}, {name}",
+            BARE,
+            "at least 0.9 of its images a second",
+            f"{bare:.2f} (with constant weights: {constant:.2f})",
+            bare >= 0.9,
+        )
+
+
+def _ways(model, examples, settings):
+    """Forward passes over the pictures, and whole evaluations of them."""
+    import tensorflow as tf
+
+    from adl_tf.datasets import pipeline
+    from adl_tf.evaluation.network import keras_network
+    from adl_tf.localization.protocols import PROTOCOLS
+
     network = keras_network(model)
     batches = list(
         pipeline.test_batches(
@@ -164,49 +183,34 @@ def _end_to_end(values):
         for images, _ in batches:
             forward(images).numpy()
 
-    def whole(protocol):
-        scoring = Scoring(
-            examples,
-            PROTOCOLS[protocol],
-            settings.input_size,
-            settings.resize_size,
-        )
-        answers = evaluate(network, scoring, settings.batch_size)
-        metrics, records = scoring.result(answers)
-        metrics = {"protocol": protocol, "val_split": None, **metrics}
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            contextlib.redirect_stdout(io.StringIO()),
-        ):
-            evaluate_command.write(
-                folder, metrics, records, scoring.arrays(answers)
-            )
-
     def constant():
         for number, (images, _) in enumerate(batches):
             first = number * settings.batch_size
             labels = examples.labels[first : first + len(images)]
             network.answer(images, labels)[1].numpy()
 
-    seconds = alternate(
-        {"bare forward pass": bare, "with constant weights": constant}
-        | {name: lambda name=name: whole(name) for name in PROTOCOLS}
+    return {BARE: bare, CONSTANT: constant} | {
+        protocol.name: functools.partial(
+            _evaluate, network, examples, protocol, settings
+        )
+        for protocol in PROTOCOLS.values()
+    }
+
+
+def _evaluate(network, examples, protocol, settings):
+    """From picture files to the files of an evaluation."""
+    from adl_tf.evaluation.archive import write_results
+    from adl_tf.evaluation.network import evaluate
+    from adl_tf.evaluation.scoring import Scoring
+
+    scoring = Scoring(
+        examples, protocol, settings.input_size, settings.resize_size
     )
-    print(f"{settings.backbone}, {len(examples)} images")
-    for name, times in seconds.items():
-        print(f"  {name:22} {len(examples) / np.median(times):6.1f} images/s")
-    for name in PROTOCOLS:
-        bare, constant = (
-            ratio(seconds, against, name)
-            for against in ("bare forward pass", "with constant weights")
-        )
-        yield Row(
-            f"adl_tf.evaluate, {settings.backbone}, {name}",
-            "bare forward pass",
-            "at least 0.9 of its images a second",
-            f"{bare:.2f} (with constant weights: {constant:.2f})",
-            bare >= 0.9,
-        )
+    answers = evaluate(network, scoring, settings.batch_size)
+    metrics, records = scoring.result(answers)
+    metrics = {"protocol": protocol.name, **metrics}
+    with tempfile.TemporaryDirectory() as folder:
+        write_results(folder, metrics, records, scoring.arrays(answers))
 
 
 if __name__ == "__main__":

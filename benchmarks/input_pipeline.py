@@ -12,6 +12,7 @@ ahead of a DataLoader with PIL. How far these are from bare decoding is printed.
 import functools
 import itertools
 import os
+import statistics
 
 from absl import flags as absl_flags
 
@@ -35,99 +36,22 @@ def main(values):
     import tensorflow as tf
     import torch
 
-    from adl_tf.datasets import pipeline
     from adl_tf.datasets.load import load_examples
-    from benchmarks.pil_loader import loader
 
     settings = flags.settings(values)
-    side, size = settings.resize_size, settings.input_size
     examples = load_examples(
         settings.dataset, settings.data_dir, settings.train_split
     )
     steps = values.images // settings.batch_size
     count = steps * settings.batch_size
-    # PyTorch's epochs are as long as rounds.
-    paths = list(itertools.islice(itertools.cycle(examples.paths), count))
-
-    def batches(pictures):
-        return pipeline.training_batches(
-            examples,
-            batch_size=settings.batch_size,
-            resize_size=side,
-            input_size=size,
-            seed=0,
-            pictures=pictures,
-        )
-
-    def bare(**options):
-        def example(path):
-            picture = tf.io.decode_jpeg(
-                tf.io.read_file(path), channels=3, **options
-            )
-            return tf.shape(picture)
-
-        return (
-            tf.data.Dataset.from_tensor_slices(examples.paths)
-            .repeat()
-            .map(example, num_parallel_calls=tf.data.AUTOTUNE)
-            .batch(settings.batch_size)
-            .prefetch(2)
-        )
-
-    def plain():
-        """The same of TensorFlow's own operations."""
-
-        def example(path):
-            picture = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
-            picture = tf.image.resize(picture, (side, side))
-            picture = tf.image.random_crop(picture, (size, size, 3))
-            picture = tf.image.random_flip_left_right(picture)
-            return tf.cast(tf.round(picture), tf.uint8)
-
-        return (
-            tf.data.Dataset.from_tensor_slices(examples.paths)
-            .shuffle(len(examples))
-            .repeat()
-            .map(example, num_parallel_calls=tf.data.AUTOTUNE)
-            .batch(settings.batch_size)
-            .prefetch(2)
-        )
-
-    def rounds_of(dataset):
-        iterator = iter(dataset)
-
-        def take(steps):
-            for _ in range(steps):
-                next(iterator)
-
-        return take
-
-    cache = pipeline.decode_all(examples, side, iter, 2**62)
-    torch_loader = loader(
-        paths,
-        side,
-        size,
-        settings.batch_size,
-        workers=os.cpu_count(),
-    )
-
-    def one_round_of_torch():
-        for _ in torch_loader:
-            pass
-
     ways = {
-        BARE: rounds_of(bare()),
-        "bare, exact cosine transform": rounds_of(
-            bare(dct_method="INTEGER_ACCURATE")
-        ),
-        DECODING: rounds_of(batches(None)),
-        FROM_MEMORY: rounds_of(batches(cache)),
-        "TensorFlow's operations": rounds_of(plain()),
+        name: _rounds_of(dataset)
+        for name, dataset in _datasets(examples, settings).items()
     }
     candidates = {
         name: functools.partial(take, steps) for name, take in ways.items()
     }
-    candidates[TORCH] = one_round_of_torch
+    candidates[TORCH] = _torch_epoch(examples, count, settings)
     seconds = alternate(
         candidates, before=lambda name: name in ways and ways[name](SETTLING)
     )
@@ -136,27 +60,126 @@ def main(values):
         f"TensorFlow {tf.__version__}, PyTorch {torch.__version__}; {count} "
         f"pictures, medians of {len(seconds[BARE])} rounds"
     )
-    for name in candidates:
-        share = ratio(seconds, BARE, name)
-        median = sorted(seconds[name])[len(seconds[name]) // 2]
+    for name, times in seconds.items():
         print(
-            f"{name:30s} {count / median:7.0f} images/s  "
-            f"{100 * share:5.0f} % of bare decoding"
+            f"{name:30s} {count / statistics.median(times):7.0f} images/s  "
+            f"{100 * ratio(seconds, BARE, name):5.0f} % of bare decoding"
         )
+    print_rows(_rows(seconds))
+
+
+def _rows(seconds):
     for name, against, target in (
         (FROM_MEMORY, BARE, 0.9),
         (DECODING, BARE, 0.9),
         (DECODING, TORCH, 1),
     ):
         share = ratio(seconds, against, name)
-        row = Row(
+        yield Row(
             f"input pipeline: {name}",
             against,
             f"at least {target} of its images a second",
             f"{share:.2f}",
             share >= target,
         )
-        print_rows([row])
+
+
+def _datasets(examples, settings):
+    """Dictionary from what is timed to an endless `tf.data.Dataset`."""
+    from adl_tf.datasets import pipeline
+
+    ours = functools.partial(
+        pipeline.training_batches,
+        examples,
+        batch_size=settings.batch_size,
+        resize_size=settings.resize_size,
+        input_size=settings.input_size,
+        seed=0,
+    )
+    pictures = pipeline.decode_all(
+        examples, settings.resize_size, iter, memory_budget=2**62
+    )
+    return {
+        BARE: _bare(examples, settings),
+        "bare, exact cosine transform": _bare(
+            examples, settings, dct_method="INTEGER_ACCURATE"
+        ),
+        DECODING: ours(),
+        FROM_MEMORY: ours(pictures=pictures),
+        "TensorFlow's operations": _plain(examples, settings),
+    }
+
+
+def _bare(examples, settings, **options):
+    """Pictures that are decoded and thrown away."""
+    import tensorflow as tf
+
+    def example(path):
+        picture = tf.io.decode_jpeg(
+            tf.io.read_file(path), channels=3, **options
+        )
+        return tf.shape(picture)
+
+    return (
+        tf.data.Dataset.from_tensor_slices(examples.paths)
+        .repeat()
+        .map(example, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(settings.batch_size)
+        .prefetch(2)
+    )
+
+
+def _plain(examples, settings):
+    """The same as ours of TensorFlow's own operations."""
+    import tensorflow as tf
+
+    size = (settings.input_size, settings.input_size, 3)
+
+    def example(path):
+        picture = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
+        picture = tf.image.resize(picture, [settings.resize_size] * 2)
+        picture = tf.image.random_crop(picture, size)
+        picture = tf.image.random_flip_left_right(picture)
+        return tf.cast(tf.round(picture), tf.uint8)
+
+    return (
+        tf.data.Dataset.from_tensor_slices(examples.paths)
+        .shuffle(len(examples))
+        .repeat()
+        .map(example, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(settings.batch_size)
+        .prefetch(2)
+    )
+
+
+def _rounds_of(dataset):
+    """Function that takes a number of batches."""
+    iterator = iter(dataset)
+
+    def take(steps):
+        for _ in range(steps):
+            next(iterator)
+
+    return take
+
+
+def _torch_epoch(examples, count, settings):
+    """Function that takes an epoch, as long as a round, of PyTorch's loader."""
+    from benchmarks.pil_loader import loader
+
+    batches = loader(
+        list(itertools.islice(itertools.cycle(examples.paths), count)),
+        settings.resize_size,
+        settings.input_size,
+        settings.batch_size,
+        workers=os.cpu_count(),
+    )
+
+    def epoch():
+        for _ in batches:
+            pass
+
+    return epoch
 
 
 if __name__ == "__main__":

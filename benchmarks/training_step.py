@@ -43,6 +43,7 @@ def main(values):
 
 
 def _time(settings, backbone, images, labels, rounds):
+    """Rows of the table of targets for one network."""
     import tensorflow as tf
 
     from adl_tf.layers.adl import ADLLayer
@@ -78,13 +79,13 @@ def _time(settings, backbone, images, labels, rounds):
     for name, times in seconds.items():
         name = name if name != "layers" else f"{PASSES} times its layers"
         print(f"  {backbone}, {name:22} {1000 * np.median(times):8.1f} ms")
+    yield from _timed_rows(backbone, seconds)
+    yield _inference_row(backbone, adl.objective.model, plain.objective.model)
+
+
+def _timed_rows(backbone, seconds):
     more = 100 * (ratio(seconds, "with ADL", "without ADL") - 1)
     layers = 100 / PASSES * ratio(seconds, "layers", "without ADL")
-    speed, even_speed = (
-        ratio(seconds, name, "with ADL")
-        for name in ("PyTorch", "PyTorch, our allocator")
-    )
-    share = 100 * ratio(seconds, "map", "forward pass")
     yield Row(
         f"ADL in a training step, {backbone}",
         "without",
@@ -92,17 +93,9 @@ def _time(settings, backbone, images, labels, rounds):
         f"{layers:.2f} % (whole steps: {more:+.1f} %)",
         layers <= 1,
     )
-    operations, parameters = (
-        [count(trainer.objective.model) for trainer in (adl, plain)]
-        for count in (_operations, lambda model: model.count_params())
-    )
-    yield Row(
-        f"ADL in inference, {backbone}",
-        "without",
-        "no operation, no parameter",
-        f"{operations[0]} and {operations[1]} operations, "
-        f"{parameters[0]:,} and {parameters[1]:,} parameters",
-        operations[0] == operations[1] and parameters[0] == parameters[1],
+    speed, even_speed = (
+        ratio(seconds, name, "with ADL")
+        for name in ("PyTorch", "PyTorch, our allocator")
     )
     yield Row(
         f"training step, {backbone} with ADL",
@@ -112,12 +105,28 @@ def _time(settings, backbone, images, labels, rounds):
         "allocator is set as ours)",
         speed >= 1,
     )
+    share = 100 * ratio(seconds, "map", "forward pass")
     yield Row(
         f"class activation map from features, {backbone}",
         "forward pass",
         "at most 1 %",
         f"{share:.2f} %",
         share <= 1,
+    )
+
+
+def _inference_row(backbone, *models):
+    operations, parameters = (
+        [count(model) for model in models]
+        for count in (_operations, lambda model: model.count_params())
+    )
+    return Row(
+        f"ADL in inference, {backbone}",
+        "without",
+        "no operation, no parameter",
+        f"{operations[0]} and {operations[1]} operations, "
+        f"{parameters[0]:,} and {parameters[1]:,} parameters",
+        operations[0] == operations[1] and parameters[0] == parameters[1],
     )
 
 
