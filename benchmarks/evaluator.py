@@ -26,6 +26,7 @@ from adl_tf import command, flags
 from adl_tf.errors import UsageError
 from benchmarks.timing import Row, alternate, machine, print_rows, ratio
 
+absl_flags.DEFINE_string("heatmaps", None, "Folder of heatmaps, as .npy.")
 absl_flags.DEFINE_integer("count", 40, "Number of heatmaps in a round.")
 absl_flags.DEFINE_integer("images", 320, "Number of images in a round.")
 
