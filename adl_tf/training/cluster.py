@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import socket
+import threading
 import time
 
 from adl_tf.errors import AdlTfError, UsageError
@@ -19,6 +20,8 @@ _HELLO, _READY, _HERE, _GO = b"adl-tf ", b"ready?\n", b"here\n", b"go\n"
 _MISSING = b"missing "
 _ANSWER_SECONDS = 5
 _RETRY_SECONDS = 0.3
+# Waiting that is longer is told.
+_WORD_SECONDS = 5
 
 
 class WorkerLost(AdlTfError):
@@ -96,8 +99,18 @@ def meet(cluster, timeout):
         AdlTfError: If a worker did not come in time; it is named.
     """
     deadline = time.monotonic() + timeout
+    word = threading.Timer(
+        _WORD_SECONDS,
+        print,
+        [f"waiting for the other workers, up to {timeout:g} s"],
+        {"flush": True},
+    )
     if cluster.is_chief:
-        missing = _receive(cluster, deadline)
+        word.start()
+        try:
+            missing = _receive(cluster, deadline)
+        finally:
+            word.cancel()
     else:
         missing = _report(cluster, deadline)
     if missing:

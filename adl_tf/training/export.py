@@ -111,8 +111,8 @@ class Localizer(tf.Module):
             threshold: float32 `(batch,)`, or `None` for the one of the model.
 
         Returns:
-            Dictionary of tensors. Where there is no picture, or no such
-            class, `class_id` is -1 and the rest is zeros.
+            Dictionary of tensors. Where there is no picture, no such class,
+            or no such threshold, `class_id` is -1 and the rest is zeros.
         """
         logits, features = self._network(images)
         probabilities = tf.nn.softmax(logits)
@@ -123,6 +123,10 @@ class Localizer(tf.Module):
             found = tf.where(known & (class_id >= 0), class_id, found)
         if threshold is None:
             threshold = tf.fill(tf.shape(found), self.threshold)
+        else:
+            # Not a number is in no range.
+            known &= (threshold >= 0) & (threshold <= 1)
+            threshold = tf.where(known, threshold, 0.0)
         class_maps = class_activation_maps(features, self._kernel, found)
         # Of maps of zeros, heatmaps are zeros and boxes are empty.
         class_maps = tf.where(known[:, None, None], class_maps, 0.0)
@@ -134,14 +138,16 @@ class Localizer(tf.Module):
             self._protocol.largest_by == "rectangle",
         )
         probabilities = tf.where(known[:, None], probabilities, 0.0)
-        scale = tf.cast(tf.tile(sizes, [1, 2]), tf.float32) / self.input_size
+        ends = tf.cast(tf.tile(sizes, [1, 2]), tf.float32)
+        # Rounding must not lead out of the picture.
+        boxes = tf.cast(boxes, tf.float32) * (ends / self.input_size)
         return {
             "class_id": tf.where(known, found, -1),
             "probability": tf.gather(
                 probabilities, found, axis=1, batch_dims=1
             ),
             "probabilities": probabilities,
-            "box": tf.cast(boxes, tf.float32) * scale,
+            "box": tf.minimum(boxes, ends),
             "heatmap": heatmaps,
         }
 

@@ -197,7 +197,7 @@ def _print_row(row, epochs):
         f"loss {row['loss']:.4f}  "
         f"accuracy {row['accuracy']:5.1f} %  "
         f"{row['images_per_second']:.0f} images/s  "
-        f"{row['seconds']:.0f} s of steps",
+        f"{row['seconds']:.0f} s so far",
         flush=True,
     )
 

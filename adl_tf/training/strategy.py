@@ -111,7 +111,8 @@ def lost_worker_reported(cluster):
         if cluster is None:
             raise
         raise WorkerLost(
-            "the connection to another worker is lost; all start again from "
+            "the connection to another worker is lost: start the same command "
+            "there again, and all go on from "
             "the last checkpoint"
         ) from error
 

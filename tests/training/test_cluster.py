@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from adl_tf.errors import AdlTfError, UsageError
+from adl_tf.training import cluster
 from adl_tf.training.cluster import Cluster, cluster_from_environment, meet
 from adl_tf.training.trained import load_trained
 from tests.runs import losses_of
@@ -41,7 +42,10 @@ def test_all_come(free_addresses):
     assert meet_all(free_addresses, [0, 1], 20) == {0: None, 1: None}
 
 
-def test_worker_that_does_not_come_is_named_everywhere(free_addresses):
+def test_worker_that_does_not_come_is_named_everywhere(
+    free_addresses, monkeypatch, capsys
+):
+    monkeypatch.setattr(cluster, "_WORD_SECONDS", 0.1)
     addresses = [*free_addresses, "127.0.0.1:9"]
     results = meet_all(addresses, [0, 1], 1.5)
     for index in (0, 1):
@@ -49,6 +53,9 @@ def test_worker_that_does_not_come_is_named_everywhere(free_addresses):
             "worker 2 (127.0.0.1:9) did not come within 1.5 s"
             in (results[index])
         )
+    # The chief alone prints.
+    told = "waiting for the other workers, up to 1.5 s\n"
+    assert capsys.readouterr().out == told
 
 
 def test_chief_that_does_not_come_is_named(free_addresses):

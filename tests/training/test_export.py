@@ -114,6 +114,32 @@ def test_another_threshold(signatures):
     assert areas[1] > areas[0] > areas[2]
 
 
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, np.nan])
+def test_a_threshold_out_of_range_answers_nothing(signatures, threshold):
+    picture = png(square(40, 40, (4, 4), (20, 20)))
+    answer = signatures["localize_at"](
+        image_bytes=tf.constant([picture] * 2),
+        class_id=tf.constant([1]),
+        threshold=tf.constant([0.5, threshold]),
+    )
+    assert answer["class_id"].numpy().tolist() == [1, -1]
+    for name in ("box", "heatmap", "probabilities", "probability"):
+        assert (
+            answer[name][0].numpy().any() and not answer[name][1].numpy().any()
+        )
+
+
+def test_boxes_end_with_the_picture(signatures):
+    for width in range(35, 60):
+        picture = png(square(width, width, (0, 0), (width, width)))
+        answer = signatures["localize_at"](
+            image_bytes=tf.constant([picture]),
+            class_id=tf.constant([1]),
+            threshold=tf.constant([0.0]),
+        )
+        assert (answer["box"].numpy() <= width).all()
+
+
 def test_batches_of_none_and_one_value_for_all(signatures):
     picture = png(square(40, 40, (4, 4), (20, 20)))
     none, three = tf.constant([], tf.string), tf.constant([picture] * 3)
