@@ -194,8 +194,10 @@ def _rules_of_export(values, settings, protocol):
         )
     model = read_description(values.saved_model)
     # As in training, unless a flag says otherwise.
-    if values["resize_size"].using_default_value and model.resize_size:
-        settings.resize_size = model.resize_size
+    if values.resize_size is None:
+        settings.resize_size = model.resize_size or flags.usual_resize_size(
+            model.input_size
+        )
     if model.makes_boxes_of(protocol):
         return as_exported(protocol), model.threshold
     print(
@@ -234,11 +236,12 @@ def _score_folder(values):
             "the folder above it, and --split"
         )
     protocol = _protocol(values)
+    settings = flags.settings(values)
     if protocol.centre_crop:
         print(
             f"{protocol.name}: heatmaps are taken to show the centre crop of "
             f"{values.input_size} pixels of pictures warped to "
-            f"{values.resize_size}; if they show whole pictures, add "
+            f"{settings.resize_size}; if they show whole pictures, add "
             "--protocol_options=centre_crop=false"
         )
 
@@ -247,7 +250,7 @@ def _score_folder(values):
 
     def score(examples):
         scoring = Scoring(
-            examples, protocol, values.input_size, values.resize_size
+            examples, protocol, settings.input_size, settings.resize_size
         )
         problems = evaluate_folder(
             values.heatmaps, scoring, values.allow_missing

@@ -73,7 +73,11 @@ DATA = (
         "classes", None, "Classes to keep and relabel, from 1: 1-25 or 3,7,9."
     ),
     flags.DEFINE_integer(
-        "resize_size", 256, "Side in pixels to which pictures are warped.", 1
+        "resize_size",
+        None,
+        "Side in pixels to which pictures are warped [8/7 of --input_size: 256 "
+        "for 224].",
+        1,
     ),
     flags.DEFINE_integer(
         "input_size", 224, "Side in pixels of the crop that is classified.", 32
@@ -243,10 +247,28 @@ def settings(values):
         values: `absl.flags.FLAGS`.
 
     Returns:
-        Namespace with an attribute for each flag of this module.
+        Namespace with an attribute for each flag of this module;
+        `resize_size` is a number even where the flag is not set.
     """
     names = ("workdir", *RUN_NAMES)
-    return types.SimpleNamespace(**{name: values[name].value for name in names})
+    found = types.SimpleNamespace(
+        **{name: values[name].value for name in names}
+    )
+    if found.resize_size is None:
+        found.resize_size = usual_resize_size(found.input_size)
+    return found
+
+
+def usual_resize_size(input_size):
+    """The side that pictures are warped to before a crop, as 256 for 224.
+
+    Args:
+        input_size: Side of the crop in pixels.
+
+    Returns:
+        Side in pixels.
+    """
+    return round(input_size * 256 / 224)
 
 
 def refuse_other_methods(values, typed):

@@ -174,6 +174,9 @@ class Scoring:
             metrics, self._scores, correct, correct_top5
         )
         rules = dataclasses.asdict(self.protocol)
+        if self.protocol.centre_crop:
+            rules["input_size"] = self.input_size
+            rules["resize_size"] = self.resize_size
         metrics = {"num_images": len(labels), **metrics, "rules": rules}
         best = metrics["best_tau"] and metrics["best_tau"]["tau"]
         records = (

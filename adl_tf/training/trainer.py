@@ -138,6 +138,13 @@ class Trainer:
                 "pictures: a step sees some twice; a smaller one makes more "
                 "steps of an epoch"
             )
+        crop, side = settings.input_size, settings.resize_size
+        if examples and crop < 0.75 * side:
+            lines.append(
+                f"crops of {crop} pixels from pictures of {side} show "
+                f"{100 * (crop / side) ** 2:.0f} % of each: "
+                "--resize_size says how large pictures are before the crop"
+            )
         if step:
             lines.append(f"going on from step {step}")
         elif settings.weights != "none":

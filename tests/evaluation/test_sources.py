@@ -50,6 +50,11 @@ def test_saved_heatmaps_score_the_same(
 ):
     metrics, records, folder = scored[protocol]
     assert metrics["num_images"] == 9
+    crops = protocol == "adl_cvpr19"
+    sizes = [
+        metrics["rules"].get(f"{name}_size") for name in ("input", "resize")
+    ]
+    assert sizes == ([32, 36] if crops else [None, None])
     again, same_records = run(
         f"--heatmaps={folder}/maps",
         f"--metadata={data_dir}",

@@ -72,6 +72,14 @@ def test_two_replicas(settings, capsys):
     assert np.isfinite(float(history_of(run)[0]["loss"]))
 
 
+def test_crops_that_show_little_of_a_picture(settings, capsys):
+    train(settings(epochs=1, resize_size=64))
+    said = capsys.readouterr().out
+    assert "crops of 32 pixels from pictures of 64 show 25 % of each" in said
+    train(settings(epochs=1, workdir=settings().workdir + "2"))
+    assert "crops of" not in capsys.readouterr().out
+
+
 def test_a_batch_larger_than_the_data(settings, capsys):
     run = settings(batch_size=32, epochs=2)
     train(run)
