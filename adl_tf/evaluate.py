@@ -134,13 +134,14 @@ def _score_network(values):
     from adl_tf.datasets.load import load_examples
 
     settings = flags.settings(values)
-    protocol, exported_tau = _protocol(values), None
+    protocol, exported_tau, step = _protocol(values), None, None
     if values.saved_model:
         protocol, exported_tau = _rules_of_export(values, settings, protocol)
     else:
         from adl_tf.training import checkpoints
 
         checkpoints.require_any(values.workdir)
+        step = checkpoints.latest_step(values.workdir)
     command.load_reader(settings.dataset)
 
     def read(split):
@@ -177,6 +178,7 @@ def _score_network(values):
         "dataset": settings.dataset,
         "classes": settings.classes,
         "heatmap": values.heatmap,
+        "step": step,
     }
     taus = {"val_tau": val_tau, "exported_tau": exported_tau}
     return _results(values, about, scoring, answers, validation, taus)

@@ -48,6 +48,9 @@ def summary(metrics):
 def _rows(metrics, intervals):
     """Names of the rows and their cells, a dictionary by column."""
     exported = metrics.get("exported_tau") or {"of_model": None, "tau": None}
+    val_pictures = ""
+    if metrics.get("val_num_images"):
+        val_pictures = f"{metrics['val_num_images']} pictures of "
     remarks = {
         "fixed_tau": "fixed",
         "exported_tau": (
@@ -55,7 +58,7 @@ def _rows(metrics, intervals):
             if exported["of_model"] == exported["tau"]
             else f"nearest to the exported {exported['of_model']:g}"
         ),
-        "val_tau": f"chosen on {metrics['val_split']}",
+        "val_tau": f"chosen on {val_pictures}{metrics['val_split']}",
         "best_tau": "best here: oracle",
     }
     yield "Clas", _cells(metrics, intervals, place=0)

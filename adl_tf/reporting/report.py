@@ -10,6 +10,7 @@ from adl_tf.reporting.tables import (
     below_the_middle,
     metric_groups,
     setting_rows,
+    stale,
 )
 
 
@@ -100,7 +101,11 @@ def _evaluation(runs, name):
         "warnings": [
             sentence
             for run, metrics in zip(runs, all_metrics)
-            if (sentence := below_the_middle(run.name, metrics))
+            for sentence in (
+                stale(run.name, metrics, run.history),
+                below_the_middle(run.name, metrics),
+            )
+            if sentence
         ],
         "chart": chart,
     }

@@ -130,6 +130,27 @@ def below_the_middle(name, metrics):
     )
 
 
+def stale(name, metrics, history):
+    """A sentence on a run that was trained on since it was evaluated.
+
+    Args:
+        name: Of the run.
+        metrics: Dictionary of metrics.json, or `None`.
+        history: List of dictionaries, one an epoch.
+
+    Returns:
+        Text, or `None` where it was not, or is not known.
+    """
+    step = (metrics or {}).get("step")
+    last = history[-1].get("step") if history else None
+    if step is None or last is None or step >= last:
+        return None
+    return (
+        f"{name} was evaluated at step {step}, and has been trained until "
+        f"step {last:.0f} since: run adl_tf.evaluate again."
+    )
+
+
 def signed(difference):
     """A difference with its sign, and none for what rounds to nothing.
 

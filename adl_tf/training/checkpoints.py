@@ -99,6 +99,15 @@ def has_any(workdir):
     return bool(_steps(workdir))
 
 
+def latest_step(workdir):
+    """Number of steps of the newest checkpoint, or `None` without one.
+
+    Args:
+        workdir: Work directory.
+    """
+    return max(_steps(workdir), default=None)
+
+
 def require_any(workdir):
     """Refuses a work directory without a checkpoint.
 

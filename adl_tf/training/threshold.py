@@ -4,6 +4,8 @@ import json
 import os
 import typing
 
+from adl_tf.training import checkpoints
+
 DEFAULT_THRESHOLD = 0.2
 DEFAULT_PROTOCOL = "adl_cvpr19"
 
@@ -19,12 +21,15 @@ class Threshold(typing.NamedTuple):
         protocol: Name of the protocol whose levels it is compared with.
         origin: Where it comes from, in words.
         num_images: Number of pictures that it was chosen on, if any and known.
+        stale: What to do if it was chosen for weights that are no longer the
+            newest.
     """
 
     value: float
     protocol: str
     origin: str
     num_images: int | None = None
+    stale: str | None = None
 
     def doubts(self):
         """Lines on why boxes may not be as they should."""
@@ -36,6 +41,8 @@ class Threshold(typing.NamedTuple):
             )
         if (self.num_images or MIN_IMAGES) < MIN_IMAGES:
             lines.append(f"{self.num_images} pictures are few to choose it by")
+        if self.stale:
+            lines.append(self.stale)
         return lines
 
 
@@ -72,4 +79,15 @@ def evaluated_threshold(workdir):
         f"best of {num_images or 'the'} pictures of split {metrics[split]}"
         f"{of_classes}, under {metrics['protocol']}",
         num_images,
+        _stale(workdir, metrics),
+    )
+
+
+def _stale(workdir, metrics):
+    evaluated, newest = metrics.get("step"), checkpoints.latest_step(workdir)
+    if None in (evaluated, newest) or evaluated == newest:
+        return None
+    return (
+        f"the evaluation is of step {evaluated}, the weights are of step "
+        f"{newest}; run adl_tf.evaluate again"
     )

@@ -112,12 +112,12 @@ def test_masks_alone(metrics):
 
 
 def test_columns_make_room(metrics):
-    metrics["val_split"] = "a_split_with_a_long_name"
+    metrics |= {"val_split": "a_split_with_a_long_name", "val_num_images": 9}
     lines = summary(metrics).splitlines()
     place = lines[1].index("Top-1")
     assert lines[4][place - 3 :].startswith("   41.0   ")
     assert lines[4][: place - 3] == (
-        "Loc at 0.25 (chosen on a_split_with_a_long_name)"
+        "Loc at 0.25 (chosen on 9 pictures of a_split_with_a_long_name)"
     )
 
 

@@ -6,6 +6,7 @@ from adl_tf.reporting.tables import (
     metric_groups,
     setting_rows,
     signed,
+    stale,
 )
 
 
@@ -89,6 +90,22 @@ def test_a_run_below_the_best_centred_square():
     better = worse | {"best_tau": {"gt_known_loc": 50.0}}
     assert below_the_middle("cam", better) is None
     assert below_the_middle("cam", None) is None
+
+
+def test_a_run_that_was_trained_on_since():
+    history = [{"step": 22.0}, {"step": 66.0}]
+    assert stale("cam", {"step": 23}, history) == (
+        "cam was evaluated at step 23, and has been trained until step 66 "
+        "since: run adl_tf.evaluate again."
+    )
+    for metrics_, rows in (
+        ({"step": 66}, history),
+        ({"step": 70}, history),  # stopped within an epoch
+        ({}, history),
+        ({"step": 23}, []),
+        (None, history),
+    ):
+        assert stale("cam", metrics_, rows) is None
 
 
 def test_settings_that_differ():

@@ -290,9 +290,26 @@ def test_threshold_of_an_evaluation(tmp_path, changes, expected):
         **changes,
     }
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    value, protocol, *about = evaluated_threshold(str(tmp_path))
+    value, protocol, *about, stale = evaluated_threshold(str(tmp_path))
     assert (value, *about) == expected
-    assert protocol == "adl_cvpr19"
+    assert protocol == "adl_cvpr19" and stale is None
+
+
+def test_threshold_of_an_evaluation_before_the_training_went_on(tmp_path):
+    metrics = {
+        "protocol": "adl_cvpr19",
+        "split": "test",
+        "step": 23,
+        "best_tau": {"tau": 0.35},
+    }
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    (tmp_path / "checkpoints" / "00000023").mkdir(parents=True)
+    assert not evaluated_threshold(str(tmp_path)).doubts()
+    (tmp_path / "checkpoints" / "00000066").mkdir()
+    assert evaluated_threshold(str(tmp_path)).doubts() == [
+        "the evaluation is of step 23, the weights are of step 66; run "
+        "adl_tf.evaluate again"
+    ]
 
 
 def test_thresholds_to_be_wary_of():
