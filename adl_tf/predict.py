@@ -75,7 +75,7 @@ def main(values):
     )
     if replaces:
         print(f"earlier answers in {values.output_dir} are replaced")
-    page, failed = predict(
+    page, failed, whole = predict(
         localizer,
         paths,
         values.output_dir,
@@ -93,6 +93,11 @@ def main(values):
         )
     localised = len(paths) - len(failed)
     print(f"localised: {localised} of {len(paths)} pictures; open {page}")
+    if localised >= 5 and whole > localised / 2:
+        print(
+            f"{whole} of {localised} boxes cover nearly the whole picture: try "
+            "a higher --threshold"
+        )
     if failed:
         if not localised:
             raise DataError(f"none of {len(paths)} pictures could be read")

@@ -251,8 +251,22 @@ def test_python_runs(page, tmp_path, monkeypatch):
         code = compile(block, page, "exec")
         if not any(call in block for call in NEEDS_A_TRAINED_MODEL):
             exec(code, names)
-    if page == "docs/your_data.md":
-        _assert_readable(tmp_path / "my_pictures")
+
+
+def test_script_for_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (script,) = blocks("docs/your_data.md", "python")
+    root = tmp_path / "my_pictures"
+    boxes = _stand_ins(tmp_path)["boxes"]
+    for wrong in ("0.jpg", str(root / "a" / "0.jpg")):
+        with pytest.raises(SystemExit, match=f", such as {wrong}$"):
+            exec(script, {"boxes": {**boxes, wrong: (3, 4, 17, 15)}})
+        assert not (root / "metadata").exists()
+    exec(script, {"boxes": boxes})
+    # 3 pictures would be a poor validation.
+    assert _sizes_of_splits(root) == {"train": 33, "test": 7}
+    exec(script, {"boxes": _stand_ins(tmp_path, 310)["boxes"]})
+    assert _sizes_of_splits(root) == {"train": 219, "val": 30, "test": 61}
 
 
 @pytest.mark.parametrize("page", ["docs/your_data.md", "docs/serving.md"])
@@ -267,17 +281,17 @@ def _untrained(backbone):
     return {layer.name: layer.get_weights() for layer in backbone.model.layers}
 
 
-def _stand_ins(folder):
+def _stand_ins(folder, count=40):
     """What the pages say a reader has: pictures, a heatmap, boxes."""
     import cv2
 
     boxes = {}
-    for number in range(40):
+    for number in range(count):
         path = f"{'ab'[number % 2]}/{number}.jpg"
         (folder / "my_pictures" / path).parent.mkdir(
             parents=True, exist_ok=True
         )
-        picture = np.full((20, 30, 3), 6 * number, np.uint8)
+        picture = np.full((20, 30, 3), 6 * number % 256, np.uint8)
         cv2.imwrite(str(folder / "my_pictures" / path), picture)
         if number != 5:
             boxes[path] = (3, 4, 17, 15)
@@ -290,20 +304,19 @@ def _stand_ins(folder):
     }
 
 
-def _assert_readable(folder):
-    from adl_tf.datasets.load import load_examples
+def _sizes_of_splits(folder):
+    from adl_tf.datasets.load import load_examples, split_names
 
-    splits = {
-        split: load_examples("metadata", str(folder), split)
-        for split in ("train", "val", "test")
-    }
-    assert sum(map(len, splits.values())) == 40
-    assert len(splits["train"]) > len(splits["test"])
-    assert "b/5.jpg" in splits["train"].image_ids  # has no box
-    for split, examples in splits.items():
+    sizes = {}
+    for split in split_names("metadata", str(folder)):
+        examples = load_examples("metadata", str(folder), split)
+        sizes[split] = len(examples)
         assert examples.class_names == ["a", "b"]
         for path, label in zip(examples.image_ids, examples.labels):
             assert label == "ab".index(path[0])
-        if split != "train":
-            boxes = [each.tolist() for each in examples.boxes]
-            assert boxes == [[[3, 4, 17, 15]]] * len(examples)
+        boxes = [each.tolist() for each in examples.boxes]
+        without = [] if split == "train" else [[3, 4, 17, 15]]
+        assert all(each in ([[3, 4, 17, 15]], without) for each in boxes)
+        # The one without a box.
+        assert ("b/5.jpg" in examples.image_ids) == (split == "train")
+    return sizes

@@ -130,6 +130,9 @@ def as_text(splits):
     ]
     for split in splits:
         lines += _findings(split)
+    labels = [number for split in splits for number in split.examples.labels]
+    if min(labels, default=0) > 0:
+        lines += ["", "no picture is of class 0: class numbers start at 0"]
     lines += _listed(
         "the same picture",
         [

@@ -79,6 +79,12 @@ class CheckedSplit:
             needed = self.examples.masks or ()
         return [place for place, each in enumerate(needed) if not len(each)]
 
+    @property
+    def has_fractions(self):
+        """Whether boxes are fractions of pictures: all lie within 0 to 1."""
+        boxes = np.concatenate([np.zeros((0, 4)), *self.examples.boxes])
+        return len(boxes) > 0 and np.all((boxes >= 0) & (boxes <= 1))
+
     @functools.cached_property
     def odd_boxes(self):
         """Dictionary from a kind to the places of pictures with such boxes."""
@@ -257,6 +263,11 @@ def problems(splits):
             found.append(
                 f"{_counted(split.bad_masks, 'mask')} of {split.name} cannot "
                 "be read"
+            )
+        if split.has_fractions:
+            found.append(
+                f"all boxes of {split.name} lie within 0 to 1: pixels are "
+                "wanted"
             )
         # Training needs no boxes.
         if split.without_box and not split.name.startswith("train"):

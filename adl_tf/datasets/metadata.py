@@ -143,7 +143,9 @@ def _labels(lines, class_names, num_classes):
         (labels[image_id],) = numbers([text], int, bad)
         if not 0 <= labels[image_id] < limit:
             known = ", which class_names.txt names" if class_names else ""
-            raise bad(f"class not within 0-{limit - 1}{known}")
+            raise bad(
+                f"class not within 0-{limit - 1}{known} (numbers start at 0)"
+            )
     return labels
 
 
@@ -173,7 +175,10 @@ def _objects(lines, image_ids, data_dir):
             continue
         x0, y0, x1, y1 = numbers(texts, float, bad)
         if x1 < x0 or y1 < y0:
-            raise bad("a box that ends before it begins")
+            raise bad(
+                "a box that ends before it begins (x0,y0,x1,y1 are wanted, not "
+                "x,y,width,height)"
+            )
         boxes[image_id].append((x0, y0, x1, y1))
     return (
         [np.array(each, np.float32).reshape(-1, 4) for each in boxes.values()],

@@ -17,6 +17,10 @@ from adl_tf.training.decoding import MAX_PIXELS, claimed_pixels
 # Longer side of the drawings in pixels.
 DRAWING_SIDE = 480
 BATCH_SIZE = 32
+# Share of its picture that a box covers which shows nothing.
+NEARLY_WHOLE = 0.95
+# What records have for the page and the count alone.
+_UNWRITTEN = ("name", "share")
 
 
 def predict(localizer, paths, output_dir, masks=False, title=""):
@@ -35,8 +39,9 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
         title: Heading of the page.
 
     Returns:
-        Tuple of the path of the page and the list of records of the pictures
-        that could not be read.
+        Tuple of the path of the page, the list of records of the pictures
+        that could not be read, and how many boxes cover nearly the whole
+        picture.
     """
     _make_folders(output_dir, masks)
     records = []
@@ -52,7 +57,9 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
         def finish(drawn):
             for future in drawn:
                 records.append(future.result())
-                record = {k: v for k, v in records[-1].items() if k != "name"}
+                record = {
+                    k: v for k, v in records[-1].items() if k not in _UNWRITTEN
+                }
                 file.write(json.dumps(record) + "\n")
                 bar.update()
 
@@ -83,7 +90,8 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
         finish(drawn)
     page = os.path.join(output_dir, "index.html")
     _write_page(page, records, title, looked_for=localizer.class_id is not None)
-    return page, [record for record in records if "error" in record]
+    whole = sum(record.get("share", 0) >= NEARLY_WHOLE for record in records)
+    return page, [record for record in records if "error" in record], whole
 
 
 def _answers(output_dir):
@@ -149,6 +157,9 @@ def _write_files(output_dir, record, encoded, answer, masks_of):
     """Heatmap, drawings and mask of a picture; the record gets their paths."""
     name = record["name"]
     picture, heatmap = _decoded(encoded), answer["heatmap"]
+    x0, y0, x1, y1 = record["box"]
+    height, width = picture.shape[:2]
+    record["share"] = (x1 - x0) * (y1 - y0) / (width * height)
     record["heatmap"] = f"heatmaps/{name}.npy"
     np.save(os.path.join(output_dir, record["heatmap"]), heatmap)
     if masks_of:

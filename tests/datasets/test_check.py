@@ -231,6 +231,26 @@ def test_what_evaluation_stumbles_over(tmp_path):
     ]
 
 
+def test_boxes_that_are_fractions(tmp_path):
+    pictures = {"a.png": encoded("PNG", 1), "b.png": encoded("PNG", 2)}
+    write_split(tmp_path, "train", pictures, boxes="0,0.25,0.5,1")
+    write_split(tmp_path, "val", pictures, boxes="0,0,1,1.5")
+    write_split(tmp_path, "test", pictures, boxes="")
+    found = problems(checked(tmp_path, "train", "val", "test"))
+    assert found == ["all boxes of train lie within 0 to 1: pixels are wanted"]
+
+
+def test_class_numbers_from_1(tmp_path):
+    for split in ("train", "test"):
+        write_split(tmp_path, split, {"a.png": encoded("PNG")})
+    hint = "no picture is of class 0: class numbers start at 0"
+    for split, number in (("train", 0), ("test", 1), ("train", 1)):
+        assert hint not in as_text(checked(tmp_path, "train", "test"))
+        path = tmp_path / "metadata" / split / "class_labels.txt"
+        path.write_text(f"{split}/a.png,{number}")
+    assert hint in as_text(checked(tmp_path, "train", "test"))
+
+
 def test_all_splits_that_are_there_are_checked(tmp_path, capsys):
     for number, split in enumerate(("test", "train", "val")):
         picture = {"a.png": encoded("PNG", number)}

@@ -130,7 +130,7 @@ def test_a_class_without_a_name(root, folder):
     write(folder, "class_names.txt", ["crow", "finch"])
     assert refusal(root) == (
         f"{folder / 'class_labels.txt'}:1: class not within 0-1, which "
-        "class_names.txt names: 'val/a.png,2'"
+        "class_names.txt names (numbers start at 0): 'val/a.png,2'"
     )
     message = refusal(root, read=ilsvrc)
     assert f"{folder / 'class_names.txt'} has 2 names, and 1000 or" in message
@@ -193,7 +193,7 @@ def test_several_splits_are_kept_apart(root):
         ("localization.txt", 2, "val/a.png,nan,2,3,4", "not finite"),
         ("localization.txt", 2, "val/a.png,1,2,inf,4", "not finite"),
         ("localization.txt", 2, "val/a.png,1,-inf,3,4", "not finite"),
-        ("localization.txt", 3, "val/a.png,5,1,4,8", "ends before it begins"),
+        ("localization.txt", 3, "val/a.png,5,1,4,8", "not x,y,width,height"),
         ("localization.txt", 3, "val/a.png,5,9,6,8", "ends before it begins"),
     ],
 )

@@ -143,7 +143,7 @@ def test_what_is_written(saved_model, pictures, data_dir, tmp_path):
     paths = paths * 3 + ["/nowhere/b.jpg"]
     out = tmp_path / "out"
     localizer = SavedLocalizer(saved_model)
-    page, failed = predict(localizer, paths, str(out), masks=True)
+    page, failed, _ = predict(localizer, paths, str(out), masks=True)
     assert [os.path.basename(r["image"]) for r in failed] == [
         *["broken.jpg", "empty.jpg", "huge.png"] * 3,
         "b.jpg",
@@ -187,12 +187,14 @@ def test_class_and_threshold(saved_model, pictures, tmp_path):
     boxes = {}
     for threshold in (None, 0.1, 0.9):
         out = tmp_path / str(threshold)
-        predict(SavedLocalizer(saved_model, 0, threshold), paths, str(out))
+        localizer = SavedLocalizer(saved_model, 0, threshold)
+        _, _, whole = predict(localizer, paths, str(out))
         (record,) = read_records(out)
         assert record["class_id"] == 0
         assert not (out / "masks").exists()
         x0, y0, x1, y1 = record["box"]
         boxes[threshold] = (x1 - x0) * (y1 - y0)
+        assert whole == (boxes[threshold] >= 0.95 * 80 * 40)
     assert boxes[0.1] > boxes[0.9]
     with pytest.raises(UsageError, match="knows classes 0-1"):
         SavedLocalizer(saved_model, class_id=2)
