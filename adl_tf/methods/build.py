@@ -70,7 +70,8 @@ def build_model(
     Example:
 
     >>> model = build_model("vgg_gap", method="adl", num_classes=200)
-    >>> model.compile("sgd", "sparse_categorical_crossentropy")
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> model.compile("sgd", loss)  # the model answers logits
     """
     objective, _, _ = assemble(
         backbone,
