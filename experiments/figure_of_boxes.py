@@ -59,7 +59,12 @@ def draw_boxes(baseline, workdir, count, losses):
             f"which ADL {'loses' if losses else 'gains'} overlap"
         )
     if len(chosen) < count:
-        print(f"pictures that qualify, each of another class: {len(chosen)}")
+        print(
+            f"drawn: {len(chosen)} of {count} pictures, each of another "
+            "class; in no other class is there one that both runs classify "
+            "right and on which the box with ADL overlaps the true one "
+            f"{'less' if losses else 'more'} than without"
+        )
     rows, captions = [], []
     for place in chosen[:count]:
         rows.append(
