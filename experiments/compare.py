@@ -3,11 +3,12 @@
     python -m experiments.compare --name=synthetic_birds_quickstart \\
         --baseline=runs/cam_s0,runs/cam_s1 --workdirs=runs/adl_s0,runs/adl_s1
 
-The work directories must have been trained and evaluated. Writes
-experiments/results/NAME.md and .json: means and standard deviations over the
-seeds, and the interval in which the difference lies if the test pictures are
-drawn anew (paired bootstrap, 95 %). Each run's metrics.json is copied to
-experiments/results/NAME/.
+The work directories must have been trained, and evaluated on the same test
+pictures, in the same sizes, under --protocol; it need not be the last under
+which they were. Writes experiments/results/NAME.md and .json, or to
+--results_dir: means and standard deviations over the seeds, and the interval
+in which the difference lies if the test pictures are drawn anew (paired
+bootstrap, 95 %). Each run's metrics.json is copied to NAME/ beside them.
 """
 
 import os
@@ -17,9 +18,12 @@ from absl import flags
 
 from adl_tf import command
 from adl_tf.errors import UsageError
+from adl_tf.localization.protocols import PROTOCOLS
 from experiments.measured import (
+    KEPT,
     METRICS,
     RESULTS,
+    check_alike,
     difference,
     keep,
     machine,
@@ -28,12 +32,25 @@ from experiments.measured import (
 )
 from experiments.paper import METHOD_NAMES
 
+# Fewer, and a single picture or seed moves the result by what methods differ.
+ENOUGH_PICTURES = 200
+ENOUGH_SEEDS = 3
+
 flags.DEFINE_string("name", None, "Name of the result.")
 flags.DEFINE_list("baseline", None, "Work directories, one a seed.")
 flags.DEFINE_list(
     "workdirs", None, "Work directories of the other method, one a seed."
 )
 flags.DEFINE_string("data", "", "What the pictures are, for the heading.")
+flags.DEFINE_enum(
+    "protocol",
+    "adl_cvpr19",
+    tuple(PROTOCOLS),
+    "The protocol whose evaluation of each run is read.",
+)
+flags.DEFINE_string(
+    "results_dir", None, "Where to write the table [experiments/results]."
+)
 
 
 def main(values):
@@ -41,13 +58,21 @@ def main(values):
         if not values[flag].value:
             raise UsageError(f"--{flag} is needed")
     groups = {"baseline": values.baseline, "method": values.workdirs}
+    names = [_leaf(each) for each in (*values.baseline, *values.workdirs)]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f"--baseline, --workdirs: two folders are called {name}, "
+                "by which records are kept; name each run once, or rename one"
+            )
     runs = {
-        group: [read_run(workdir) for workdir in workdirs]
+        group: [read_run(workdir, values.protocol) for workdir in workdirs]
         for group, workdirs in groups.items()
     }
+    check_alike(runs["baseline"] + runs["method"])
     result = {
         "data": values.data,
-        "protocol": runs["method"][0]["metrics"]["protocol"],
+        "protocol": values.protocol,
         "num_images": runs["method"][0]["metrics"]["num_images"],
         "environment": runs["method"][0]["environment"],
         "difference": difference(
@@ -57,17 +82,35 @@ def main(values):
             )
         ),
     }
-    for group in groups:
+    for group, workdirs in groups.items():
         result[group] = {
             "flags": runs[group][0]["flags"],
+            "folders": [_leaf(workdir) for workdir in workdirs],
             "runs": [run["row"] for run in runs[group]],
         }
-    for workdir in (*values.baseline, *values.workdirs):
-        name = os.path.basename(os.path.normpath(workdir))
-        keep(workdir, os.path.join(RESULTS, values.name, name))
     text = as_markdown(values.name, result)
-    write_result(RESULTS, values.name, result, text)
+    _write(values, result, text)
     print(text)
+
+
+def _leaf(workdir):
+    return os.path.basename(os.path.normpath(workdir))
+
+
+def _write(values, result, text):
+    folder = values.results_dir or RESULTS
+    paths = [
+        os.path.join(folder, f"{values.name}{e}") for e in (".md", ".json")
+    ]
+    before = {path for path in paths if os.path.isfile(path)}
+    for workdir in (*values.baseline, *values.workdirs):
+        records = os.path.join(folder, values.name, _leaf(workdir))
+        keep(workdir, records, values.protocol)
+        paths += [os.path.join(records, name) for name in KEPT]
+    write_result(folder, values.name, result, text)
+    for path in paths:
+        replaced = " (replaces an earlier result)" if path in before else ""
+        print(f"written: {path}{replaced}")
 
 
 def as_markdown(name, result):
@@ -80,23 +123,31 @@ def as_markdown(name, result):
     Returns:
         Text.
     """
+    groups = {"baseline": "`--baseline`", "method": "`--workdirs`"}
+    methods = [result[group]["runs"][0]["method"] for group in groups]
+    alike = methods[0] == methods[1]
+    protocol = result["protocol"]
+    heading = (
+        f"{result['data']} {result['num_images']} test pictures; protocol "
+        f"`{protocol}`, threshold chosen on the test set (oracle). Taken from "
+        f"`evaluations/{protocol}-test` of each run."
+    )
     lines = [
         f"# {name}",
         "",
-        f"{result['data']} {result['num_images']} test pictures; protocol "
-        f"`{result['protocol']}`, threshold chosen on the test set (oracle).",
+        heading.strip(),
         "",
         "| | seed | " + " | ".join(METRICS) + " | threshold | minutes |",
         "| --- " * (len(METRICS) + 4) + "|",
     ]
-    for group in ("baseline", "method"):
+    for group in groups:
         rows = result[group]["runs"]
         label = METHOD_NAMES[rows[0]["method"]]
-        for row in rows:
+        for row, folder in zip(rows, result[group]["folders"]):
             scores = " | ".join(f"{row[metric]:.1f}" for metric in METRICS)
             lines.append(
-                f"| {label} | {row['seed']} | {scores} | {row['tau']:g} | "
-                f"{row['minutes']:.1f} |"
+                f"| {folder if alike else label} | {row['seed']} | {scores} | "
+                f"{row['tau']:g} | {row['minutes']:.1f} |"
             )
         table = np.array([[row[m] for m in METRICS] for row in rows])
         # Of one run there is neither mean nor deviation to tell.
@@ -108,17 +159,21 @@ def as_markdown(name, result):
                 table.mean(axis=0), table.std(axis=0, ddof=1)
             )
         )
+        label = groups[group] if alike else label
         lines.append(f"| {label} | mean ± sd | {scores} | | |")
+    caution = _caution(result)
+    bold = "" if caution else "**"
     cells = " | ".join(
-        "**{mean:+.1f}** ({interval[0]:+.1f} to {interval[1]:+.1f})".format(
-            **result["difference"][metric]
-        )
+        "{bold}{mean:+.1f}{bold} ({interval[0]:+.1f} to "
+        "{interval[1]:+.1f})".format(bold=bold, **result["difference"][metric])
         for metric in METRICS
     )
     lines += [
         f"| difference | 95 % interval | {cells} | | |",
         "",
-        f"{machine(result['environment'])}. The interval is of a paired "
+        *caution,
+        f"{machine(result['environment'])}. The difference is `--workdirs` "
+        "less `--baseline`. The interval is of a paired "
         "bootstrap over the test pictures; it does not cover what other seeds "
         "would do. Minutes were taken while other work ran beside.",
         "",
@@ -126,7 +181,28 @@ def as_markdown(name, result):
     return "\n".join(lines)
 
 
+def _caution(result):
+    """Lines that say how little the difference is worth, or none."""
+    seeds = min(len(result[group]["runs"]) for group in ("baseline", "method"))
+    few = []
+    if seeds < ENOUGH_SEEDS:
+        few.append(f"{seeds} seed{'s' * (seeds > 1)} a method")
+    if result["num_images"] < ENOUGH_PICTURES:
+        few.append(f"{result['num_images']} test pictures")
+    if not few:
+        return []
+    return [
+        f"Caution: {' and '.join(few)} are few, and each run's threshold was "
+        "chosen on the pictures that it is scored on. The difference may be "
+        f"chance; take {ENOUGH_SEEDS} seeds and {ENOUGH_PICTURES} pictures or "
+        "more.",
+        "",
+    ]
+
+
 if __name__ == "__main__":
     command.run(
-        main, "experiments.compare", ("name", "baseline", "workdirs", "data")
+        main,
+        "experiments.compare",
+        ("name", "baseline", "workdirs", "data", "protocol", "results_dir"),
     )

@@ -3,10 +3,9 @@
 import numpy as np
 
 from adl_tf.errors import DataError, UsageError
-from adl_tf.evaluation.archive import read_archives
-from adl_tf.localization.boxes import box_iou
 from adl_tf.reporting import drawing
 from adl_tf.reporting.gallery import read_picture
+from experiments.evaluated import answers_at, read_evaluation
 from experiments.figure_grid import SIDE, fitted, grid
 
 PROTOCOL = "adl_cvpr19"
@@ -30,13 +29,21 @@ def draw_boxes(baseline, workdir, count, losses):
         DataError: If a run was not evaluated, or has no pictures left.
         UsageError: If they were evaluated on different pictures.
     """
-    runs = [_read(folder) for folder in (baseline, workdir)]
+    scored = [read_evaluation(each, PROTOCOL) for each in (baseline, workdir)]
+    runs = [arrays for _, arrays in scored]
     first, other = runs
     if not np.array_equal(first["image_ids"], other["image_ids"]):
         raise UsageError(
             f"{baseline} and {workdir} were evaluated on different pictures"
         )
-    found = [[_at_fixed(run, place) for run in runs] for place in _all(first)]
+    found = list(
+        zip(
+            *(
+                answers_at(arrays, metrics["fixed_tau"]["tau"])
+                for metrics, arrays in scored
+            )
+        )
+    )
     change = np.array([ours["iou"] - theirs["iou"] for theirs, ours in found])
     right = np.all([run["predicted"] == run["labels"] for run in runs], axis=0)
     order = np.argsort(change if losses else -change, kind="stable")
@@ -52,7 +59,12 @@ def draw_boxes(baseline, workdir, count, losses):
             f"which ADL {'loses' if losses else 'gains'} overlap"
         )
     if len(chosen) < count:
-        print(f"pictures that qualify, each of another class: {len(chosen)}")
+        print(
+            f"drawn: {len(chosen)} of {count} pictures, each of another "
+            "class; in no other class is there one that both runs classify "
+            "right and on which the box with ADL overlaps the true one "
+            f"{'less' if losses else 'more'} than without"
+        )
     rows, captions = [], []
     for place in chosen[:count]:
         rows.append(
@@ -74,38 +86,6 @@ def draw_boxes(baseline, workdir, count, losses):
         for title in TITLES
     ]
     return grid(rows, titles, captions)
-
-
-def _read(folder):
-    metrics, arrays = read_archives(folder).get(
-        f"{PROTOCOL}-test", (None, None)
-    )
-    if arrays is None or "predicted" not in arrays:
-        raise DataError(
-            f"{folder} was not evaluated under {PROTOCOL}: python -m "
-            f"adl_tf.evaluate --workdir={folder} --protocol={PROTOCOL}"
-        )
-    fixed = metrics["fixed_tau"]["tau"]
-    arrays["fixed"] = int(np.argmin(np.abs(arrays["thresholds"] - fixed)))
-    return arrays
-
-
-def _all(run):
-    return range(len(run["image_ids"]))
-
-
-def _at_fixed(run, place):
-    """Box at the fixed threshold, true boxes, and how well they agree."""
-    begin, end = np.searchsorted(run["boxes"][:, 0], [place, place + 1])
-    rows = run["boxes"][begin:end]
-    ends = np.cumsum(run["ground_truth_counts"])
-    truths = run["ground_truth"][
-        ends[place] - run["ground_truth_counts"][place] : ends[place]
-    ]
-    number = np.searchsorted(rows[:, 1], run["fixed"], side="right") - 1
-    box = rows[number, 2:] if len(rows) else np.zeros(4, np.int32)
-    iou = float(box_iou(box[None], truths).max()) if len(truths) else 0.0
-    return {"box": box, "truths": truths, "iou": iou}
 
 
 def _panels(run, place, answer):

@@ -7,8 +7,10 @@ import shutil
 
 import numpy as np
 
-from adl_tf.errors import DataError
+from adl_tf.errors import DataError, UsageError
+from adl_tf.evaluation.archive import metrics_text
 from adl_tf.files import write_whole
+from experiments.evaluated import answers_at, read_evaluation
 
 RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
 METRICS = ("Top-1 Clas", "GT-known Loc", "Top-1 Loc")
@@ -16,43 +18,47 @@ KEPT = ("metrics.json", "flags.cfg", "history.csv", "timing.csv")
 BOOTSTRAPS = 10_000
 
 
-def read_run(workdir):
+def read_run(workdir, protocol):
     """Reads a work directory.
 
     Args:
         workdir: Folder that adl_tf.train and adl_tf.evaluate wrote.
+        protocol: Name of the protocol whose evaluation is read.
 
     Returns:
-        Dictionary: `metrics` and `environment` (of the JSON files), `flags`
-        (without seed and paths), `right` (float array `(metrics, images)` of
-        what was right on each picture, at the best threshold) and `row`
-        (`seed`, `method`, the metrics by name, `tau`, `minutes`).
+        Dictionary: `workdir`, `metrics` and `environment` (of the JSON
+        files), `flags` (without seed and paths), `right` (float array
+        `(metrics, images)` of what was right on each picture, at the best
+        threshold), `image_ids`, `sizes` (of the network's input and before
+        the crop) and `row` (`seed`, `method`, the metrics by name, `tau`,
+        `minutes`).
 
     Raises:
-        DataError: If the run was not trained and evaluated.
+        DataError: If the run was not trained, or not evaluated so.
     """
 
     def path(name):
         found = os.path.join(workdir, name)
         if not os.path.isfile(found):
-            raise DataError(f"no {found}: train and evaluate first")
+            raise DataError(f"no {found}: adl_tf.train writes it")
         return found
 
-    with open(path("metrics.json"), encoding="utf-8") as file:
-        metrics = json.load(file)
-    with open(path("per_image.jsonl"), encoding="utf-8") as file:
-        records = [json.loads(line) for line in file]
+    metrics, arrays = read_evaluation(workdir, protocol)
+    best = metrics["best_tau"]
     with open(path("environment.json"), encoding="utf-8") as file:
         environment = json.load(file)
     run_flags = read_flags(path("flags.cfg"))
     with open(path("timing.csv"), newline="", encoding="utf-8") as file:
         seconds = float(list(csv.DictReader(file))[-1]["seconds"])
-    classified = np.array([r["predicted"] == r["label"] for r in records])
-    hit = np.array([r["iou"] >= 0.5 for r in records])
-    best = metrics["best_tau"]
+    classified = arrays["predicted"] == arrays["labels"]
+    answers = answers_at(arrays, best["tau"])
+    hit = np.array([answer["iou"] >= 0.5 for answer in answers])
     scores = (metrics["top1_clas"], best["gt_known_loc"], best["top1_loc"])
     return {
+        "workdir": workdir,
         "metrics": metrics,
+        "image_ids": arrays["image_ids"],
+        "sizes": arrays["sizes"].tolist(),
         "environment": environment,
         "flags": {
             name: value
@@ -68,6 +74,34 @@ def read_run(workdir):
             "minutes": seconds / 60,
         },
     }
+
+
+def check_alike(runs):
+    """Differences mean nothing between runs that were shown other pictures.
+
+    Args:
+        runs: List of runs, from `read_run` with one protocol.
+
+    Raises:
+        UsageError: If pictures, their order or their sizes differ.
+    """
+    first = runs[0] if runs else None
+    for run in runs[1:]:
+        names = f"{first['workdir']} and {run['workdir']}"
+        if not np.array_equal(first["image_ids"], run["image_ids"]):
+            raise UsageError(
+                f"{names} were evaluated on different pictures: "
+                f"{len(first['image_ids'])} and {len(run['image_ids'])}, "
+                f"{len(np.intersect1d(first['image_ids'], run['image_ids']))} "
+                "in common; evaluate both on the same data"
+            )
+        if first["sizes"] != run["sizes"]:
+            raise UsageError(
+                f"{names} were shown pictures of different sizes under "
+                f"{run['metrics']['protocol']}: input_size, resize_size "
+                f"{first['sizes']} and {run['sizes']}; compare runs of equal "
+                "sizes, or under a protocol without a crop"
+            )
 
 
 def read_flags(path):
@@ -87,15 +121,18 @@ def read_flags(path):
         )
 
 
-def keep(workdir, folder):
+def keep(workdir, folder, protocol):
     """Copies the small files of a run to where results are kept.
 
     Args:
         workdir: Work directory.
         folder: Folder to copy to; it is made.
+        protocol: Name of the protocol whose metrics.json is kept.
     """
+    metrics, _ = read_evaluation(workdir, protocol)
     os.makedirs(folder, exist_ok=True)
-    for name in KEPT:
+    write_whole(os.path.join(folder, KEPT[0]), metrics_text(metrics))
+    for name in KEPT[1:]:
         shutil.copy(os.path.join(workdir, name), folder)
     # Folders of the machine that measured are nobody's business.
     flagfile = os.path.join(folder, "flags.cfg")

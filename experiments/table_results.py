@@ -9,8 +9,9 @@ import os
 
 import numpy as np
 
-from experiments.measured import difference, read_run
+from experiments.measured import check_alike, difference, read_run
 from experiments.paper import COLUMNS, backbone_of
+from experiments.table_runs import PROTOCOL
 
 _NOT_RUN = {
     "runs": [],
@@ -51,9 +52,12 @@ def collect(table, runs, record):
         Dictionary for JSON: `rows`, and `claims` with the verdict on each.
     """
     done = {
-        name: [read_run(run.workdir) for run in row_runs if run.is_done]
+        name: [
+            read_run(run.workdir, PROTOCOL) for run in row_runs if run.is_done
+        ]
         for name, row_runs in runs.items()
     }
+    check_alike([run for row_runs in done.values() for run in row_runs])
     recorded = {row["name"]: row for row in record["rows"]}
     rows = [
         {

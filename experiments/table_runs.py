@@ -6,12 +6,12 @@ share runs: CAM is a row of all three.
 
 import csv
 import dataclasses
-import json
 import os
 import shlex
 import subprocess
 import sys
 
+from adl_tf.evaluation.archive import FOLDER as FOLDER_OF_EVALUATIONS
 from experiments.estimates import relative_cost, seconds_per_picture
 from experiments.measured import read_flags
 from experiments.paper import backbone_of
@@ -76,11 +76,11 @@ class TableRun:
     @property
     def is_done(self):
         """Whether it is trained, and scored as the tables are."""
-        path = os.path.join(self.workdir, "metrics.json")
-        if not self.is_trained or not os.path.isfile(path):
-            return False
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)["protocol"] == PROTOCOL
+        scored = os.path.join(self.workdir, FOLDER_OF_EVALUATIONS, PROTOCOL)
+        return self.is_trained and all(
+            os.path.isfile(f"{scored}-test.{ending}")
+            for ending in ("json", "npz")
+        )
 
     def state(self):
         """`done`, `to score`, `epoch 3 of 12`, `not begun` or `needs FILE`."""

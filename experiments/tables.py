@@ -31,7 +31,7 @@ from adl_tf import command, flags
 from adl_tf.errors import AdlTfError, UsageError
 from experiments.measured import RESULTS, keep, write_result
 from experiments.paper import paper_table
-from experiments.table_runs import DATA, FOLDER, TableRun
+from experiments.table_runs import DATA, FOLDER, PROTOCOL, TableRun
 
 TABLES = ("1", "2", "3", "3-cost")
 
@@ -210,7 +210,7 @@ def _write(values, table, runs):
     for run in (run for row_runs in runs.values() for run in row_runs):
         if run.is_done:
             leaf = os.path.basename(run.workdir)
-            keep(run.workdir, os.path.join(records, leaf))
+            keep(run.workdir, os.path.join(records, leaf), PROTOCOL)
     record = table_results.read_record(_name(values), folder)
     result = table_results.collect(table, runs, record)
     with open(

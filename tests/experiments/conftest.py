@@ -2,7 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
+
+from adl_tf.evaluation.archive import write_results
 
 ENVIRONMENT = {
     "python": "3.11",
@@ -21,15 +24,25 @@ def finished_run():
     """Function that writes the files of a run.
 
     `right` and `overlaps` say for each picture whether its class was right,
-    and how well its box fits.
+    and how well its box fits; `sizes` are input_size and resize_size. A run
+    that is there is evaluated once more.
     """
 
-    def write(workdir, right, overlaps, seed=0, epochs=12, method="cam"):
-        workdir.mkdir(parents=True)
+    def write(
+        workdir,
+        right,
+        overlaps,
+        seed=0,
+        epochs=12,
+        method="cam",
+        protocol="adl_cvpr19",
+        sizes=(128, 146),
+    ):
+        workdir.mkdir(parents=True, exist_ok=True)
         hits = [overlap >= 0.5 for overlap in overlaps]
         share = 100 / len(right)
         metrics = {
-            "protocol": "adl_cvpr19",
+            "protocol": protocol,
             "num_images": len(right),
             "top1_clas": share * sum(right),
             "baselines": {"centre": {"gt_known_loc": 57.5}},
@@ -39,17 +52,27 @@ def finished_run():
                 "top1_loc": share * sum(map(min, right, hits)),
             },
         }
-        records = [
-            {"predicted": int(not ok), "label": 0, "iou": overlap}
-            for ok, overlap in zip(right, overlaps)
-        ]
+        count = len(right)
+        every, none = np.arange(count), np.zeros(count, int)
+        # True boxes are 100 pixels wide, of which the found cover a part.
+        ends = np.round(100 * np.array(overlaps)).astype(int) - 1
+        high = np.full(count, 99)
+        arrays = {
+            "image_ids": np.array([f"{number}.jpg" for number in every]),
+            "labels": none,
+            "predicted": 1 - np.array(right, int),
+            "sizes": np.array(sizes),
+            "thresholds": np.array([0.1, 0.2]),
+            "boxes": np.column_stack([every, none, none, none, ends, high]),
+            "ground_truth": np.column_stack([none, none, high, high]),
+            "ground_truth_counts": np.ones(count, int),
+        }
+        write_results(str(workdir), metrics, [], arrays)
         lines = "".join(
             f"{epoch + 1},{epoch + 1},10,{60 * (epoch + 1)}\n"
             for epoch in range(epochs)
         )
         for name, text in {
-            "metrics.json": json.dumps(metrics),
-            "per_image.jsonl": "\n".join(map(json.dumps, records)),
             "environment.json": json.dumps(ENVIRONMENT),
             "flags.cfg": f"--method={method}\n--seed={seed}\n"
             f"--epochs={epochs}\n--data_dir=/somewhere\n--weights=/a/b.h5\n",

@@ -86,7 +86,7 @@ def test_grid():
         assert middle.tolist() == ([255, 0, 0] if is_red else [255] * 3)
 
 
-def test_boxes_of_both_runs(folders):
+def test_boxes_of_both_runs(folders, capsys):
     picture = draw_boxes(*folders, count=2, losses=False)
     # Two classes, three panels for each run.
     step = SIDE + GAP
@@ -97,7 +97,11 @@ def test_boxes_of_both_runs(folders):
     )
     with pytest.raises(DataError, match="none on which ADL loses"):
         draw_boxes(*folders, count=2, losses=True)
-    turned = draw_boxes(*folders[::-1], count=2, losses=True)
+    capsys.readouterr()
+    turned = draw_boxes(*folders[::-1], count=3, losses=True)
+    said = capsys.readouterr().out
+    assert said.startswith("drawn: 2 of 3 pictures, each of another class")
+    assert "both runs classify right" in said and "less than without" in said
     assert turned.shape == picture.shape
     # The true box is red in the first and the third panel of each run.
     _, arrays = read_archives(folders[0])["adl_cvpr19-test"]

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from experiments.measured import read_flags, read_run
+from experiments.measured import keep, read_flags, read_run
 from experiments.table_results import verdict
 from experiments.table_runs import TableRun
 from experiments.table_text import note_in_flagfiles
@@ -235,10 +235,20 @@ def test_other_protocols_are_not_taken_for_the_papers(tmp_path, finished_run):
     finished_run(workdir, [True, False], [1.0, 0.2])
     run = TableRun("small_cnn_cam", "synthetic", 0, str(workdir))
     assert run.state() == "done"
-    found = read_run(str(workdir))
+    # Of the run's evaluations the paper's is taken, whichever was the last.
+    finished_run(
+        workdir, [False, False], [0.2, 0.2], protocol="wsoleval_cvpr20"
+    )
+    last = json.loads((workdir / "metrics.json").read_text())
+    assert last["protocol"] == "wsoleval_cvpr20"
+    assert run.state() == "done"
+    found = read_run(str(workdir), "adl_cvpr19")
+    assert found["row"]["Top-1 Clas"] == 50
+    keep(str(workdir), str(tmp_path / "kept"), "adl_cvpr19")
+    kept = json.loads((tmp_path / "kept" / "metrics.json").read_text())
+    assert kept == found["metrics"]
     assert found["right"].tolist() == [[1, 0], [1, 0], [1, 0]]
-    path = workdir / "metrics.json"
-    path.write_text(path.read_text().replace("adl_cvpr19", "wsoleval_cvpr20"))
+    (workdir / "evaluations" / "adl_cvpr19-test.npz").unlink()
     assert run.state() == "to score"
 
 
