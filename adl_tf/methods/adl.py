@@ -1,6 +1,7 @@
 """ADL as a method: the plain classifier with `ADLLayer` at some positions."""
 
 from adl_tf.layers.adl import ADLLayer
+from adl_tf.models.data_formats import data_format_of
 from adl_tf.models.surgery import insert_after
 
 
@@ -14,7 +15,8 @@ def insert_adl(model, after, **adl_arguments):
             to match a whole name, such as `"conv[45]_block3_out"`.
         **adl_arguments: Arguments of `ADLLayer` but `name`: `first_adl` comes
             after `first`. With `seed`, the layers get seeds that follow one
-            another; without `dtype`, that of the layers before them.
+            another; without `dtype` and `data_format`, those of the layers
+            before them.
 
     Returns:
         A new Keras model with the weights of `model`, not compiled, even where
@@ -38,10 +40,15 @@ def insert_adl(model, after, **adl_arguments):
         # Not the program's number format, which may be another than that of
         # the model or of this place in it.
         dtype = getattr(before.output, "dtype", None)
+        (output, *_) = before._inbound_nodes[0].output_tensors
         return ADLLayer(
             name=f"{before.name}_adl",
             seed=layer_seed,
-            **{"dtype": dtype, **adl_arguments},
+            **{
+                "dtype": dtype,
+                "data_format": data_format_of(output),
+                **adl_arguments,
+            },
         )
 
     return insert_after(model, after, make_layer)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from adl_tf.models.data_formats import data_format_of
 from adl_tf.models.surgery import as_functional, clone_graph
 
 # Their maps would have a border that the picture has not, or lack one.
@@ -99,7 +100,7 @@ def logits_and_grad_cam(to_features, to_logits, images, class_ids):
     features, gradient = (
         ops.cast(each, "float32") for each in (features, gradient)
     )
-    if keras.config.image_data_format() == "channels_first":
+    if data_format_of(to_features.outputs[0]) == "channels_first":
         weights = ops.mean(gradient, axis=(2, 3))
         return logits, ops.einsum("bchw,bc->bhw", features, weights)
     weights = ops.mean(gradient, axis=(1, 2))
@@ -201,7 +202,7 @@ def _has_places(call):
     """Whether a layer computes features that are not all pooled yet."""
     if isinstance(call.layer, _BORDERS):
         return False
-    if keras.config.image_data_format() == "channels_first":
+    if data_format_of(call.output) == "channels_first":
         return tuple(call.output.shape[2:]) != (1, 1)
     return tuple(call.output.shape[1:3]) != (1, 1)
 

@@ -289,3 +289,29 @@ def test_class_that_does_not_exist(class_ids):
     )
     with pytest.raises(ValueError, match="from 0 to 2"):
         grad_cam(model, np.zeros((2, 8, 8, 3)), class_ids)
+
+
+def test_data_format_of_the_model_itself():
+    """The same maps, whichever axis of the model holds the channels."""
+
+    def build(data_format, shape):
+        last = data_format == "channels_last"
+        inputs = keras.Input(shape)
+        hidden = inputs if last else layers.Permute((3, 1, 2))(inputs)
+        hidden = layers.AveragePooling2D(2, data_format=data_format)(hidden)
+        hidden = layers.ReLU()(hidden)
+        pooled = layers.GlobalAveragePooling2D(
+            data_format=data_format, keepdims=True
+        )(hidden)
+        logits = layers.Dense(CLASSES)(layers.Flatten()(pooled))
+        return keras.Model(inputs, logits)
+
+    images = np.random.default_rng(3).random((2, 8, 12, 5), np.float32)
+    expected, first = (
+        build(name, images.shape[1:])
+        for name in ("channels_last", "channels_first")
+    )
+    first.set_weights(expected.get_weights())
+    maps = found(first, images)
+    assert maps.shape == (2, 4, 6)
+    assert_same(maps, found(expected, images))

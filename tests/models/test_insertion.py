@@ -12,6 +12,7 @@ from tests.models.graphs import (
     all_layers,
     assert_same_outputs,
     assert_same_weights,
+    conv,
     functional,
     nested_functional,
     nested_sequential,
@@ -196,3 +197,26 @@ def test_copy_is_not_compiled(make, loss):
     model.compile("sgd", loss)
     assert not insert_adl(model, ["first"]).compiled
     assert model.compiled
+
+
+def test_data_format_is_that_of_the_place():
+    first = layers.Permute((3, 1, 2))
+    inner = keras.Sequential(
+        [
+            keras.Input((3, 8, 8)),
+            conv("first", data_format="channels_first"),
+            layers.ReLU(name="relu"),
+        ]
+    )
+    inputs = keras.Input((8, 8, 3))
+    hidden = layers.ReLU(name="outside")(inner(first(inputs)))
+    last = layers.ReLU(name="last")(layers.Permute((2, 3, 1))(hidden))
+    model = keras.Model(inputs, last)
+    after = ["first", "relu", "outside", "last"]
+    found = all_layers(insert_adl(model, after))
+    assert [found[f"{name}_adl"].data_format for name in after] == [
+        *3 * ["channels_first"],
+        "channels_last",  # unknown, hence the program's
+    ]
+    asked = insert_adl(model, "outside", data_format="channels_last")
+    assert asked.get_layer("outside_adl").data_format == "channels_last"
