@@ -25,7 +25,7 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
         no particular order; thresholds that keep the same pixels share one.
 
     Raises:
-        ValueError: If the heatmap is not of that form.
+        ValueError: If the heatmap or the thresholds are not of that form.
 
     Example:
 
@@ -39,6 +39,13 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
     - [Choe et al., 2020](https://arxiv.org/abs/2001.07437)
     """
     levels = linear_levels(heatmap)
+    thresholds = np.asarray(thresholds)
+    # False for NaN, too.
+    if not np.all((thresholds >= 0) & (thresholds <= 1)):
+        raise ValueError(
+            "`thresholds` must lie in [0, 1]. "
+            f"Received: thresholds={thresholds.tolist()}"
+        )
     limit = [levels.shape[1] - 1, levels.shape[0] - 1] * 2
     wanted = cutoffs(levels, thresholds)
     if not multi:

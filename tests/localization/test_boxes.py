@@ -211,3 +211,9 @@ def test_iou_by_hand(box, other, expected):
 def test_iou_has_a_row_for_each_box():
     assert box_iou(np.zeros((3, 4)), np.zeros((2, 4))).shape == (3, 2)
     assert box_iou(np.zeros((0, 4)), np.zeros((2, 4))).shape == (0, 2)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 20, np.nan])
+def test_thresholds_out_of_range(threshold):
+    with pytest.raises(ValueError, match=r"`thresholds` must lie in \[0, 1\]"):
+        boxes_at_thresholds(np.ones((4, 5)), [0.2, threshold])
