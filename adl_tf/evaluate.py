@@ -22,8 +22,6 @@ from adl_tf import command, flags
 from adl_tf.errors import DataError, UsageError
 from adl_tf.evaluation.summary import summary
 
-PROTOCOL_NAMES = ("adl_cvpr19", "wsoleval_cvpr20")
-
 absl_flags.DEFINE_string(
     "saved_model", None, "Folder that adl_tf.export wrote, to score that."
 )
@@ -53,7 +51,7 @@ absl_flags.DEFINE_bool(
 absl_flags.DEFINE_enum(
     "protocol",
     "adl_cvpr19",
-    PROTOCOL_NAMES,
+    flags.PROTOCOLS,
     "The rules: adl_cvpr19 as the paper's tables, wsoleval_cvpr20 as the "
     "authors' later comparison of methods.",
 )

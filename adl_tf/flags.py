@@ -20,6 +20,7 @@ BACKBONES = (
     "small_cnn",
 )
 METHODS = ("cam", "has", "acol", "spg", "adl", "cutmix")
+PROTOCOLS = ("adl_cvpr19", "wsoleval_cvpr20")
 
 
 class _OpenEnumParser(flags.EnumParser):

@@ -17,8 +17,8 @@ import numpy as np
 from absl import flags
 
 from adl_tf import command
+from adl_tf import flags as run_flags
 from adl_tf.errors import UsageError
-from adl_tf.localization.protocols import PROTOCOLS
 from experiments.measured import (
     KEPT,
     METRICS,
@@ -45,7 +45,7 @@ flags.DEFINE_string("data", "", "What the pictures are, for the heading.")
 flags.DEFINE_enum(
     "protocol",
     "adl_cvpr19",
-    tuple(PROTOCOLS),
+    run_flags.PROTOCOLS,
     "The protocol whose evaluation of each run is read.",
 )
 flags.DEFINE_string(

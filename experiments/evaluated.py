@@ -4,7 +4,6 @@ import numpy as np
 
 from adl_tf.errors import DataError
 from adl_tf.evaluation.archive import read_archives
-from adl_tf.localization.boxes import box_iou
 
 
 def read_evaluation(folder, protocol):
@@ -66,6 +65,9 @@ def answers_at(arrays, threshold):
 
 
 def _answer(rows, number, truths):
+    # Compiled code, for which --help does not wait.
+    from adl_tf.localization.boxes import box_iou
+
     place = np.searchsorted(rows[:, 1], number, side="right") - 1
     box = rows[place, 2:] if len(rows) else np.zeros(4, np.int32)
     iou = float(box_iou(box[None], truths).max()) if len(truths) else 0.0

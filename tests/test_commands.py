@@ -137,7 +137,6 @@ def test_bad_usage(command, arguments, words):
 
 def test_names_are_those_of_the_registries():
     from adl_tf.datasets.load import DATASETS
-    from adl_tf.evaluate import PROTOCOL_NAMES
     from adl_tf.localization.protocols import PROTOCOLS
     from adl_tf.methods.build import METHODS
     from adl_tf.models.classifier import BACKBONES
@@ -145,7 +144,7 @@ def test_names_are_those_of_the_registries():
     assert flags.BACKBONES == tuple(BACKBONES)
     assert flags.METHODS == tuple(METHODS)
     assert flags.DATASETS == DATASETS
-    assert PROTOCOL_NAMES == tuple(PROTOCOLS)
+    assert flags.PROTOCOLS == tuple(PROTOCOLS)
 
 
 def test_output_that_nobody_reads_to_its_end():

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from adl_tf import evaluate
+from adl_tf import evaluate, flags
 from adl_tf.errors import DataError, UsageError
 from tests.datasets.text_files import write
 from tests.in_process import call
@@ -40,11 +40,11 @@ def scored(trained, tmp_path_factory):
             ),
             root / protocol,
         )
-        for protocol in evaluate.PROTOCOL_NAMES
+        for protocol in flags.PROTOCOLS
     }
 
 
-@pytest.mark.parametrize("protocol", evaluate.PROTOCOL_NAMES)
+@pytest.mark.parametrize("protocol", flags.PROTOCOLS)
 def test_saved_heatmaps_score_the_same(
     trained, data_dir, scored, tmp_path, protocol
 ):
