@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 
 from adl_tf.errors import DataError, UsageError
-from adl_tf.evaluation.archive import metrics_text
+from adl_tf.evaluation.archive import FOLDER
 from adl_tf.files import write_whole
 from experiments.evaluated import answers_at, read_evaluation
 
@@ -129,9 +129,11 @@ def keep(workdir, folder, protocol):
         folder: Folder to copy to; it is made.
         protocol: Name of the protocol whose metrics.json is kept.
     """
-    metrics, _ = read_evaluation(workdir, protocol)
     os.makedirs(folder, exist_ok=True)
-    write_whole(os.path.join(folder, KEPT[0]), metrics_text(metrics))
+    shutil.copy(
+        os.path.join(workdir, FOLDER, f"{protocol}-test.json"),
+        os.path.join(folder, KEPT[0]),
+    )
     for name in KEPT[1:]:
         shutil.copy(os.path.join(workdir, name), folder)
     # Folders of the machine that measured are nobody's business.
