@@ -2,9 +2,11 @@
 
 import functools
 import os
+import re
 
 from adl_tf.datasets.coco import coco, coco_splits
 from adl_tf.datasets.cub import cub, cub_splits
+from adl_tf.datasets.held_out import held_out
 from adl_tf.datasets.ilsvrc import ilsvrc, ilsvrc_splits
 from adl_tf.datasets.join import with_boxes
 from adl_tf.datasets.metadata import metadata, metadata_splits
@@ -24,7 +26,9 @@ def load_examples(dataset, data_dir, split, classes=None, boxes=None):
         data_dir: Its folder. `synthetic_birds` is drawn into it on first use
             and may be given `None` for a folder in the user's cache; `tfds:`
             may, for the folder that TensorFlow Datasets uses.
-        split: `"train"`, `"test"` or another that the data set has.
+        split: `"train"`, `"test"` or another that the data set has; or a part
+            of it: `"train-val5"`, 5 images of each class, and `"train-fit5"`,
+            all others (see `held_out`).
         classes: Text such as `"1-25"` to keep and relabel these classes, or
             `None` for all.
         boxes: Folder of metadata files to take boxes from, for `tfds:`.
@@ -38,8 +42,13 @@ def load_examples(dataset, data_dir, split, classes=None, boxes=None):
     """
     if boxes and not dataset.startswith("tfds:"):
         raise UsageError(f"--boxes means nothing with --dataset={dataset}")
-    folder, read, _ = _reader(dataset, data_dir)
-    examples = read(folder, split)
+    folder, read, list_splits = _reader(dataset, data_dir)
+    part = re.fullmatch(r"(.+)-(fit|val)(\d+)", split)
+    if part and split not in list_splits(folder):
+        whole, kind, count = part.groups()
+        examples = held_out(read(folder, whole), int(count), kind)
+    else:
+        examples = read(folder, split)
     if boxes:
         examples = with_boxes(examples, os.path.expanduser(boxes))
     return examples.of_classes(classes) if classes else examples

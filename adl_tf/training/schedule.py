@@ -19,6 +19,7 @@ def learning_rate_schedule(name, learning_rate, num_steps):
         return keras.optimizers.schedules.CosineDecay(
             learning_rate, max(num_steps, 1)
         )
-    boundaries = [num_steps * part // 105 for part in (30, 60, 90, 100)]
+    # Keras lowers the rate after the step of a boundary.
+    boundaries = [num_steps * part // 105 - 1 for part in (30, 60, 90, 100)]
     values = [learning_rate * 0.1**power for power in range(5)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)

@@ -7,6 +7,7 @@ from adl_tf.methods.settings import assemble_from_settings
 from adl_tf.training import checkpoints
 from adl_tf.training.fused import fuse_batch_normalization
 from adl_tf.training.schedule import learning_rate_schedule
+from adl_tf.training.sgd import SGD
 from adl_tf.training.strategy import spans_workers
 
 
@@ -41,9 +42,7 @@ class Trainer:
         )
         self.model = self.objective.training_model
         fuse_batch_normalization(self.model)
-        self.optimizer = keras.optimizers.SGD(
-            self.schedule, momentum=0.9, nesterov=True
-        )
+        self.optimizer = SGD(self.schedule, momentum=0.9)
         if settings.mixed_precision == "float16":
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         variables = self.model.trainable_variables

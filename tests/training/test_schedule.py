@@ -14,6 +14,6 @@ def test_cosine():
 def test_step_as_the_authors():
     """105 "epochs", a tenth after 30, 60, 90 and 100."""
     schedule = learning_rate_schedule("step", 1.0, 105)
-    rates = [float(schedule(s)) for s in (30, 31, 60, 61, 90, 91, 100, 101)]
+    rates = [float(schedule(s)) for s in (29, 30, 59, 60, 89, 90, 99, 100)]
     expected = [1, 0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3, 1e-4]
     assert rates == pytest.approx(expected, rel=1e-4)
