@@ -56,5 +56,6 @@ setup(
             "selenium>=4.20",
         ],
         "backends": ["jax", "torch"],
+        "search": ["optuna>=4"],
     },
 )
