@@ -71,7 +71,7 @@ def load_tensorflow():
     The native library writes to the standard error before its log level is
     set: on every machine without a GPU, that there is none.
     """
-    from adl_tf.datasets.native_messages import native_messages
+    from adl_tf.native_messages import native_messages
 
     with native_messages():
         import tensorflow as tf

@@ -121,7 +121,7 @@ def main(values):
 
         if not is_chief(values.strategy):
             return
-    from adl_tf.evaluation.archive import write_results
+    from adl_tf.workdir.evaluations import write_results
 
     written = write_results(output_dir, *results)
     print(summary(results[0]))
@@ -136,7 +136,7 @@ def _score_network(values):
     if values.saved_model:
         protocol, exported_tau = _rules_of_export(values, settings, protocol)
     else:
-        from adl_tf.training import checkpoints
+        from adl_tf.workdir import checkpoints
 
         checkpoints.require_any(values.workdir)
         step = checkpoints.latest_step(values.workdir)
@@ -184,7 +184,7 @@ def _score_network(values):
 
 def _rules_of_export(values, settings, protocol):
     """Protocol and threshold for an exported model; sets `resize_size`."""
-    from adl_tf.evaluation.exported import as_exported, read_description
+    from adl_tf.exported.description import as_exported, read_description
 
     command.require_folder("saved_model", values.saved_model, "adl_tf.export")
     if values["dataset"].using_default_value:
@@ -211,7 +211,7 @@ def _network(values, settings):
     from adl_tf.evaluation.network import keras_network, saved_network
     from adl_tf.evaluation.replicas import replicated
     from adl_tf.training.strategy import make_strategy
-    from adl_tf.training.trained import load_trained
+    from adl_tf.workdir.trained import load_trained
 
     if values.saved_model:
         return saved_network(values.saved_model)
@@ -240,13 +240,13 @@ def _score_folder(values):
     if protocol.centre_crop:
         print(
             f"{protocol.name}: heatmaps are taken to show the centre crop of "
-            f"{values.input_size} pixels of pictures warped to "
-            f"{settings.resize_size}; if they show whole pictures, add "
+            f"{values.input_size} pixels of images warped to "
+            f"{settings.resize_size}; if they show whole images, add "
             "--protocol_options=centre_crop=false"
         )
 
     def read(split):
-        return metadata(values.metadata, split, with_pictures=False)
+        return metadata(values.metadata, split, with_images=False)
 
     def score(examples):
         scoring = Scoring(
@@ -320,7 +320,7 @@ def _splits(values, read):
 def _require_ground_truth(flag, split, examples):
     if len(examples) and not examples.has_ground_truth:
         raise DataError(
-            f"--{flag}={split}: its pictures have neither boxes nor masks to "
+            f"--{flag}={split}: its images have neither boxes nor masks to "
             "compare with; a folder of your own has them in localization.txt, "
             "tfds:NAME takes them from --boxes. Without, adl_tf.export "
             "--threshold=0.2 and adl_tf.predict work all the same"

@@ -3,7 +3,7 @@
     python -m adl_tf.export --workdir=runs/quickstart --output_dir=runs/saved
 
 The SavedModel needs nothing but TensorFlow to run. Its signatures
-serving_default (encoded pictures), images (decoded ones), localize (with the
+serving_default (encoded images), images (decoded ones), localize (with the
 class to look for) and localize_at (with a threshold, too) are described in
 docs/serving.md, as is --format=tflite.
 """
@@ -46,16 +46,16 @@ def main(values):
         )
     if values.quantize != "none" and values.format != "tflite":
         raise UsageError("--quantize is for --format=tflite")
-    from adl_tf.training import checkpoints
+    from adl_tf.workdir import checkpoints
 
     checkpoints.require_any(values.workdir)
     command.load_tensorflow()
-    from adl_tf.training.export import export
-    from adl_tf.training.trained import class_names, load_trained
+    from adl_tf.exported.saved_model import export
+    from adl_tf.workdir.trained import class_names, load_trained
 
     write = None
     if values.format == "tflite":
-        from adl_tf.training.tflite import writer
+        from adl_tf.exported.tflite import writer
 
         write = writer(None if values.quantize == "none" else values.quantize)
     settings = flags.settings(values)

@@ -48,9 +48,9 @@ DATA = (
         "dataset",
         "synthetic_birds",
         "The data set. synthetic_birds is drawn on first use; metadata is any "
-        "folder of pictures with the text files that data/README describes; "
+        "folder of images with the text files that data/README describes; "
         "NAME is any prepared data set of TensorFlow Datasets that has "
-        "pictures and labels, with config and version if it has several, such "
+        "images and labels, with config and version if it has several, such "
         "as tfds:voc/2007.",
     ),
     flags.DEFINE_string(
@@ -76,7 +76,7 @@ DATA = (
     flags.DEFINE_integer(
         "resize_size",
         None,
-        "Side in pixels to which pictures are warped [8/7 of --input_size: 256 "
+        "Side in pixels to which images are warped [8/7 of --input_size: 256 "
         "for 224].",
         1,
     ),
@@ -148,7 +148,7 @@ MODEL = (
         "has_patch_size",
         "32",
         "Side in pixels of the patches that Hide-and-Seek hides; or sides "
-        "separated by commas, one drawn for each picture; or mixed: "
+        "separated by commas, one drawn for each image; or mixed: "
         "0,16,32,44,56.",
     ),
     flags.DEFINE_float(
@@ -170,10 +170,10 @@ MODEL = (
         "cutmix_beta",
         1.0,
         "Both parameters of the Beta distribution of what CutMix leaves of a "
-        "picture.",
+        "image.",
     ),
     flags.DEFINE_float(
-        "cutmix_probability", 1.0, "Share of the steps that mix pictures."
+        "cutmix_probability", 1.0, "Share of the steps that mix images."
     ),
     flags.DEFINE_boolean(
         "cutmix_area_corrected",
@@ -220,9 +220,9 @@ TRAINING = (
     flags.DEFINE_integer(
         "memory_budget",
         2048,
-        "Memory for pictures, in MiB: decoded ones if all fit; if not, files "
+        "Memory for images, in MiB: decoded ones if all fit; if not, files "
         "of tfds:NAME that hold more are read one after the other, and as many "
-        "pictures as fit are shuffled.",
+        "images as fit are shuffled.",
         0,
     ),
     flags.DEFINE_boolean(
@@ -261,7 +261,7 @@ def settings(values):
 
 
 def usual_resize_size(input_size):
-    """The side that pictures are warped to before a crop, as 256 for 224.
+    """The side that images are warped to before a crop, as 256 for 224.
 
     Args:
         input_size: Side of the crop in pixels.

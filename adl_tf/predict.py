@@ -1,12 +1,12 @@
-"""Localises objects in pictures with an exported model.
+"""Localises objects in images with an exported model.
 
     python -m adl_tf.predict --saved_model=runs/saved \\
         --images='photographs/*.jpg' --output_dir=runs/answers
 
-Writes predictions.jsonl, a drawing of every picture with heatmap and box, and
+Writes predictions.jsonl, a drawing of every image with heatmap and box, and
 index.html, a page that shows them; with --masks also what is above the
-threshold, as a PNG file of the size of each picture. Answers of an earlier
-call in --output_dir are replaced. A picture that cannot be read is listed in
+threshold, as a PNG file of the size of each image. Answers of an earlier
+call in --output_dir are replaced. An image that cannot be read is listed in
 the file, on the page and at the end, and the work goes on; the exit status is
 then 1, though the answers for the others are there.
 """
@@ -32,7 +32,7 @@ absl_flags.DEFINE_string(
 absl_flags.DEFINE_string(
     "images",
     None,
-    "Pictures: files, folders or patterns, with commas between; - for a list "
+    "Images: files, folders or patterns, with commas between; - for a list "
     "of files on the standard input, one a line.",
 )
 absl_flags.DEFINE_integer(
@@ -49,7 +49,7 @@ absl_flags.DEFINE_bool(
     "masks", False, "Write what is above the threshold as PNG files."
 )
 absl_flags.DEFINE_string("output_dir", None, "Folder to write to.")
-absl_flags.DEFINE_string("title", "Localised pictures", "Heading of the page.")
+absl_flags.DEFINE_string("title", "Localised images", "Heading of the page.")
 
 
 def main(values):
@@ -60,15 +60,15 @@ def main(values):
 
     keep_freed_memory()
     command.require_folder("saved_model", values.saved_model, "adl_tf.export")
-    from adl_tf.reporting.pictures import find_pictures
+    from adl_tf.reporting.images import find_images
 
-    paths, passed_over = find_pictures(values.images, values.output_dir)
+    paths, passed_over = find_images(values.images, values.output_dir)
     replaces = check_replaceable(
         values.output_dir, _WRITTEN, "predictions.jsonl"
     )
     command.load_tensorflow()
+    from adl_tf.exported.localizer import SavedLocalizer
     from adl_tf.reporting.prediction import predict
-    from adl_tf.reporting.saved_localizer import SavedLocalizer
 
     localizer = SavedLocalizer(
         values.saved_model, values.class_id, values.threshold
@@ -88,21 +88,21 @@ def main(values):
             print(f"  {record['image']}: {record['error']}")
     if passed_over:
         print(
-            "passed over, as they do not end as pictures do: "
+            "passed over, as they do not end as images do: "
             f"{len(passed_over)}, such as {passed_over[0]}"
         )
     localised = len(paths) - len(failed)
-    print(f"localised: {localised} of {len(paths)} pictures; open {page}")
+    print(f"localised: {localised} of {len(paths)} images; open {page}")
     if localised >= 5 and whole > localised / 2:
         print(
-            f"{whole} of {localised} boxes cover nearly the whole picture: try "
+            f"{whole} of {localised} boxes cover nearly the whole image: try "
             "a higher --threshold"
         )
     if failed:
         if not localised:
-            raise DataError(f"none of {len(paths)} pictures could be read")
+            raise DataError(f"none of {len(paths)} images could be read")
         raise DataError(
-            f"{len(failed)} of {len(paths)} pictures could not be read: listed "
+            f"{len(failed)} of {len(paths)} images could not be read: listed "
             "above; answers for the others are written"
         )
 

@@ -6,7 +6,7 @@
 
 Writes index.html, a single file that needs no network: settings, training, the
 accuracies under every protocol that adl_tf.evaluate was called with, and the
-pictures with heatmaps and boxes at any threshold. With --compare, the runs are
+images with heatmaps and boxes at any threshold. With --compare, the runs are
 side by side, and differences are those from --workdir.
 """
 
@@ -32,14 +32,14 @@ def main(values):
     if not values.workdir:
         raise UsageError("--workdir is needed: what adl_tf.train wrote to")
     from adl_tf.reporting.report import write_report
-    from adl_tf.reporting.runs import read_runs
+    from adl_tf.workdir.reading import read_runs
 
     runs = read_runs([values.workdir, *values.compare])
     output_dir = values.output_dir or os.path.join(values.workdir, "report")
     path, unreadable = write_report(runs, output_dir)
     if unreadable:
         print(
-            "pictures that cannot be read and are left blank: "
+            "images that cannot be read and are left blank: "
             f"{len(unreadable)}, the first of them {unreadable[0]}"
         )
     size = os.path.getsize(path) / 1e6

@@ -37,8 +37,8 @@ def main(values):
 def _found(settings):
     """The data and the weight file, before the wait for TensorFlow."""
     from adl_tf.models.variants import require_file
-    from adl_tf.training import checkpoints
     from adl_tf.training.examples import training_examples
+    from adl_tf.workdir import checkpoints
 
     is_file = settings.weights not in ("imagenet", "none")
     if is_file and not checkpoints.has_any(settings.workdir):

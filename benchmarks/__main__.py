@@ -30,7 +30,7 @@ absl_flags.DEFINE_list(
 HEAD = """\
 | what | against | target | measured | met |
 | --- | --- | --- | --- | --- |"""
-# With as many pictures in a step as take about as long.
+# With as many images in a step as take about as long.
 BACKBONES = {"mobilenet_v1": 32, "resnet50": 16, "vgg_gap": 8}
 PACKAGES = ("tensorflow", "keras", "torch", "numpy", "opencv-python", "numba")
 
@@ -59,7 +59,7 @@ def _runs(data_dir, workdir, folder):
     """Names of benchmarks and their flags, in order."""
     images = os.path.join(data_dir, "images", "*", "*_000*.jpg")
     if not glob.glob(images):
-        raise UsageError(f"--data_dir: no pictures such as {images}")
+        raise UsageError(f"--data_dir: no images such as {images}")
     data = ("--dataset=cub", f"--data_dir={data_dir}")
     step = "training_step"
     return (

@@ -1,12 +1,12 @@
-"""How much memory does evaluating many pictures take beside few?
+"""How much memory does evaluating many images take beside few?
 
     python -m benchmarks.evaluation_memory
 
-Claim: the peak memory of `adl_tf.evaluate` with 50,000 pictures is at most 1.1
+Claim: the peak memory of `adl_tf.evaluate` with 50,000 images is at most 1.1
 times that with 500. Each is the command itself, in a process of its own: with a
-network (`small_cnn`, 1000 classes, random weights) on pictures, and with
---heatmaps, without TensorFlow. Pictures and heatmaps are smooth noise, a
-hundred of each, under as many names as there are pictures.
+network (`small_cnn`, 1000 classes, random weights) on images, and with
+--heatmaps, without TensorFlow. Images and heatmaps are smooth noise, a
+hundred of each, under as many names as there are images.
 """
 
 import os
@@ -19,8 +19,8 @@ from absl import flags as absl_flags
 from adl_tf import command
 from benchmarks.timing import Row, machine, print_rows
 
-absl_flags.DEFINE_integer("few", 500, "Number of pictures.", 1)
-absl_flags.DEFINE_integer("many", 50_000, "Number of pictures.", 1)
+absl_flags.DEFINE_integer("few", 500, "Number of images.", 1)
+absl_flags.DEFINE_integer("many", 50_000, "Number of images.", 1)
 absl_flags.DEFINE_string(
     "rules", "wsoleval_cvpr20", "Protocol: that with the most thresholds."
 )
@@ -47,8 +47,8 @@ def rows(few, many, rules):
     """Rows of the table of targets.
 
     Args:
-        few: Number of pictures.
-        many: Number of pictures.
+        few: Number of images.
+        many: Number of images.
         rules: Name of the protocol.
 
     Yields:
@@ -56,8 +56,8 @@ def rows(few, many, rules):
     """
     for name, (less, more) in measure(few, many, rules).items():
         yield Row(
-            f"peak memory of evaluating {many:,} pictures, {name}",
-            f"{few:,} pictures",
+            f"peak memory of evaluating {many:,} images, {name}",
+            f"{few:,} images",
             f"at most {LIMIT} times",
             f"{more / less:.2f} times ({more:.0f} and {less:.0f} MiB)",
             more <= LIMIT * less,
@@ -68,8 +68,8 @@ def measure(few, many, rules):
     """Peak memory of the command.
 
     Args:
-        few: Number of pictures.
-        many: Number of pictures.
+        few: Number of images.
+        many: Number of images.
         rules: Name of the protocol.
 
     Returns:
@@ -128,13 +128,13 @@ def _draw(folder):
         coarse = random.random((14, 14, 3), np.float32)
         path = os.path.join(folder, f"{number}.npy")
         np.save(path, to_heatmap(coarse[..., 0], SIDE, "bicubic"))
-        picture = cv2.resize(coarse, (SIDE, SIDE))
-        picture = (255 * picture).astype(np.uint8)
-        cv2.imwrite(os.path.join(folder, f"{number}.jpg"), picture)
+        image = cv2.resize(coarse, (SIDE, SIDE))
+        image = (255 * image).astype(np.uint8)
+        cv2.imwrite(os.path.join(folder, f"{number}.jpg"), image)
 
 
 def _describe(data, count):
-    """A data set of links to the pictures and heatmaps beside it."""
+    """A data set of links to the images and heatmaps beside it."""
     import numpy as np
 
     random = np.random.default_rng(1)

@@ -133,7 +133,7 @@ def _end_to_end(values):
     command.load_tensorflow()
     from adl_tf.datasets.load import load_examples
     from adl_tf.localization.protocols import PROTOCOLS
-    from adl_tf.training.trained import load_trained
+    from adl_tf.workdir.trained import load_trained
 
     settings = flags.settings(values)
     examples = load_examples(
@@ -159,7 +159,7 @@ def _end_to_end(values):
 
 
 def _ways(model, examples, settings):
-    """Forward passes over the pictures, and whole evaluations of them."""
+    """Forward passes over the images, and whole evaluations of them."""
     import tensorflow as tf
 
     from adl_tf.datasets import pipeline
@@ -199,10 +199,10 @@ def _ways(model, examples, settings):
 
 
 def _evaluate(network, examples, protocol, settings):
-    """From picture files to the files of an evaluation."""
-    from adl_tf.evaluation.archive import write_results
+    """From image files to the files of an evaluation."""
     from adl_tf.evaluation.network import evaluate
     from adl_tf.evaluation.scoring import Scoring
+    from adl_tf.workdir.evaluations import write_results
 
     scoring = Scoring(
         examples, protocol, settings.input_size, settings.resize_size

@@ -19,7 +19,7 @@ from absl import flags as absl_flags
 from adl_tf import command, flags
 from benchmarks.timing import Row, alternate, machine, print_rows, ratio
 
-absl_flags.DEFINE_integer("images", 3000, "Number of pictures in a round.")
+absl_flags.DEFINE_integer("images", 3000, "Number of images in a round.")
 
 BARE = "bare tf.io.decode_jpeg"
 DECODING = "ours, decoding"
@@ -58,7 +58,7 @@ def main(values):
     print(machine())
     print(
         f"TensorFlow {tf.__version__}, PyTorch {torch.__version__}; {count} "
-        f"pictures, medians of {len(seconds[BARE])} rounds"
+        f"images, medians of {len(seconds[BARE])} rounds"
     )
     for name, times in seconds.items():
         print(
@@ -96,7 +96,7 @@ def _datasets(examples, settings):
         input_size=settings.input_size,
         seed=0,
     )
-    pictures = pipeline.decode_all(
+    images = pipeline.decode_all(
         examples, settings.resize_size, iter, memory_budget=2**62
     )
     return {
@@ -105,20 +105,18 @@ def _datasets(examples, settings):
             examples, settings, dct_method="INTEGER_ACCURATE"
         ),
         DECODING: ours(),
-        FROM_MEMORY: ours(pictures=pictures),
+        FROM_MEMORY: ours(images=images),
         "TensorFlow's operations": _plain(examples, settings),
     }
 
 
 def _bare(examples, settings, **options):
-    """Pictures that are decoded and thrown away."""
+    """Images that are decoded and thrown away."""
     import tensorflow as tf
 
     def example(path):
-        picture = tf.io.decode_jpeg(
-            tf.io.read_file(path), channels=3, **options
-        )
-        return tf.shape(picture)
+        image = tf.io.decode_jpeg(tf.io.read_file(path), channels=3, **options)
+        return tf.shape(image)
 
     return (
         tf.data.Dataset.from_tensor_slices(examples.paths)
@@ -136,11 +134,11 @@ def _plain(examples, settings):
     size = (settings.input_size, settings.input_size, 3)
 
     def example(path):
-        picture = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
-        picture = tf.image.resize(picture, [settings.resize_size] * 2)
-        picture = tf.image.random_crop(picture, size)
-        picture = tf.image.random_flip_left_right(picture)
-        return tf.cast(tf.round(picture), tf.uint8)
+        image = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
+        image = tf.image.resize(image, [settings.resize_size] * 2)
+        image = tf.image.random_crop(image, size)
+        image = tf.image.random_flip_left_right(image)
+        return tf.cast(tf.round(image), tf.uint8)
 
     return (
         tf.data.Dataset.from_tensor_slices(examples.paths)

@@ -1,4 +1,4 @@
-"""What users of PyTorch have: a DataLoader of pictures that PIL decodes."""
+"""What users of PyTorch have: a DataLoader of images that PIL decodes."""
 
 import random
 
@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 
-class Pictures(torch.utils.data.Dataset):
+class Images(torch.utils.data.Dataset):
     """Warped, cropped at random and flipped, uint8 `(3, size, size)`."""
 
     def __init__(self, paths, side, size):
@@ -17,22 +17,20 @@ class Pictures(torch.utils.data.Dataset):
 
     def __getitem__(self, index):
         with Image.open(self.paths[index]) as file:
-            picture = file.convert("RGB")
-        picture = picture.resize((self.side, self.side), Image.BILINEAR)
+            image = file.convert("RGB")
+        image = image.resize((self.side, self.side), Image.BILINEAR)
         left, top = (random.randint(0, self.side - self.size) for _ in "xy")
-        picture = picture.crop((left, top, left + self.size, top + self.size))
+        image = image.crop((left, top, left + self.size, top + self.size))
         if random.random() < 0.5:
-            picture = picture.transpose(Image.FLIP_LEFT_RIGHT)
-        levels = torch.frombuffer(
-            bytearray(picture.tobytes()), dtype=torch.uint8
-        )
+            image = image.transpose(Image.FLIP_LEFT_RIGHT)
+        levels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
         return levels.view(self.size, self.size, 3).permute(2, 0, 1)
 
 
 def loader(paths, side, size, batch_size, workers):
     """A shuffled `DataLoader` whose processes stay."""
     return torch.utils.data.DataLoader(
-        Pictures(paths, side, size),
+        Images(paths, side, size),
         batch_size,
         shuffle=True,
         num_workers=workers,

@@ -2,8 +2,8 @@
 
     python -m benchmarks.report --page=runs/adl/report/index.html
 
-Claim: with 500 pictures, under 20 MB and under 2 seconds, until everything is
-there and the first picture is painted, in Chromium without a window (Debian's
+Claim: with 500 images, under 20 MB and under 2 seconds, until everything is
+there and the first image is painted, in Chromium without a window (Debian's
 packages chromium and chromium-driver). Chromium is started for each round.
 """
 
@@ -21,7 +21,7 @@ absl_flags.DEFINE_string("page", None, "index.html that adl_tf.report wrote.")
 absl_flags.DEFINE_integer("rounds", 7, "How often it is opened.", 1)
 
 # Milliseconds since the browser was asked for the page, once the frame that
-# has its pictures is on the screen.
+# has its images is on the screen.
 OPENED = """
 const answer = arguments[arguments.length - 1];
 const image = document.querySelector("#gallery img");
@@ -58,7 +58,7 @@ def main(values):
             browser.quit()
     print(machine())
     size = os.path.getsize(page) / 1e6
-    print(f"{size:.1f} MB, {count} views of pictures")
+    print(f"{size:.1f} MB, {count} views of images")
     for name, times in (("loaded", loaded), ("painted", opened)):
         print(
             f"{name}: median {statistics.median(times):.0f} ms, "

@@ -19,13 +19,13 @@ from adl_tf import command
 from adl_tf.errors import UsageError
 from benchmarks.timing import Row, alternate, machine, print_rows, ratio
 
-absl_flags.DEFINE_string("images", None, "Pictures, as for adl_tf.predict.")
+absl_flags.DEFINE_string("images", None, "Images, as for adl_tf.predict.")
 absl_flags.DEFINE_list(
     "backbones", ["vgg_gap", "mobilenet_v1"], "Networks to time."
 )
 absl_flags.DEFINE_integer("rounds", 7, "How often each is timed.", 1)
 absl_flags.DEFINE_integer(
-    "predicted", 128, "Number of pictures for adl_tf.predict; 0 leaves it out."
+    "predicted", 128, "Number of images for adl_tf.predict; 0 leaves it out."
 )
 
 BATCH_SIZES = (1, 32)
@@ -40,9 +40,9 @@ def main(values):
 
         keep_freed_memory()  # as adl_tf.predict does
     command.load_tensorflow()
-    from adl_tf.reporting.pictures import find_pictures
+    from adl_tf.reporting.images import find_images
 
-    paths, _ = find_pictures(values.images)
+    paths, _ = find_images(values.images)
     # Spread over the classes.
     count = max(values.predicted, max(BATCH_SIZES))
     paths = paths[:: max(1, len(paths) // count)][:count]
@@ -61,7 +61,7 @@ def _time(backbone, paths, saved, rounds):
     import tensorflow as tf
 
     from adl_tf import build_model
-    from adl_tf.training.export import export
+    from adl_tf.exported.saved_model import export
 
     model = build_model(backbone, num_classes=200, weights=None)
     settings = types.SimpleNamespace(
@@ -79,7 +79,7 @@ def _time(backbone, paths, saved, rounds):
             tf.constant(encoded[start : start + batch_size])
             for start in range(0, len(encoded), batch_size)
         ]
-        # As many pictures in each round of a candidate.
+        # As many images in each round of a candidate.
         batches = batches[: 4 if batch_size == 1 else 1]
         seconds = alternate(
             {
@@ -108,8 +108,8 @@ def _time(backbone, paths, saved, rounds):
 
 
 def _time_predict(backbone, saved, paths, folder, rounds):
+    from adl_tf.exported.localizer import SavedLocalizer
     from adl_tf.reporting.prediction import BATCH_SIZE, predict
-    from adl_tf.reporting.saved_localizer import SavedLocalizer
 
     localizer = SavedLocalizer(saved)
 
@@ -149,10 +149,8 @@ def _classifier(model):
     import tensorflow as tf
 
     def decode(encoded):
-        picture = tf.io.decode_image(
-            encoded, channels=3, expand_animations=False
-        )
-        return tf.round(tf.image.resize(picture, (SIDE, SIDE)))
+        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        return tf.round(tf.image.resize(image, (SIDE, SIDE)))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def classify(image_bytes):

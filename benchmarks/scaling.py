@@ -84,7 +84,7 @@ class Run:
         with strategy.scope():
             self.trainer = Trainer(settings, 1000, strategy)
         side = settings.resize_size
-        pictures = np.random.default_rng(0).integers(
+        images = np.random.default_rng(0).integers(
             0, 255, (64, side, side, 3), np.uint8
         )
         names = [str(number) for number in range(64)]
@@ -100,7 +100,7 @@ class Run:
                     input_size=settings.input_size,
                     seed=0,
                     replicas=self.replicas,
-                    pictures=pictures,
+                    images=images,
                 )
             )
         )

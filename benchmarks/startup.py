@@ -7,7 +7,7 @@
 Claims: `import adl_tf` takes at most 1.05 times as long as `import keras`, and
 so does `from adl_tf import ADLLayer`; `--help` of every
 command is there within a second; and `adl_tf.train` is at the end of its first
-step after 20 seconds on two cores, with pictures of CUB. All in processes of
+step after 20 seconds on two cores, with images of CUB. All in processes of
 their own, in turn.
 """
 

@@ -6,7 +6,7 @@ Claims: a step with ADL takes at most 1 % longer than without, and inference has
 the same operations and parameters; a step as `adl_tf.train` does it is at least
 as fast as the same network's in PyTorch, channels last, on as many threads, in
 a process of its own; and a class activation map costs at most 1 % of the
-forward pass whose features it is made of. Random weights and pictures: time is
+forward pass whose features it is made of. Random weights and images: time is
 the same. ADL's layers are timed alone, too, forward and backward, because 1 %
 of a step is less than two steps differ.
 """

@@ -19,18 +19,18 @@ def attention_places(model, layers, examples, settings, gamma, count):
     """Where the strongest attention is, and how much ADL would hide.
 
     Args:
-        model: Functional Keras model from pictures.
+        model: Functional Keras model from images.
         layers: List of names, or a regular expression that has to match
             whole names.
         examples: `Examples`.
         settings: Namespace with `resize_size` and `input_size`.
         gamma: Threshold of the drop mask.
-        count: Number of pictures, spread evenly.
+        count: Number of images, spread evenly.
 
     Returns:
         List of dictionaries, one a layer: `layer`, `height`, `width` and, in
         percent, `border` (of the places of the map), `strongest_at_border` (of
-        the pictures) and `hidden` (of the places, mean over the pictures).
+        the images) and `hidden` (of the places, mean over the images).
 
     Raises:
         UsageError: If there is no such layer with a map.

@@ -4,10 +4,10 @@
         --baseline=runs/cam_s0,runs/cam_s1 --workdirs=runs/adl_s0,runs/adl_s1
 
 The work directories must have been trained, and evaluated on the same test
-pictures, in the same sizes, under --protocol; it need not be the last under
+images, in the same sizes, under --protocol; it need not be the last under
 which they were. Writes experiments/results/NAME.md and .json, or to
 --results_dir: means and standard deviations over the seeds, and the interval
-in which the difference lies if the test pictures are drawn anew (paired
+in which the difference lies if the test images are drawn anew (paired
 bootstrap, 95 %). Each run's metrics.json is copied to NAME/ beside them.
 """
 
@@ -32,8 +32,8 @@ from experiments.measured import (
 )
 from experiments.paper import METHOD_NAMES
 
-# Fewer, and a single picture or seed moves the result by what methods differ.
-ENOUGH_PICTURES = 200
+# Fewer, and a single image or seed moves the result by what methods differ.
+ENOUGH_IMAGES = 200
 ENOUGH_SEEDS = 3
 
 flags.DEFINE_string("name", None, "Name of the result.")
@@ -41,7 +41,7 @@ flags.DEFINE_list("baseline", None, "Work directories, one a seed.")
 flags.DEFINE_list(
     "workdirs", None, "Work directories of the other method, one a seed."
 )
-flags.DEFINE_string("data", "", "What the pictures are, for the heading.")
+flags.DEFINE_string("data", "", "What the images are, for the heading.")
 flags.DEFINE_enum(
     "protocol",
     "adl_cvpr19",
@@ -128,7 +128,7 @@ def as_markdown(name, result):
     alike = methods[0] == methods[1]
     protocol = result["protocol"]
     heading = (
-        f"{result['data']} {result['num_images']} test pictures; protocol "
+        f"{result['data']} {result['num_images']} test images; protocol "
         f"`{protocol}`, threshold chosen on the test set (oracle). Taken from "
         f"`evaluations/{protocol}-test` of each run."
     )
@@ -174,7 +174,7 @@ def as_markdown(name, result):
         *caution,
         f"{machine(result['environment'])}. The difference is `--workdirs` "
         "less `--baseline`. The interval is of a paired "
-        "bootstrap over the test pictures; it does not cover what other seeds "
+        "bootstrap over the test images; it does not cover what other seeds "
         "would do. Minutes were taken while other work ran beside.",
         "",
     ]
@@ -187,14 +187,14 @@ def _caution(result):
     few = []
     if seeds < ENOUGH_SEEDS:
         few.append(f"{seeds} seed{'s' * (seeds > 1)} a method")
-    if result["num_images"] < ENOUGH_PICTURES:
-        few.append(f"{result['num_images']} test pictures")
+    if result["num_images"] < ENOUGH_IMAGES:
+        few.append(f"{result['num_images']} test images")
     if not few:
         return []
     return [
         f"Caution: {' and '.join(few)} are few, and each run's threshold was "
-        "chosen on the pictures that it is scored on. The difference may be "
-        f"chance; take {ENOUGH_SEEDS} seeds and {ENOUGH_PICTURES} pictures or "
+        "chosen on the images that it is scored on. The difference may be "
+        f"chance; take {ENOUGH_SEEDS} seeds and {ENOUGH_IMAGES} images or "
         "more.",
         "",
     ]

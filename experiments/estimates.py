@@ -1,7 +1,7 @@
 """How long training takes: an estimate from what was recorded in results/.
 
 Runs of the same network, where there are any, say it best: their time holds
-reading pictures, too, and whatever else the machine did. Otherwise it is what a
+reading images, too, and whatever else the machine did. Otherwise it is what a
 step took when the costs of Table 3 were measured, and what another method costs
 more than CAM is always that.
 """
@@ -19,8 +19,8 @@ from experiments.measured import RESULTS, read_flags
 _CORES = 2
 
 
-def seconds_per_picture(backbone, method):
-    """Of training on a picture of 224x224 pixels.
+def seconds_per_image(backbone, method):
+    """Of training on an image of 224x224 pixels.
 
     Args:
         backbone: Value of --backbone.
@@ -57,7 +57,7 @@ def relative_cost(backbone, method):
 
 @functools.cache
 def _steps():
-    """Dictionary from network and method to seconds a picture of 224x224."""
+    """Dictionary from network and method to seconds an image of 224x224."""
     with open(
         os.path.join(RESULTS, "table3_cost.json"), encoding="utf-8"
     ) as file:
@@ -74,7 +74,7 @@ def _steps():
 
 @functools.cache
 def _recorded():
-    """Dictionary from networks to tuples of method and seconds a picture."""
+    """Dictionary from networks to tuples of method and seconds an image."""
     found = {}
     for path in glob.glob(os.path.join(RESULTS, "*", "*", "history.csv")):
         folder = os.path.dirname(path)
@@ -85,9 +85,9 @@ def _recorded():
             last |= _last_row(timing)
         flags = read_flags(os.path.join(folder, "flags.cfg"))
         pixels = (int(flags["input_size"]) / 224) ** 2
-        pictures = int(last["step"]) * int(flags["batch_size"])
+        images = int(last["step"]) * int(flags["batch_size"])
         found.setdefault(flags["backbone"], []).append(
-            (flags["method"], float(last["seconds"]) / (pictures * pixels))
+            (flags["method"], float(last["seconds"]) / (images * pixels))
         )
     return found
 

@@ -1,13 +1,13 @@
-"""What an evaluation answered on each picture, read from a work directory."""
+"""What an evaluation answered on each image, read from a work directory."""
 
 import numpy as np
 
 from adl_tf.errors import DataError
-from adl_tf.evaluation.archive import read_archives
+from adl_tf.workdir.evaluations import read_archives
 
 
 def read_evaluation(folder, protocol):
-    """Reads what was scored on the test pictures under a protocol.
+    """Reads what was scored on the test images under a protocol.
 
     It does not matter under which the run was scored last, which is what
     metrics.json and per_image.jsonl tell of.
@@ -40,7 +40,7 @@ def read_evaluation(folder, protocol):
 
 
 def answers_at(arrays, threshold):
-    """The box of each picture at a threshold.
+    """The box of each image at a threshold.
 
     Args:
         arrays: Dictionary of arrays, from `read_evaluation`.

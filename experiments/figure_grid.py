@@ -1,4 +1,4 @@
-"""Pictures side by side with a line of text above each column."""
+"""Images side by side with a line of text above each column."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ _LINE = 28
 
 
 def grid(rows, titles, captions):
-    """Puts pictures into rows and columns on white.
+    """Puts images into rows and columns on white.
 
     Args:
         rows: List of lists of uint8 RGB arrays, square, of any size.
@@ -21,7 +21,7 @@ def grid(rows, titles, captions):
     """
     columns = len(titles)
     step = SIDE + GAP
-    picture = np.full(
+    image = np.full(
         (
             _LINE + len(rows) * (step + _LINE) + GAP,
             GAP + columns * step,
@@ -31,37 +31,37 @@ def grid(rows, titles, captions):
         np.uint8,
     )
     for column, title in enumerate(titles):
-        _write(picture, title, GAP + column * step, _LINE - 8)
+        _write(image, title, GAP + column * step, _LINE - 8)
     for number, (row, caption) in enumerate(zip(rows, captions)):
         top = _LINE + number * (step + _LINE)
         for column, each in enumerate(row):
             left = GAP + column * step
-            picture[top : top + SIDE, left : left + SIDE] = fitted(each, SIDE)
-        _write(picture, caption, GAP, top + SIDE + _LINE - 10)
-    return picture
+            image[top : top + SIDE, left : left + SIDE] = fitted(each, SIDE)
+        _write(image, caption, GAP, top + SIDE + _LINE - 10)
+    return image
 
 
-def fitted(picture, side):
-    """A picture as a square of another size, neither jagged nor aliased.
+def fitted(image, side):
+    """An image as a square of another size, neither jagged nor aliased.
 
     Args:
-        picture: uint8 array.
+        image: uint8 array.
         side: Pixels.
 
     Returns:
         uint8 array `(side, side, ...)`.
     """
-    smaller = side < max(picture.shape[:2])
+    smaller = side < max(image.shape[:2])
     return cv2.resize(
-        picture,
+        image,
         (side, side),
         interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC,
     )
 
 
-def _write(picture, text, left, bottom):
+def _write(image, text, left, bottom):
     cv2.putText(
-        picture,
+        image,
         text,
         (left, bottom),
         cv2.FONT_HERSHEY_SIMPLEX,

@@ -1,24 +1,24 @@
-"""Figures 3 and 4: heatmaps and boxes of two runs on the same pictures."""
+"""Figures 3 and 4: heatmaps and boxes of two runs on the same images."""
 
 import numpy as np
 
+from adl_tf import drawing
 from adl_tf.errors import DataError, UsageError
-from adl_tf.reporting import drawing
-from adl_tf.reporting.gallery import read_picture
+from adl_tf.reporting.gallery import read_image
 from experiments.evaluated import answers_at, read_evaluation
 from experiments.figure_grid import SIDE, fitted, grid
 
 PROTOCOL = "adl_cvpr19"
-TITLES = ("picture", "heatmap", "overlap")
+TITLES = ("image", "heatmap", "overlap")
 
 
 def draw_boxes(baseline, workdir, count, losses):
-    """Pictures on which two runs differ most, of those both classify right.
+    """Images on which two runs differ most, of those both classify right.
 
     Args:
         baseline: Work directory without ADL.
         workdir: Work directory with ADL.
-        count: Number of pictures, each of another class as far as they go.
+        count: Number of images, each of another class as far as they go.
         losses: Whether those where the overlap of ADL's box with the true one
             is less, rather than more.
 
@@ -26,15 +26,15 @@ def draw_boxes(baseline, workdir, count, losses):
         uint8 RGB array.
 
     Raises:
-        DataError: If a run was not evaluated, or has no pictures left.
-        UsageError: If they were evaluated on different pictures.
+        DataError: If a run was not evaluated, or has no images left.
+        UsageError: If they were evaluated on different images.
     """
     scored = [read_evaluation(each, PROTOCOL) for each in (baseline, workdir)]
     runs = [arrays for _, arrays in scored]
     first, other = runs
     if not np.array_equal(first["image_ids"], other["image_ids"]):
         raise UsageError(
-            f"{baseline} and {workdir} were evaluated on different pictures"
+            f"{baseline} and {workdir} were evaluated on different images"
         )
     found = list(
         zip(
@@ -55,12 +55,12 @@ def draw_boxes(baseline, workdir, count, losses):
             classes.add(first["labels"][place])
     if not chosen:
         raise DataError(
-            "of the pictures that both runs classify right, there is none on "
+            "of the images that both runs classify right, there is none on "
             f"which ADL {'loses' if losses else 'gains'} overlap"
         )
     if len(chosen) < count:
         print(
-            f"drawn: {len(chosen)} of {count} pictures, each of another "
+            f"drawn: {len(chosen)} of {count} images, each of another "
             "class; in no other class is there one that both runs classify "
             "right and on which the box with ADL overlaps the true one "
             f"{'less' if losses else 'more'} than without"
@@ -89,15 +89,15 @@ def draw_boxes(baseline, workdir, count, losses):
 
 
 def _panels(run, place, answer):
-    """The three pictures of the paper: boxes, heatmap, and both."""
-    picture = _as_input(run, place)
+    """The three images of the paper: boxes, heatmap, and both."""
+    image = _as_input(run, place)
     heatmap = run["heatmaps"][place] / 255
-    blank = np.full_like(picture, 255)
+    blank = np.full_like(image, 255)
     scale = SIDE / int(run["sizes"][0])
     panels = [
-        picture,
+        image,
         drawing.overlay_heatmap(blank, heatmap, opacity=1.0),
-        drawing.overlay_heatmap(picture, heatmap),
+        drawing.overlay_heatmap(image, heatmap),
     ]
     for number in (0, 2):
         for truth in answer["truths"]:
@@ -111,17 +111,17 @@ def _panels(run, place, answer):
 
 
 def _as_input(run, place):
-    """What the network saw, larger: the picture warped, its centre."""
+    """What the network saw, larger: the image warped, its centre."""
     path = str(run["paths"][place])
     stretch = run["stretches"][place] if "stretches" in run else None
-    picture = read_picture(path, stretch)
-    if picture is None:
+    image = read_image(path, stretch)
+    if image is None:
         raise DataError(
-            f"picture {path} is missing or cannot be read; evaluate again"
+            f"image {path} is missing or cannot be read; evaluate again"
         )
     input_size, resize_size = run["sizes"]
     side = round(SIDE * resize_size / input_size)
-    picture = fitted(picture, side)
+    image = fitted(image, side)
     begin = (side - SIDE) // 2
     end = begin + SIDE
-    return picture[begin:end, begin:end, ::-1]
+    return image[begin:end, begin:end, ::-1]

@@ -9,22 +9,22 @@ import tensorflow as tf
 
 from adl_tf.datasets import pipeline
 from adl_tf.datasets.load import load_examples
+from adl_tf.drawing import overlay_heatmap
 from adl_tf.errors import UsageError
 from adl_tf.layers.adl import ADLLayer, adl_maps
-from adl_tf.reporting.drawing import overlay_heatmap
-from adl_tf.training.trained import load_trained
+from adl_tf.workdir.trained import load_trained
 from experiments.attention import layer_outputs
 from experiments.figure_grid import grid
 
 
 def draw_maps(settings, layers, count):
-    """Maps of test pictures, as at inference.
+    """Maps of test images, as at inference.
 
     Args:
         settings: Namespace of flags as in the work directory's flags.cfg.
         layers: List of names of layers, a regular expression, or `None` for
             those that ADL follows.
-        count: Number of pictures, each of another class as far as they go.
+        count: Number of images, each of another class as far as they go.
 
     Returns:
         uint8 RGB array.
@@ -78,11 +78,11 @@ def draw_maps(settings, layers, count):
             chosen.class_names[chosen.labels[number]].replace("_", " ")
         )
     titles = [title for name in outputs for title in (name, "dropped there")]
-    return grid(rows, ["picture", *titles], captions)
+    return grid(rows, ["image", *titles], captions)
 
 
 def _of_many_classes(labels, count):
-    """Places of the first picture of each class, then of the second, ..."""
+    """Places of the first image of each class, then of the second, ..."""
     seen, turns = collections.Counter(), []
     for label in labels:
         turns.append(seen[label])
@@ -99,7 +99,7 @@ def _scaled(attention):
 
 
 def _hidden(image, mask):
-    """The picture without what the mask drops."""
+    """The image without what the mask drops."""
     mask = cv2.resize(
         mask[..., 0], image.shape[1::-1], interpolation=cv2.INTER_NEAREST
     )

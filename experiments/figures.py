@@ -6,11 +6,11 @@
         --baseline=runs/cub25/vgg_gap_cam_s0
 
 Figure 2: self-attention map of each layer that ADL follows, or of --layers, and
-the picture without what the drop mask hides there. Figure 3: pictures with the
+the image without what the drop mask hides there. Figure 3: images with the
 true box (red) and the estimated one (green), heatmap, and both, without ADL and
 with it, at the threshold 0.2; those where ADL gains most of all that both
 classify right. Figure 4: the same where it loses most. Both work directories
-have to be evaluated on the same pictures, under adl_cvpr19.
+have to be evaluated on the same images, under adl_cvpr19.
 """
 
 import os
@@ -30,7 +30,7 @@ absl_flags.DEFINE_string(
     "With --figure=2: layers, names with commas between or one regular "
     "expression [where ADL is].",
 )
-absl_flags.DEFINE_integer("pictures", 4, "Number of pictures.", 1)
+absl_flags.DEFINE_integer("images", 4, "Number of images.", 1)
 absl_flags.DEFINE_string(
     "output", None, "PNG file to write [figure<N>.png in the work directory]."
 )
@@ -48,23 +48,23 @@ def main(values):
         from experiments.figure_of_maps import draw_maps
 
         layers = named_layers(values.layers)
-        picture = draw_maps(flags.settings(values), layers, values.pictures)
+        image = draw_maps(flags.settings(values), layers, values.images)
     else:
         if not values.baseline:
             raise UsageError(f"--figure={values.figure} needs --baseline")
         command.require_folder("baseline", values.baseline, "adl_tf.train")
         from experiments.figure_of_boxes import draw_boxes
 
-        picture = draw_boxes(
+        image = draw_boxes(
             values.baseline,
             values.workdir,
-            values.pictures,
+            values.images,
             losses=values.figure == "4",
         )
-    from adl_tf.reporting.drawing import write_picture
+    from adl_tf.drawing import write_image
 
     os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
-    write_picture(output, picture)
+    write_image(output, image)
     print(f"written: {output}")
 
 
@@ -77,7 +77,7 @@ if __name__ == "__main__":
             "workdir",
             "baseline",
             "layers",
-            "pictures",
+            "images",
             "output",
             "data_dir",
         ),

@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 
 from adl_tf.errors import DataError, UsageError
-from adl_tf.evaluation.archive import FOLDER
 from adl_tf.files import write_whole
+from adl_tf.workdir.evaluations import FOLDER
 from experiments.evaluated import answers_at, read_evaluation
 
 RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
@@ -28,7 +28,7 @@ def read_run(workdir, protocol):
     Returns:
         Dictionary: `workdir`, `metrics` and `environment` (of the JSON
         files), `flags` (without seed and paths), `right` (float array
-        `(metrics, images)` of what was right on each picture, at the best
+        `(metrics, images)` of what was right on each image, at the best
         threshold), `image_ids`, `sizes` (of the network's input and before
         the crop) and `row` (`seed`, `method`, the metrics by name, `tau`,
         `minutes`).
@@ -77,27 +77,27 @@ def read_run(workdir, protocol):
 
 
 def check_alike(runs):
-    """Differences mean nothing between runs that were shown other pictures.
+    """Differences mean nothing between runs that were shown other images.
 
     Args:
         runs: List of runs, from `read_run` with one protocol.
 
     Raises:
-        UsageError: If pictures, their order or their sizes differ.
+        UsageError: If images, their order or their sizes differ.
     """
     first = runs[0] if runs else None
     for run in runs[1:]:
         names = f"{first['workdir']} and {run['workdir']}"
         if not np.array_equal(first["image_ids"], run["image_ids"]):
             raise UsageError(
-                f"{names} were evaluated on different pictures: "
+                f"{names} were evaluated on different images: "
                 f"{len(first['image_ids'])} and {len(run['image_ids'])}, "
                 f"{len(np.intersect1d(first['image_ids'], run['image_ids']))} "
                 "in common; evaluate both on the same data"
             )
         if first["sizes"] != run["sizes"]:
             raise UsageError(
-                f"{names} were shown pictures of different sizes under "
+                f"{names} were shown images of different sizes under "
                 f"{run['metrics']['protocol']}: input_size, resize_size "
                 f"{first['sizes']} and {run['sizes']}; compare runs of equal "
                 "sizes, or under a protocol without a crop"
@@ -166,11 +166,11 @@ def write_result(folder, name, result, text):
 
 
 def difference(baseline, method, seed=0):
-    """Paired bootstrap over the test pictures.
+    """Paired bootstrap over the test images.
 
     Args:
         baseline: Float array `(metrics, images)`: share of the runs that were
-            right on each picture.
+            right on each image.
         method: The same of the method.
         seed: Seed of the resampling.
 

@@ -5,8 +5,8 @@
 
 ADL hides what is close to the largest self-attention of a layer. That is worth
 something where this is on the object. In some networks it is at the border of
-the picture, which padding makes stand out. For each layer: the share of the
-places of its map that are at the border, the share of the test pictures whose
+the image, which padding makes stand out. For each layer: the share of the
+places of its map that are at the border, the share of the test images whose
 strongest place is there, and the share of the places that ADL would hide.
 `python -m adl_tf.models --backbone=NAME` lists the layers.
 
@@ -27,7 +27,7 @@ absl_flags.DEFINE_string(
     "Layers, names with commas between or one regular expression; needed.",
 )
 absl_flags.DEFINE_integer(
-    "pictures", 200, "Number of test pictures, spread over the set.", 1
+    "images", 200, "Number of test images, spread over the set.", 1
 )
 
 
@@ -39,7 +39,7 @@ def main(values):
     command.load_tensorflow()
     from adl_tf.datasets.load import load_examples
     from adl_tf.methods.settings import assemble_from_settings, named_layers
-    from adl_tf.training.trained import trained_weights
+    from adl_tf.workdir.trained import trained_weights
     from experiments.attention import attention_places
 
     settings = flags.settings(values)
@@ -62,12 +62,12 @@ def main(values):
         examples,
         settings,
         gamma,
-        values.pictures,
+        values.images,
     )
     source = settings.workdir or os.path.basename(weights)
     print(
         f"{settings.backbone}, weights {source}, gamma {gamma:g}, "
-        f"{min(values.pictures, len(examples))} test pictures; in percent"
+        f"{min(values.images, len(examples))} test images; in percent"
     )
     width = max(len(name) for name in ("layer", *(r["layer"] for r in rows)))
     headings = "map      at border  strongest there  would be hidden"
@@ -80,7 +80,7 @@ def main(values):
         )
     print(
         "Not a place for ADL: where the strongest is at the border for far "
-        "more pictures than the border has places."
+        "more images than the border has places."
     )
 
 
@@ -96,7 +96,7 @@ if __name__ == "__main__":
             "data_dir",
             "classes",
             "layers",
-            "pictures",
+            "images",
             "adl_gamma",
             "input_size",
             "resize_size",

@@ -16,7 +16,7 @@ import time
 
 RUN = os.path.join("runs", "quickstart")
 SAVED_MODEL = os.path.join(RUN, "saved_model")
-PICTURES = os.path.join(RUN, "pictures")
+IMAGES = os.path.join(RUN, "images")
 
 
 def main():
@@ -45,9 +45,9 @@ def main():
         "4/5 localise",
         "adl_tf.predict",
         f"--saved_model={SAVED_MODEL}",
-        # Ten pictures that training did not see, one of each class.
+        # Ten images that training did not see, one of each class.
         f"--images={os.path.join(data, 'test', '0000*.jpg')}",
-        f"--output_dir={PICTURES}",
+        f"--output_dir={IMAGES}",
         "--title=Birds found by a classifier",
     )
     _run("5/5 report", "adl_tf.report", f"--workdir={RUN}")
@@ -55,12 +55,12 @@ def main():
         metrics = json.load(file)
     best = metrics["best_tau"]
     report = os.path.abspath(os.path.join(RUN, "report", "index.html"))
-    page = os.path.abspath(os.path.join(PICTURES, "index.html"))
+    page = os.path.abspath(os.path.join(IMAGES, "index.html"))
     print(
         f"\nDone in {time.monotonic() - started:.0f} s. Trained on class names "
         f"alone, the network names {metrics['top1_clas']:.0f} % of the birds "
         f"and boxes {best['gt_known_loc']:.0f} % of them (threshold "
-        f"{best['tau']:g}).\nEvery test picture, at any threshold: {report}\n"
+        f"{best['tau']:g}).\nEvery test image, at any threshold: {report}\n"
         f"Ten of them, as the exported model localises them: {page}"
     )
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from adl_tf.layers.adl import ADLLayer
 from adl_tf.methods.cam import feature_model
 from adl_tf.training.trainer import Trainer
-from adl_tf.training.workdir import environment
+from adl_tf.workdir.run import environment
 from experiments.measured import machine, write_result
 from experiments.paper import METHOD_NAMES
 
@@ -41,7 +41,7 @@ NOTES = (
     "each; that is what the paper's column `Mb` holds.",
     "Multiply-accumulates are half of what TensorFlow's profiler counts for "
     "the convolutions and matrix products of the frozen inference graph, one "
-    "picture.",
+    "image.",
     "The paper's parameter overheads are those of its rounded column: 181 / 78 "
     "and 146 / 101. From exact counts they would be 120.3 % for ACoL as "
     "released (172.0 MiB: the paper's 181 is one more convolution from 512 to "
@@ -103,7 +103,7 @@ def write_table(settings, rounds, folder):
 
 
 def multiply_accumulates(model, input_size):
-    """Of one picture at inference, counted by TensorFlow's profiler.
+    """Of one image at inference, counted by TensorFlow's profiler.
 
     Args:
         model: Keras model.
@@ -216,10 +216,10 @@ def _times(settings, backbone, trainers, infer, rounds):
     shape = (settings.batch_size, settings.input_size, settings.input_size, 3)
     images = tf.constant(random.integers(0, 256, shape, np.uint8))
     labels = tf.constant(random.integers(0, NUM_CLASSES, shape[0]), tf.int32)
-    pictures = tf.cast(images, tf.float32)
+    floats = tf.cast(images, tf.float32)
     steps = {
         "training": lambda method: trainers[method].step((images, labels)),
-        "inference": lambda method: infer[method](pictures),
+        "inference": lambda method: infer[method](floats),
     }
     times = {method: {kind: [] for kind in steps} for method in trainers}
     # The first round traces the graphs, the second fills memory.
@@ -258,7 +258,7 @@ def as_markdown(result):
         f"Steps: median of {result['rounds']}, the methods of a backbone "
         "taking turns in one run, in brackets the least and the most, and the "
         "median of what each round cost more than CAM's; "
-        f"batches of {result['batch_size']} pictures of "
+        f"batches of {result['batch_size']} images of "
         f"{result['input_size']}x{result['input_size']}, training in float32 "
         "with random weights. Without a GPU seconds are of processor time, "
         "over all cores. Other work may have run beside.",

@@ -110,7 +110,7 @@ def _judged(claim, rows, done, recorded):
     answer = verdict(claim.metric, above, below)
     both = rows[claim.above]["runs"] and rows[claim.below]["runs"]
     if both and answer["verdict"] == "not run":
-        # What was right on each picture is in work directories alone.
+        # What was right on each image is in work directories alone.
         return {"verdict": "not compared"}
     return answer
 
@@ -119,7 +119,7 @@ def verdict(metric, above, below):
     """Whether one row is above another, as far as the runs can tell.
 
     A claim holds if the difference is positive for every seed that both rows
-    have and the interval of a paired bootstrap over the test pictures is above
+    have and the interval of a paired bootstrap over the test images is above
     zero; it does not hold if both are negative. All else is noise.
 
     Args:
@@ -163,7 +163,7 @@ def verdict(metric, above, below):
 
 
 def best_centred_square(rows, folder):
-    """GT-known Loc of the best centred square of the test pictures.
+    """GT-known Loc of the best centred square of the test images.
 
     Args:
         rows: List of rows that `collect` returned.

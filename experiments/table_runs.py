@@ -11,8 +11,8 @@ import shlex
 import subprocess
 import sys
 
-from adl_tf.evaluation.archive import FOLDER as FOLDER_OF_EVALUATIONS
-from experiments.estimates import relative_cost, seconds_per_picture
+from adl_tf.workdir.evaluations import FOLDER as FOLDER_OF_EVALUATIONS
+from experiments.estimates import relative_cost, seconds_per_image
 from experiments.measured import read_flags
 from experiments.paper import backbone_of
 
@@ -119,7 +119,7 @@ class TableRun:
             left
             * pixels
             * _TRAINING_IMAGES[self.data]
-            * seconds_per_picture(backbone, method)
+            * seconds_per_image(backbone, method)
         )
 
     def do(self, flags):

@@ -25,7 +25,7 @@ def as_markdown(result):
         Text.
     """
     environments = dict.fromkeys(
-        f"{row['num_images']} test pictures, protocol `{row['protocol']}`. "
+        f"{row['num_images']} test images, protocol `{row['protocol']}`. "
         f"{machine(row['environment'])}.\n"
         for row in result["rows"]
         if row["runs"]
@@ -48,7 +48,7 @@ def as_markdown(result):
         "## What the paper says, and what was found",
         "",
         "Held or not held: the difference has one sign for all seeds, and the "
-        "95 % interval of a paired bootstrap over the test pictures leaves out "
+        "95 % interval of a paired bootstrap over the test images leaves out "
         "zero. All else is within noise. Of a single seed the interval does "
         "not cover what other seeds would do.",
         "",
@@ -113,14 +113,14 @@ def _row(row):
 
 
 def _centred_square(score):
-    """The row of what ignores the pictures, and what it is."""
+    """The row of what ignores the images, and what it is."""
     if score is None:
         return []
     return [
         f"| | best centred square | {score:.1f} |  |  |  |  |  |",
         "",
-        "The best centred square is the same box for all pictures, of the size "
-        "that is best for the test pictures.",
+        "The best centred square is the same box for all images, of the size "
+        "that is best for the test images.",
     ]
 
 

@@ -46,7 +46,7 @@ def _folder(pytestconfig, variable):
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
-    """Two classes, red and blue squares on grey: 24 pictures of 40x40."""
+    """Two classes, red and blue squares on grey: 24 images of 40x40."""
     root = tmp_path_factory.mktemp("squares")
     random = np.random.default_rng(0)
     for split, count in (("train", 24), ("test", 9)):
@@ -56,13 +56,13 @@ def data_dir(tmp_path_factory):
         lines = {"image_ids": [], "class_labels": [], "image_sizes": []}
         lines["localization"] = []
         for index in range(count):
-            picture = random.integers(100, 140, (40, 40, 3), np.uint8)
+            image = random.integers(100, 140, (40, 40, 3), np.uint8)
             x, y = random.integers(2, 20, 2)
-            picture[y : y + 16, x : x + 16] = (
+            image[y : y + 16, x : x + 16] = (
                 (230, 30, 30) if index % 2 else (30, 30, 230)
             )
             name = f"{split}/{index}.png"
-            cv2.imwrite(str(root / name), picture[..., ::-1])
+            cv2.imwrite(str(root / name), image[..., ::-1])
             lines["image_ids"].append(name)
             lines["class_labels"].append(f"{name},{index % 2}")
             lines["image_sizes"].append(f"{name},40,40")
@@ -144,8 +144,8 @@ def trained(shared_settings):
 @pytest.fixture
 def train_until(monkeypatch):
     """Function that trains a run, and breaks off after a checkpoint."""
-    from adl_tf.training import checkpoints
     from adl_tf.training.loop import train
+    from adl_tf.workdir import checkpoints
 
     save = checkpoints.save
 
@@ -166,8 +166,8 @@ def train_until(monkeypatch):
 @pytest.fixture(scope="session")
 def saved_model(trained, tmp_path_factory):
     """Folder of its SavedModel, threshold 0.3."""
-    from adl_tf.training.export import export
-    from adl_tf.training.trained import class_names, load_trained
+    from adl_tf.exported.saved_model import export
+    from adl_tf.workdir.trained import class_names, load_trained
 
     folder = str(tmp_path_factory.mktemp("exported") / "saved")
     export(load_trained(trained), folder, class_names(trained), trained, 0.3)

@@ -166,7 +166,7 @@ def test_output_that_nobody_reads_to_its_end():
         ("evaluate", ["--data_dir=/nowhere"], ["/nowhere", "caltech.edu"]),
         ("evaluate", ["--saved_model=/nowhere"], ["no such folder"]),
         ("predict", ["--saved_model=/nowhere", "--images=x"], ["/nowhere"]),
-        ("predict", ["--saved_model=.", "--images=x"], ["no such picture"]),
+        ("predict", ["--saved_model=.", "--images=x"], ["no such image"]),
         ("export", [], ["has no checkpoint"]),
         (
             "datasets",

@@ -18,7 +18,7 @@ import pytest
 from absl.flags import FLAGS
 
 from adl_tf import flags
-from adl_tf.datasets.picture_formats import ENDINGS, FORMATS
+from adl_tf.datasets.image_formats import ENDINGS, FORMATS
 from adl_tf.methods.build import METHODS
 from adl_tf.models import weights
 
@@ -256,21 +256,21 @@ def test_python_runs(page, tmp_path, monkeypatch):
 def test_script_for_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (script,) = blocks("docs/your_data.md", "python")
-    root = tmp_path / "my_pictures"
+    root = tmp_path / "my_images"
     boxes = _stand_ins(tmp_path)["boxes"]
     for wrong in ("0.jpg", str(root / "a" / "0.jpg")):
         with pytest.raises(SystemExit, match=f", such as {wrong}$"):
             exec(script, {"boxes": {**boxes, wrong: (3, 4, 17, 15)}})
         assert not (root / "metadata").exists()
     exec(script, {"boxes": boxes})
-    # 3 pictures would be a poor validation.
+    # 3 images would be a poor validation.
     assert _sizes_of_splits(root) == {"train": 33, "test": 7}
     exec(script, {"boxes": _stand_ins(tmp_path, 310)["boxes"]})
     assert _sizes_of_splits(root) == {"train": 219, "val": 30, "test": 61}
 
 
 @pytest.mark.parametrize("page", ["docs/your_data.md", "docs/serving.md"])
-def test_formats_of_pictures(page):
+def test_formats_of_images(page):
     prose = " ".join(text_of(page).split())
     assert all(name in prose for name in FORMATS)
     named = re.findall(r"`(\.\w+)`", prose)
@@ -282,17 +282,15 @@ def _untrained(backbone):
 
 
 def _stand_ins(folder, count=40):
-    """What the pages say a reader has: pictures, a heatmap, boxes."""
+    """What the pages say a reader has: images, a heatmap, boxes."""
     import cv2
 
     boxes = {}
     for number in range(count):
         path = f"{'ab'[number % 2]}/{number}.jpg"
-        (folder / "my_pictures" / path).parent.mkdir(
-            parents=True, exist_ok=True
-        )
-        picture = np.full((20, 30, 3), 6 * number % 256, np.uint8)
-        cv2.imwrite(str(folder / "my_pictures" / path), picture)
+        (folder / "my_images" / path).parent.mkdir(parents=True, exist_ok=True)
+        image = np.full((20, 30, 3), 6 * number % 256, np.uint8)
+        cv2.imwrite(str(folder / "my_images" / path), image)
         if number != 5:
             boxes[path] = (3, 4, 17, 15)
     heatmap = np.zeros((224, 224), np.float32)

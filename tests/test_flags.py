@@ -15,7 +15,7 @@ from adl_tf import flags
         (["--input_size=128", "--resize_size=256"], 256),
     ],
 )
-def test_pictures_are_warped_to_8_7_of_the_crop(typed, resize_size):
+def test_images_are_warped_to_8_7_of_the_crop(typed, resize_size):
     with flagsaver.flagsaver():
         absl_flags.FLAGS(["adl_tf.train", *typed])
         found = flags.settings(absl_flags.FLAGS)

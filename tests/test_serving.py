@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adl_tf.training.export import export
-from adl_tf.training.tflite import writer
-from adl_tf.training.trained import class_names, load_trained
+from adl_tf.exported.saved_model import export
+from adl_tf.exported.tflite import writer
+from adl_tf.workdir.trained import class_names, load_trained
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "serving.md"
 
@@ -32,9 +32,9 @@ def commands(heading, language="sh"):
 def run(saved_model, tmp_path):
     """Runs a script where S is the model, with TensorFlow alone."""
     (tmp_path / "S").symlink_to(saved_model)
-    picture = np.full((40, 60, 3), 120, np.uint8)
-    picture[4:20, 8:40] = (30, 30, 230)
-    assert cv2.imwrite(str(tmp_path / "bird.jpg"), picture)
+    image = np.full((40, 60, 3), 120, np.uint8)
+    image[4:20, 8:40] = (30, 30, 230)
+    assert cv2.imwrite(str(tmp_path / "bird.jpg"), image)
     stranger = tmp_path / "without" / "adl_tf.py"
     stranger.parent.mkdir()
     stranger.write_text("raise ImportError('clients have no code of ours')")

@@ -1,12 +1,12 @@
-"""Checks a data set, and shows its pictures with their boxes.
+"""Checks a data set, and shows its images with their boxes.
 
     python -m adl_tf.datasets --dataset=cub --data_dir=CUB_200_2011 --check
     python -m adl_tf.datasets --dataset=cub --data_dir=CUB_200_2011 \\
         --show=cub.html
 
---check reads every file and decodes every picture, and lists what is wrong:
-pictures that cannot be read, odd boxes, pictures that several splits share,
-classes without pictures. The exit status is 1 if training or evaluation would
+--check reads every file and decodes every image, and lists what is wrong:
+images that cannot be read, odd boxes, images that several splits share,
+classes without images. The exit status is 1 if training or evaluation would
 stumble over something.
 --show writes one HTML file that needs no network: a sample of each split, and
 with --check what was found.
@@ -24,10 +24,10 @@ absl_flags.DEFINE_list(
     None,
     "Splits to look at, each once, with commas between [all there are].",
 )
-absl_flags.DEFINE_bool("check", False, "Decode every picture.")
+absl_flags.DEFINE_bool("check", False, "Decode every image.")
 absl_flags.DEFINE_string("show", None, "HTML file to write.")
 
-# Damaged pictures, odd boxes and duplicates of which the name is printed.
+# Damaged images, odd boxes and duplicates of which the name is printed.
 MAX_NAMED = 10
 
 
@@ -132,9 +132,9 @@ def as_text(splits):
         lines += _findings(split)
     labels = [number for split in splits for number in split.examples.labels]
     if min(labels, default=0) > 0:
-        lines += ["", "no picture is of class 0: class numbers start at 0"]
+        lines += ["", "no image is of class 0: class numbers start at 0"]
     lines += _listed(
-        "the same picture",
+        "the same image",
         [
             " = ".join(_described(splits[number], place) for number, place in g)
             for g in shared
@@ -170,7 +170,7 @@ def _findings(split):
         ]
     without = set(range(examples.num_classes)) - set(examples.labels)
     lines += _listed(
-        f"{split.name}, classes without pictures",
+        f"{split.name}, classes without images",
         [examples.class_names[number] for number in sorted(without)],
     )
     return lines

@@ -1,4 +1,4 @@
-"""What is wrong with a data set: pictures, boxes, duplicates, classes."""
+"""What is wrong with a data set: images, boxes, duplicates, classes."""
 
 import collections
 import dataclasses
@@ -10,24 +10,24 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from adl_tf.datasets.examples import Examples, read_bytes
-from adl_tf.datasets.native_messages import native_messages
-from adl_tf.datasets.picture_formats import BEGINNINGS, NOT_A_PICTURE
+from adl_tf.datasets.image_formats import BEGINNINGS, NOT_AN_IMAGE
+from adl_tf.native_messages import native_messages
 
-# Share of its picture below which a box is tiny.
+# Share of its image below which a box is tiny.
 TINY = 0.001
-# Pictures that are given to the threads at a time.
+# Images that are given to the threads at a time.
 _BATCH = 256
 
 
 @dataclasses.dataclass(frozen=True)
-class DecodedPicture:
-    """What decoding a picture told.
+class DecodedImage:
+    """What decoding an image told.
 
     Attributes:
         size: Width and height in pixels, or `None` if it cannot be decoded.
         error: Why not, or empty text.
         complaint: What the decoder found wrong and passed over, or empty text.
-        digest: Bytes that pictures with equal pixels have in common.
+        digest: Bytes that images with equal pixels have in common.
     """
 
     size: tuple[int, int] | None = None
@@ -38,38 +38,38 @@ class DecodedPicture:
 
 @dataclasses.dataclass(frozen=True)
 class CheckedSplit:
-    """A split of which every picture was decoded.
+    """A split of which every image was decoded.
 
     Attributes:
         name: Name of the split.
         examples: `Examples`.
-        pictures: List of n `DecodedPicture`.
+        images: List of n `DecodedImage`.
         bad_masks: List of tuples of the path of a mask and why it cannot be
             decoded.
     """
 
     name: str
     examples: Examples
-    pictures: list[DecodedPicture]
+    images: list[DecodedImage]
     bad_masks: list[tuple[str, str]]
 
     @property
     def unreadable(self):
-        """Tuples of the path of a picture and why it cannot be decoded."""
+        """Tuples of the path of an image and why it cannot be decoded."""
         return self._said("error")
 
     @property
     def damaged(self):
-        """Tuples of the path of a picture and what was passed over in it."""
+        """Tuples of the path of an image and what was passed over in it."""
         return self._said("complaint")
 
     def _said(self, attribute):
-        texts = [getattr(picture, attribute) for picture in self.pictures]
+        texts = [getattr(image, attribute) for image in self.images]
         return [pair for pair in zip(self.examples.paths, texts) if pair[1]]
 
     @property
     def without_box(self):
-        """Places of the pictures that answers cannot be compared with.
+        """Places of the images that answers cannot be compared with.
 
         They have no box where others have, or no mask where others have
         masks; none, if the split has neither and is not for scoring.
@@ -81,16 +81,16 @@ class CheckedSplit:
 
     @property
     def has_fractions(self):
-        """Whether boxes are fractions of pictures: all lie within 0 to 1."""
+        """Whether boxes are fractions of images: all lie within 0 to 1."""
         boxes = np.concatenate([np.zeros((0, 4)), *self.examples.boxes])
         return len(boxes) > 0 and np.all((boxes >= 0) & (boxes <= 1))
 
     @functools.cached_property
     def odd_boxes(self):
-        """Dictionary from a kind to the places of pictures with such boxes."""
+        """Dictionary from a kind to the places of images with such boxes."""
         found = {kind: [] for kind in ODD}
         for place, boxes in enumerate(self.examples.boxes):
-            size = self.pictures[place].size
+            size = self.images[place].size
             annotated = self.examples.sizes
             annotated = size if annotated is None else annotated[place]
             if not len(boxes) or annotated is None:
@@ -102,7 +102,7 @@ class CheckedSplit:
 
 
 def _other_size(_, annotated, size):
-    """Of other proportions than the file, as a picture that lies on its side.
+    """Of other proportions than the file, as an image that lies on its side.
 
     A pixel more or less is rounding.
     """
@@ -129,12 +129,12 @@ ODD = {
     "a box given twice": lambda boxes, *_: (
         len(np.unique(boxes, axis=0)) < len(boxes)
     ),
-    "a box for a picture of another shape": _other_size,
+    "a box for an image of another shape": _other_size,
 }
 
 
 def check_split(name, examples, progress):
-    """Decodes every picture and every mask of a split, on all processors.
+    """Decodes every image and every mask of a split, on all processors.
 
     Args:
         name: Name of the split.
@@ -147,7 +147,7 @@ def check_split(name, examples, progress):
     """
     count = len(examples)
     stretches = examples.stretches
-    pictures = zip(
+    images = zip(
         examples.paths, [None] * count if stretches is None else stretches
     )
     masks = {
@@ -157,12 +157,12 @@ def check_split(name, examples, progress):
         if mask
     }
     masks = sorted(masks, key=str)
-    places = [*pictures, *masks]
+    places = [*images, *masks]
     decoded = list(progress(_decode_all(places), len(places)))
     return CheckedSplit(
         name=name,
         examples=examples,
-        pictures=decoded[:count],
+        images=decoded[:count],
         bad_masks=[
             (path, mask.error)
             for (path, _), mask in zip(masks, decoded[count:])
@@ -172,21 +172,21 @@ def check_split(name, examples, progress):
 
 
 def duplicates(splits):
-    """Pictures that are there more than once.
+    """Images that are there more than once.
 
     Args:
         splits: List of `CheckedSplit`.
 
     Returns:
         List of groups, each a list of tuples (number of the split, place in
-        it) of pictures whose pixels are equal, and those with the most splits
+        it) of images whose pixels are equal, and those with the most splits
         first.
     """
     groups = collections.defaultdict(list)
     for number, split in enumerate(splits):
-        for place, picture in enumerate(split.pictures):
-            if not picture.error:
-                groups[picture.digest].append((number, place))
+        for place, image in enumerate(split.images):
+            if not image.error:
+                groups[image.digest].append((number, place))
     found = [group for group in groups.values() if len(group) > 1]
     return sorted(found, key=lambda group: -len({split for split, _ in group}))
 
@@ -217,18 +217,18 @@ def counts(splits, shared):
         )
 
     rows = {
-        "pictures": lambda split: len(split.examples),
+        "images": lambda split: len(split.examples),
         "cannot be read": lambda split: len(split.unreadable),
         "damaged": lambda split: len(split.damaged),
         "classes": lambda split: split.examples.num_classes,
-        "pictures a class": a_class,
+        "images a class": a_class,
         "boxes": lambda split: sum(map(len, split.examples.boxes)),
         "without a box": lambda split: len(split.without_box),
         **{
             f"with {kind}": lambda split, kind=kind: len(split.odd_boxes[kind])
             for kind in ODD
         },
-        "pictures given twice": lambda split: repeated(split, False),
+        "images given twice": lambda split: repeated(split, False),
         "also in another split": lambda split: repeated(split, True),
     }
     return [
@@ -253,10 +253,10 @@ def problems(splits):
     found = []
     for split in splits:
         if not len(split.examples):
-            found.append(f"{split.name} has no pictures")
+            found.append(f"{split.name} has no images")
         if split.unreadable:
             found.append(
-                f"{_counted(split.unreadable, 'picture')} of {split.name} "
+                f"{_counted(split.unreadable, 'image')} of {split.name} "
                 "cannot be read"
             )
         if split.bad_masks:
@@ -272,7 +272,7 @@ def problems(splits):
         # Training needs no boxes.
         if split.without_box and not split.name.startswith("train"):
             found.append(
-                f"{_counted(split.without_box, 'picture')} of {split.name} "
+                f"{_counted(split.without_box, 'image')} of {split.name} "
                 "without a box, which evaluation needs"
             )
     return found + _other_classes(splits[0], splits[1:])
@@ -306,23 +306,23 @@ def _decode_all(places):
         for start in range(0, len(places), _BATCH):
             batch = places[start : start + _BATCH]
             with native_messages() as messages:
-                decoded = list(pool.map(decode_picture, *zip(*batch)))
+                decoded = list(pool.map(decode_image, *zip(*batch)))
             if messages:
                 decoded = map(_with_complaint, batch, decoded)
             yield from decoded
 
 
-def _with_complaint(place, picture):
-    """Decodes a picture by itself, so that what is said is said of it."""
-    if picture.error:
-        return picture
+def _with_complaint(place, image):
+    """Decodes an image by itself, so that what is said is said of it."""
+    if image.error:
+        return image
     with native_messages() as messages:
-        decode_picture(*place)
-    return dataclasses.replace(picture, complaint="; ".join(messages))
+        decode_image(*place)
+    return dataclasses.replace(image, complaint="; ".join(messages))
 
 
-def decode_picture(path, stretch=None):
-    """Decodes a picture as the pipeline of training does.
+def decode_image(path, stretch=None):
+    """Decodes an image as the pipeline of training does.
 
     Args:
         path: File that holds it.
@@ -330,7 +330,7 @@ def decode_picture(path, stretch=None):
             whole file.
 
     Returns:
-        `DecodedPicture`.
+        `DecodedImage`.
     """
     import tensorflow as tf
 
@@ -340,12 +340,12 @@ def decode_picture(path, stretch=None):
         encoded = read_bytes(path, stretch)
         # Such as JPEG XL, which TensorFlow decodes and exported models do not.
         if not encoded.startswith(tuple(BEGINNINGS.values())):
-            return DecodedPicture(error=NOT_A_PICTURE)
+            return DecodedImage(error=NOT_AN_IMAGE)
         pixels = decode(encoded).numpy()
     except OSError as error:
-        return DecodedPicture(error=error.strerror or str(error))
+        return DecodedImage(error=error.strerror or str(error))
     except tf.errors.OpError as error:
-        return DecodedPicture(error=reason(error))
+        return DecodedImage(error=reason(error))
     height, width = pixels.shape[:2]
     digest = hashlib.blake2b(pixels, digest_size=16, salt=b"%d" % width)
-    return DecodedPicture(size=(width, height), digest=digest.digest())
+    return DecodedImage(size=(width, height), digest=digest.digest())

@@ -2,10 +2,10 @@
 
     annotations/instances_<split>2017.json, instances_<split>.json, <split>.json
     <split>/_annotations.coco.json
-    pictures: beside it, in the data folder, in <split>2017/ or <split>/, or in
+    images: beside it, in the data folder, in <split>2017/ or <split>/, or in
     images/ or a folder of that name there
 
-A picture counts if all its objects are of one class, which is its label; crowds
+An image counts if all its objects are of one class, which is its label; crowds
 are no objects. Others have no label or several, and are left out.
 """
 
@@ -21,7 +21,7 @@ from adl_tf.errors import DataError
 
 SOURCE = (
     "a folder in COCO's layout holds annotations/instances_<split>.json and "
-    "the pictures (see data/README.md)"
+    "the images (see data/README.md)"
 )
 # No control characters and no halves of a surrogate pair, but something.
 _LINE = r"\s*[^\s\x00-\x1f\x7f\ud800-\udfff][^\x00-\x1f\x7f\ud800-\udfff]*"
@@ -31,23 +31,23 @@ def coco(data_dir, split):
     """Reads a folder in COCO's layout.
 
     Args:
-        data_dir: Folder with annotations and pictures.
+        data_dir: Folder with annotations and images.
         split: Name of the split. `"test"` is `"val"` where only that has
             annotations, as in COCO.
 
     Returns:
-        `Examples` of the pictures that show one class; classes are numbered in
+        `Examples` of the images that show one class; classes are numbered in
         the order of their ids. Boxes are x, y, x + width, y + height, as
-        annotated. How many pictures were left out goes to the standard error.
+        annotated. How many images were left out goes to the standard error.
 
     Raises:
         DataError: If a file is missing or malformed.
     """
     path, stem = _annotations(data_dir, split)
-    classes, pictures, objects = read_coco(path)
+    classes, images, objects = read_coco(path)
     numbers = {identity: number for number, identity in enumerate(classes)}
     used, labels, several, none = [], [], 0, 0
-    for identity in pictures:
+    for identity in images:
         found = {category for category, _ in objects[identity]}
         if len(found) == 1:
             used.append(identity)
@@ -58,15 +58,15 @@ def coco(data_dir, split):
             none += 1
     if several or none:
         print(
-            f"{path}: {len(used)} of {len(pictures)} pictures show objects of "
+            f"{path}: {len(used)} of {len(images)} images show objects of "
             f"one class; left out: {several} with several classes, {none} "
             "without an object",
             file=sys.stderr,
         )
     if not used:
-        raise DataError(f"{path}: no picture shows objects of one class only")
-    names = [pictures[identity][0] for identity in used]
-    folder = _picture_folder(data_dir, path, stem, names[0])
+        raise DataError(f"{path}: no image shows objects of one class only")
+    names = [images[identity][0] for identity in used]
+    folder = _image_folder(data_dir, path, stem, names[0])
     examples = Examples(
         image_ids=names,
         paths=[os.path.join(folder, name) for name in names],
@@ -76,7 +76,7 @@ def coco(data_dir, split):
             for identity in used
         ],
         class_names=list(classes.values()),
-        sizes=np.array([pictures[identity][1] for identity in used]),
+        sizes=np.array([images[identity][1] for identity in used]),
     )
     examples.check_files(path, SOURCE)
     return examples
@@ -106,16 +106,16 @@ def read_coco(path):
 
     Returns:
         Tuple of three dictionaries by ids: names of classes, in the order of
-        the ids; file name and (width, height) of pictures, in the file's
+        the ids; file name and (width, height) of images, in the file's
         order; lists of (id of the class, (x0, y0, x1, y1)) of the objects of
-        each picture, without crowds.
+        each image, without crowds.
 
     Raises:
         DataError: If the file is not of this format. It says which entry of
             which list is to blame.
     """
     content = _json(path)
-    classes, pictures, objects, file_names = {}, {}, {}, set()
+    classes, images, objects, file_names = {}, {}, {}, set()
     for entry in _entries(path, content, "categories"):
         identity, name = entry.whole("id"), entry.text("name")
         if identity in classes:
@@ -123,25 +123,25 @@ def read_coco(path):
         classes[identity] = name
     for entry in _entries(path, content, "images"):
         identity, name = entry.whole("id"), entry.text("file_name")
-        if identity in pictures or name in file_names:
-            raise entry.bad(f"picture {identity}, '{name}', given twice")
+        if identity in images or name in file_names:
+            raise entry.bad(f"image {identity}, '{name}', given twice")
         size = entry.whole("width"), entry.whole("height")
         if min(size) < 1:
-            raise entry.bad("a picture without pixels")
-        pictures[identity] = name, size
+            raise entry.bad("an image without pixels")
+        images[identity] = name, size
         objects[identity] = []
         file_names.add(name)
     for entry in _entries(path, content, "annotations"):
-        picture, category = entry.whole("image_id"), entry.whole("category_id")
-        if picture not in pictures:
-            raise entry.bad(f"no picture has the id {picture}")
+        image, category = entry.whole("image_id"), entry.whole("category_id")
+        if image not in images:
+            raise entry.bad(f"no image has the id {image}")
         if category not in classes:
             raise entry.bad(f"no category has the id {category}")
         if entry.fields.get("iscrowd") not in (None, 0, 1):
             raise entry.bad("iscrowd is neither 0 nor 1")
         if not entry.fields.get("iscrowd"):
-            objects[picture].append((category, entry.box("bbox")))
-    return dict(sorted(classes.items())), pictures, objects
+            objects[image].append((category, entry.box("bbox")))
+    return dict(sorted(classes.items())), images, objects
 
 
 class _Entry:
@@ -230,8 +230,8 @@ def _places(data_dir, name):
     }
 
 
-def _picture_folder(data_dir, path, stem, name):
-    """The first of the usual folders that holds a picture."""
+def _image_folder(data_dir, path, stem, name):
+    """The first of the usual folders that holds an image."""
     folders = (
         os.path.dirname(path),
         data_dir,
@@ -243,5 +243,5 @@ def _picture_folder(data_dir, path, stem, name):
         if os.path.isfile(os.path.join(folder, name)):
             return folder
     raise DataError(
-        f"picture {name} of {path} is in none of {', '.join(folders)}; {SOURCE}"
+        f"image {name} of {path} is in none of {', '.join(folders)}; {SOURCE}"
     )

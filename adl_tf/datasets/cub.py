@@ -27,7 +27,7 @@ def cub(data_dir, split):
 
     Returns:
         `Examples` with one box an image, as annotated: x, y, x + width,
-        y + height, not clipped (a few reach past the edge of the picture).
+        y + height, not clipped (a few reach past the edge of the image).
 
     Raises:
         DataError: If a file is missing or a line malformed.
@@ -49,11 +49,11 @@ def cub(data_dir, split):
     seen = set()
     for number, (bad, (image_id,)) in files.items():
         if image_id in seen:
-            raise bad("picture given twice")
+            raise bad("image given twice")
         seen.add(image_id)
         for other in (labels, boxes, splits):
             if number not in other:
-                raise bad("no label, box or split for this picture")
+                raise bad("no label, box or split for this image")
         bad_split, (membership,) = splits[number]
         if membership not in ("0", "1"):
             raise bad_split("0 (test) or 1 (train) expected")
@@ -125,7 +125,7 @@ def _box(bad, fields):
 
 
 def _cubv2(root, class_names):
-    """The pictures of CUBV2, whose classes are CUB's."""
+    """The images of CUBV2, whose classes are CUB's."""
     examples = metadata(
         _cubv2_folder(root),
         "val",

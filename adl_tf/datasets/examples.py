@@ -8,7 +8,7 @@ import numpy as np
 
 from adl_tf.errors import DataError, UsageError
 
-# Missing pictures that an error names; the others are counted.
+# Missing images that an error names; the others are counted.
 MAX_NAMED = 5
 
 
@@ -30,14 +30,14 @@ class Mask:
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Pictures of one split and what is known of them.
+    """Images of one split and what is known of them.
 
     Attributes:
         image_ids: List of n names, unique within the split.
-        paths: List of n paths of files that hold the encoded pictures.
+        paths: List of n paths of files that hold the encoded images.
         labels: int32 array `(n,)`, class numbers from 0.
         boxes: List of n float32 arrays `(boxes, 4)`: x0, y0, x1, y1 in pixels
-            of a picture of the size in `sizes`. An array may be empty.
+            of an image of the size in `sizes`. An array may be empty.
         class_names: List of the names of all classes.
         sizes: int array `(n, 2)` of the width and height that the boxes refer
             to, or `None` where it is the size of the file.
@@ -46,8 +46,8 @@ class Examples:
             pixels above 0 count.
         ignored: List of n masks of pixels that do not count, empty text where
             all do, or `None`.
-        stretches: int64 array `(n, 2)`: the first byte of each picture in its
-            file and the number of its bytes; or `None` where each picture is
+        stretches: int64 array `(n, 2)`: the first byte of each image in its
+            file and the number of its bytes; or `None` where each image is
             a file of its own.
     """
 
@@ -72,7 +72,7 @@ class Examples:
     def has_ground_truth(self):
         """Whether there are boxes or masks that answers can be compared with.
 
-        Some pictures may have none all the same.
+        Some images may have none all the same.
         """
         return self.masks is not None or any(map(len, self.boxes))
 
@@ -129,17 +129,17 @@ class Examples:
         )
 
     def check_files(self, listed_in, source):
-        """Raises `DataError` if pictures are missing.
+        """Raises `DataError` if images are missing.
 
         Args:
-            listed_in: File or folder that names the pictures, for the message.
+            listed_in: File or folder that names the images, for the message.
             source: Where the data set comes from, for the message.
         """
         missing = [path for path in self.paths if not os.path.isfile(path)]
         if missing:
             more = len(missing) - MAX_NAMED
             raise DataError(
-                f"{listed_in}: of its {len(self)} pictures {len(missing)} "
+                f"{listed_in}: of its {len(self)} images {len(missing)} "
                 f"{'is' if len(missing) == 1 else 'are'} missing: "
                 f"{', '.join(missing[:MAX_NAMED])}"
                 f"{f' and {more} more' if more > 0 else ''}; {source}"
@@ -147,7 +147,7 @@ class Examples:
 
 
 def read_bytes(path, stretch=None):
-    """The bytes of a picture or mask.
+    """The bytes of an image or mask.
 
     Args:
         path: File that holds it.

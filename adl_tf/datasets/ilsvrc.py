@@ -31,7 +31,7 @@ SOURCE = (
 # ILSVRC's own test set has no labels: the validation set is tested on.
 FOLDERS = {"train": "train", "val": "val", "test": "val"}
 LISTS = {"train": "train_cls.txt", "val": "val.txt"}
-PICTURE = ".JPEG"
+IMAGE = ".JPEG"
 
 
 def ilsvrc(data_dir, split):
@@ -39,15 +39,15 @@ def ilsvrc(data_dir, split):
 
     Args:
         data_dir: The folder `ILSVRC` of the official layout or the one above
-            it; or a folder with `metadata/` and the pictures, which is read as
+            it; or a folder with `metadata/` and the images, which is read as
             `metadata` reads it.
         split: Of the official layout `"train"`, or `"val"` and `"test"`, which
-            are both the 50,000 pictures of the validation set; otherwise as
+            are both the 50,000 images of the validation set; otherwise as
             the folder has it.
 
     Returns:
         `Examples` with 1000 classes in the order of their WordNet numbers, and
-        the boxes as they are annotated. Training pictures without annotations
+        the boxes as they are annotated. Training images without annotations
         have none.
 
     Raises:
@@ -93,13 +93,13 @@ def _official(root, split):
             "here: its own test set has no labels)"
         )
     folder = FOLDERS[split]
-    pictures = os.path.join(root, "Data", "CLS-LOC", folder)
+    images = os.path.join(root, "Data", "CLS-LOC", folder)
     annotations = os.path.join(root, "Annotations", "CLS-LOC", folder)
     synsets, class_names = _classes(root)
     numbers = {synset: number for number, synset in enumerate(synsets)}
-    names = _names(root, folder, pictures)
+    names = _names(root, folder, images)
     unannotated = set()
-    if folder == "train":  # where half of the pictures have none
+    if folder == "train":  # where half of the images have none
         unannotated = {*names} - {*_listed(annotations, ".xml", nested=True)}
     labels = np.zeros(len(names), np.int32)
     sizes = np.ones((len(names), 2), int)
@@ -107,7 +107,7 @@ def _official(root, split):
     for index, name in enumerate(
         tqdm(names, desc="reading annotations", leave=False, disable=None)
     ):
-        synset = os.path.dirname(name)  # of a training picture
+        synset = os.path.dirname(name)  # of a training image
         path = os.path.join(annotations, f"{name}.xml")
         if name not in unannotated:
             annotation = read_voc(path, SOURCE)
@@ -118,8 +118,8 @@ def _official(root, split):
             raise DataError(f"{path}: '{synset}' is none of the classes")
         labels[index] = numbers[synset]
     examples = Examples(
-        image_ids=[f"{folder}/{name}{PICTURE}" for name in names],
-        paths=[os.path.join(pictures, name + PICTURE) for name in names],
+        image_ids=[f"{folder}/{name}{IMAGE}" for name in names],
+        paths=[os.path.join(images, name + IMAGE) for name in names],
         labels=labels,
         boxes=boxes,
         class_names=class_names,
@@ -157,13 +157,13 @@ def _classes(root):
     return synsets, [names[synset] for synset in synsets]
 
 
-def _names(root, folder, pictures):
-    """Names of the pictures without their ending, each once."""
+def _names(root, folder, images):
+    """Names of the images without their ending, each once."""
     path = _list_of(root, folder)
     if not os.path.isfile(path):
-        names = _listed(pictures, PICTURE, nested=folder == "train")
+        names = _listed(images, IMAGE, nested=folder == "train")
         if not names:
-            raise DataError(f"no picture *{PICTURE} in {pictures}; {SOURCE}")
+            raise DataError(f"no image *{IMAGE} in {images}; {SOURCE}")
         return names
     names = {}  # a dictionary keeps the order
     for bad, (name, *_) in read_fields(path, (1, 2)):
@@ -195,7 +195,7 @@ def _listed(folder, ending, nested):
 
 
 def _only(names, path):
-    """The class that all objects of a picture are of."""
+    """The class that all objects of an image are of."""
     if len(set(names)) != 1:
         found = ", ".join(sorted(set(names))) or "none"
         raise DataError(f"{path}: objects of one class expected, not {found}")

@@ -1,4 +1,4 @@
-"""Boxes from one place for pictures from another."""
+"""Boxes from one place for images from another."""
 
 import dataclasses
 
@@ -15,17 +15,17 @@ def with_boxes(examples, folder):
         examples: `Examples` whose `image_ids` are names of files, perhaps with
             folders in front: `ILSVRC2012_val_00000001.JPEG`, `0/1.jpeg`.
         folder: Folder of the metadata files of one split. Each path there has
-            to end in the name; where it ends in that of several pictures,
-            none is guessed. Labels and pictures of the folder are not used.
+            to end in the name; where it ends in that of several images,
+            none is guessed. Labels and images of the folder are not used.
 
     Returns:
-        `Examples`. A picture that the files do not know has no box.
+        `Examples`. An image that the files do not know has no box.
 
     Raises:
         DataError: If a file is missing or malformed, a name stands for two
-            pictures, or no picture is found.
+            images, or no image is found.
     """
-    known = metadata(folder, "", with_pictures=False)
+    known = metadata(folder, "", with_images=False)
     lengths = {name.count("/") + 1 for name in examples.image_ids}
     places = {}
     for place, path in enumerate(known.image_ids):
@@ -50,7 +50,7 @@ def with_boxes(examples, folder):
         found += 1
     if not found:
         raise DataError(
-            f"{folder} knows none of the pictures, such as "
+            f"{folder} knows none of the images, such as "
             f"{examples.image_ids[0] if len(examples) else 'none'}: is it the "
             "folder of this split?"
         )

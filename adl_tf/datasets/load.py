@@ -86,7 +86,10 @@ def _reader(dataset, data_dir):
         "metadata": (metadata, metadata_splits),
     }
     if dataset == "synthetic_birds":
-        from adl_tf.datasets.synthetic_birds import SPLITS, synthetic_birds
+        from adl_tf.datasets.synthetic_birds.reader import (
+            SPLITS,
+            synthetic_birds,
+        )
 
         return data_dir or _cache(dataset), synthetic_birds, lambda _: SPLITS
     if dataset.startswith("tfds:"):

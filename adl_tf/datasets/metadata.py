@@ -1,4 +1,4 @@
-"""Any folder of pictures with text files beside it.
+"""Any folder of images with text files beside it.
 
     image_ids.txt       path
     class_labels.txt    path,class number from 0
@@ -23,7 +23,7 @@ from adl_tf.datasets.lines import numbers, read_fields, read_lines
 from adl_tf.errors import DataError
 
 SOURCE = (
-    "a data folder holds the pictures, and metadata/<split>/ with "
+    "a data folder holds the images, and metadata/<split>/ with "
     "image_ids.txt, class_labels.txt, image_sizes.txt and, to score, "
     "localization.txt (docs/your_data.md has Python that writes them)"
 )
@@ -38,9 +38,9 @@ MAX_CLASSES = 100_000
 
 
 def metadata(
-    data_dir, split, num_classes=None, source=SOURCE, with_pictures=True
+    data_dir, split, num_classes=None, source=SOURCE, with_images=True
 ):
-    """Reads a folder of pictures with metadata files.
+    """Reads a folder of images with metadata files.
 
     Args:
         data_dir: Folder that the paths of the files are relative to.
@@ -48,13 +48,13 @@ def metadata(
         num_classes: Number of classes, or `None` for as many as
             `class_names.txt` names or the labels need.
         source: Where the data come from, for messages.
-        with_pictures: Whether the pictures have to be there, too.
+        with_images: Whether the images have to be there, too.
 
     Returns:
         `Examples`.
 
     Raises:
-        DataError: If a file is missing, a line malformed, or a picture has no
+        DataError: If a file is missing, a line malformed, or an image has no
             label.
     """
     folder = _find(data_dir, split, source)
@@ -91,7 +91,7 @@ def metadata(
         masks=masks if any(masks) else None,
         ignored=ignored if any(ignored) else None,
     )
-    if with_pictures:
+    if with_images:
         listed_in = os.path.join(folder, "image_ids.txt")
         examples.check_files(listed_in, source)
     return examples
@@ -133,7 +133,7 @@ def _once(lines):
 
 
 def _labels(lines, class_names, num_classes):
-    """Dictionary from pictures to numbers of classes."""
+    """Dictionary from images to numbers of classes."""
     limit = num_classes or len(class_names) or MAX_CLASSES
     labels = {}
     for image_id, (bad, (text,)) in _once(lines).items():
@@ -150,7 +150,7 @@ def _labels(lines, class_names, num_classes):
 
 
 def _sizes(lines):
-    """Dictionary from pictures to widths and heights."""
+    """Dictionary from images to widths and heights."""
     sizes = {}
     for image_id, (bad, texts) in _once(lines).items():
         sizes[image_id] = numbers(texts, int, bad)
@@ -160,7 +160,7 @@ def _sizes(lines):
 
 
 def _objects(lines, image_ids, data_dir):
-    """Boxes, masks and masks of ignored pixels, lists of one a picture."""
+    """Boxes, masks and masks of ignored pixels, lists of one an image."""
     boxes = {image_id: [] for image_id in image_ids}
     masks = {image_id: [] for image_id in image_ids}
     ignored = dict.fromkeys(image_ids, "")

@@ -1,22 +1,22 @@
-"""In which order a training sees its pictures: a function of the seed alone.
+"""In which order a training sees its images: a function of the seed alone.
 
 An order is a function from the number of an epoch to a `tf.data.Dataset` of
-tuples: the index of a picture, and its encoded bytes where these were read to
+tuples: the index of an image, and its encoded bytes where these were read to
 have the order.
 """
 
 import numpy as np
 import tensorflow as tf
 
-# Files that are read at once where pictures come in the order of the files.
+# Files that are read at once where images come in the order of the files.
 OPEN_FILES = 16
 
 
 def any_order(count, seed):
-    """Pictures in any order.
+    """Images in any order.
 
     Args:
-        count: Number of pictures.
+        count: Number of images.
         seed: Integer.
 
     Returns:
@@ -31,14 +31,14 @@ def any_order(count, seed):
 
 
 def needs_windows(examples, memory_budget):
-    """Whether pictures are to be read in the order of their files.
+    """Whether images are to be read in the order of their files.
 
     Args:
         examples: `Examples`.
         memory_budget: Number of bytes, or `None` for any order in any case.
 
     Returns:
-        Whether they are in files of many pictures that hold more than that.
+        Whether they are in files of many images that hold more than that.
     """
     return (
         memory_budget is not None
@@ -50,12 +50,12 @@ def needs_windows(examples, memory_budget):
 def order_in_windows(examples, read, seed, memory_budget):
     """Files from beginning to end, in any order, shuffled in windows.
 
-    A window holds as many pictures as fit, with the one that is read
+    A window holds as many images as fit, with the one that is read
     meanwhile.
 
     Args:
         examples: `Examples` with stretches.
-        read: Function from an index to the encoded picture, in a graph.
+        read: Function from an index to the encoded image, in a graph.
         seed: Integer.
         memory_budget: Number of bytes.
 
@@ -71,7 +71,7 @@ def order_in_windows(examples, read, seed, memory_budget):
     with tf.device("CPU"):
         sequence, begins = tf.constant(sequence), tf.constant(begins)
 
-    def pictures_of(file):
+    def images_of(file):
         indices = sequence[begins[file] : begins[file + 1]]
         return tf.data.Dataset.from_tensor_slices(indices).map(
             lambda index: (index, read(index))
@@ -83,7 +83,7 @@ def order_in_windows(examples, read, seed, memory_budget):
                 _shuffled(len(begins) - 1, seed, epoch)
             )
             .interleave(
-                pictures_of,
+                images_of,
                 cycle_length=OPEN_FILES,
                 num_parallel_calls=tf.data.AUTOTUNE,
                 deterministic=True,
@@ -100,7 +100,7 @@ def order_in_windows(examples, read, seed, memory_budget):
 
 
 def _window(window, seed, epoch, number):
-    """Dataset of the pictures of a window, shuffled."""
+    """Dataset of the images of a window, shuffled."""
     indices, encoded = window
     seeds = tf.random.experimental.stateless_fold_in(
         [tf.cast(seed, tf.int64), epoch], number

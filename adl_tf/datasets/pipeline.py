@@ -1,6 +1,6 @@
-"""From encoded pictures to batches: one tf.data pipeline for every data set.
+"""From encoded images to batches: one tf.data pipeline for every data set.
 
-Which picture comes at which place, and how it is cropped and flipped, is a
+Which image comes at which place, and how it is cropped and flipped, is a
 function of the seed and of the place alone. So a run that goes on from step
 1,000 sees what it would have seen, and nothing has to be saved for it.
 """
@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from adl_tf.datasets.examples import read_bytes
+from adl_tf.datasets.image_formats import NOT_AN_IMAGE
 from adl_tf.datasets.order import any_order, needs_windows, order_in_windows
-from adl_tf.datasets.picture_formats import NOT_A_PICTURE
 from adl_tf.errors import DataError
 
 # Of TensorFlow's tensors, in bytes.
@@ -32,21 +32,21 @@ def training_batches(
     replicas=1,
     pipeline=0,
     num_pipelines=1,
-    pictures=None,
+    images=None,
     memory_budget=None,
 ):
     """Endless training batches: warp, random crop, random flip.
 
-    Each picture comes once in every `len(examples)` places, in a new order
-    each time: any order, unless files of many pictures hold more than
+    Each image comes once in every `len(examples)` places, in a new order
+    each time: any order, unless files of many images hold more than
     `memory_budget`. These are read from their beginnings, in any order of the
-    files, and shuffled in windows: as many pictures as fit, with the window
+    files, and shuffled in windows: as many images as fit, with the window
     that is read meanwhile.
 
     Args:
         examples: `Examples` to draw from.
         batch_size: Number of images in a step of the whole training.
-        resize_size: Side in pixels to which pictures are warped.
+        resize_size: Side in pixels to which images are warped.
         input_size: Side of the random crop in pixels.
         seed: Integer.
         first_step: Number of the first step to give.
@@ -54,7 +54,7 @@ def training_batches(
             takes one batch a step.
         pipeline: Number of this pipeline, of those that share each step.
         num_pipelines: How many they are.
-        pictures: What `decode_all` returned, or `None` to decode each time.
+        images: What `decode_all` returned, or `None` to decode each time.
         memory_budget: Number of bytes, or `None` for any order in any case.
 
     Returns:
@@ -66,13 +66,11 @@ def training_batches(
     share = batch_size // num_pipelines
     with tf.device("CPU"):
         labels = tf.constant(examples.labels)
-    order, warped = _pictures(
-        examples, resize_size, seed, pictures, memory_budget
-    )
+    order, warped = _images(examples, resize_size, seed, images, memory_budget)
 
     def example(place, element):
-        picture = _crop_and_flip(warped(*element), input_size, [seed, place])
-        return picture, labels[element[0]]
+        image = _crop_and_flip(warped(*element), input_size, [seed, place])
+        return image, labels[element[0]]
 
     first_place = first_step * batch_size
     places = tf.data.Dataset.range(first_place, tf.int64.max)
@@ -98,7 +96,7 @@ def _as_written():
 
     Tuning sleeps up to a minute between its rounds, and whoever ends an
     iterator waits until it wakes: training took that long to end. Rewriting
-    copies the tensors that a pipeline holds: a gigabyte of pictures. Without
+    copies the tensors that a pipeline holds: a gigabyte of images. Without
     them as many calls run side by side as there are cores.
     """
     options = tf.data.Options()
@@ -107,8 +105,8 @@ def _as_written():
     return options
 
 
-def _pictures(examples, resize_size, seed, cache, memory_budget):
-    """The order of pictures, and the function that warps an element of it."""
+def _images(examples, resize_size, seed, cache, memory_budget):
+    """The order of images, and the function that warps an element of it."""
     if cache is not None:
         with tf.device("CPU"):
             cached = tf.convert_to_tensor(cache)
@@ -125,7 +123,7 @@ def _pictures(examples, resize_size, seed, cache, memory_budget):
 
 
 def _reader(examples):
-    """Function from the place of a picture to its encoded bytes, in a graph."""
+    """Function from the place of an image to its encoded bytes, in a graph."""
     with tf.device("CPU"):
         paths = tf.constant(examples.paths, tf.string)
         if examples.stretches is None:
@@ -146,12 +144,12 @@ def _reader(examples):
 
 
 def test_batches(examples, *, batch_size, resize_size, input_size):
-    """All pictures once, in order: warp and centre crop.
+    """All images once, in order: warp and centre crop.
 
     Args:
         examples: `Examples` to go through.
         batch_size: Number of images in a batch; the last may be smaller.
-        resize_size: Side in pixels to which pictures are warped.
+        resize_size: Side in pixels to which images are warped.
         input_size: Side of the centre crop in pixels.
 
     Returns:
@@ -164,10 +162,10 @@ def test_batches(examples, *, batch_size, resize_size, input_size):
     read = _reader(examples)
 
     def example(index):
-        picture = decode(read(index))
-        size = tf.gather(tf.shape(picture), [1, 0])
-        picture = warp(picture, resize_size)
-        return picture[begin:end, begin:end], size
+        image = decode(read(index))
+        size = tf.gather(tf.shape(image), [1, 0])
+        image = warp(image, resize_size)
+        return image[begin:end, begin:end], size
 
     return (
         tf.data.Dataset.range(len(examples))
@@ -179,7 +177,7 @@ def test_batches(examples, *, batch_size, resize_size, input_size):
 
 
 def decode(encoded):
-    """Decodes a picture.
+    """Decodes an image.
 
     JPEG goes through the exact cosine transform, so that levels are those of
     OpenCV: TensorFlow's own choice, the inexact one, saves little.
@@ -191,7 +189,7 @@ def decode(encoded):
     Returns:
         uint8 tensor `(height, width, 3)`, RGB.
     """
-    picture = tf.cond(
+    image = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: tf.io.decode_jpeg(
             encoded, channels=3, dct_method="INTEGER_ACCURATE"
@@ -200,29 +198,29 @@ def decode(encoded):
             encoded, channels=3, expand_animations=False
         ),
     )
-    return tf.ensure_shape(picture, (None, None, 3))
+    return tf.ensure_shape(image, (None, None, 3))
 
 
-def warp(picture, side):
-    """Warps a picture to a square.
+def warp(image, side):
+    """Warps an image to a square.
 
     Args:
-        picture: uint8 tensor `(height, width, 3)`.
+        image: uint8 tensor `(height, width, 3)`.
         side: Side of the square in pixels.
 
     Returns:
         uint8 tensor `(side, side, 3)`.
     """
-    picture = tf.image.resize(picture, (side, side))
-    return tf.cast(tf.round(picture), tf.uint8)
+    image = tf.image.resize(image, (side, side))
+    return tf.cast(tf.round(image), tf.uint8)
 
 
 def decode_all(examples, resize_size, progress, memory_budget):
-    """Decodes all pictures once, if they fit into memory.
+    """Decodes all images once, if they fit into memory.
 
     Args:
         examples: `Examples`.
-        resize_size: Side in pixels to which pictures are warped.
+        resize_size: Side in pixels to which images are warped.
         progress: Function that wraps an iterable and shows how far it is.
         memory_budget: Number of bytes.
 
@@ -238,27 +236,27 @@ def decode_all(examples, resize_size, progress, memory_budget):
     # copy of a gigabyte would take as long as decoding.
     memory = np.empty(size + ALIGNMENT, np.uint8)
     begin = -memory.ctypes.data % ALIGNMENT
-    pictures = memory[begin : begin + size].reshape(shape)
+    images = memory[begin : begin + size].reshape(shape)
     batches = test_batches(
         examples,
         batch_size=1,
         resize_size=resize_size,
         input_size=resize_size,
     ).map(lambda images, sizes: images[0])
-    for index, picture in enumerate(progress(batches.as_numpy_iterator())):
-        pictures[index] = picture
-    return tf.experimental.dlpack.from_dlpack(pictures.__dlpack__())
+    for index, image in enumerate(progress(batches.as_numpy_iterator())):
+        images[index] = image
+    return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
 
 
 @contextlib.contextmanager
-def bad_picture_named(examples):
-    """Turns a failure to read pictures into the error that names one.
+def bad_image_named(examples):
+    """Turns a failure to read images into the error that names one.
 
     Args:
         examples: `Examples` of the pipeline.
 
     Raises:
-        DataError: In place of TensorFlow's error, if a picture is to blame.
+        DataError: In place of TensorFlow's error, if an image is to blame.
     """
     try:
         yield
@@ -270,14 +268,14 @@ def bad_picture_named(examples):
 
 
 def undecodable(examples, start=0):
-    """The error that names the picture on which a pipeline stopped.
+    """The error that names the image on which a pipeline stopped.
 
     Args:
         examples: `Examples` of the pipeline.
-        start: Index of the picture to try first; all others follow.
+        start: Index of the image to try first; all others follow.
 
     Returns:
-        `DataError`, or `None` if every picture can be read.
+        `DataError`, or `None` if every image can be read.
     """
     read = _reader(examples)
     for offset in range(len(examples)):
@@ -289,8 +287,8 @@ def undecodable(examples, start=0):
             if examples.stretches is not None:
                 name = f"{examples.image_ids[index]} in {name}"
             return DataError(
-                f"picture {name} cannot be read: {reason(error)}; python -m "
-                "adl_tf.datasets --check lists all such pictures"
+                f"image {name} cannot be read: {reason(error)}; python -m "
+                "adl_tf.datasets --check lists all such images"
             )
     return None
 
@@ -305,20 +303,20 @@ def reason(error):
         Text of one line.
     """
     if "Unknown image file format" in str(error.message):
-        return NOT_A_PICTURE
+        return NOT_AN_IMAGE
     text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$", "", str(error.message))
     return " ".join(text.split())
 
 
-def _crop_and_flip(picture, size, seed):
-    room = tf.shape(picture)[0] - size + 1
+def _crop_and_flip(image, size, seed):
+    room = tf.shape(image)[0] - size + 1
     draws = tf.random.stateless_uniform((3,), seed)
     top, left = tf.unstack(
         tf.cast(draws[:2] * tf.cast(room, "float32"), "int32")
     )
-    picture = picture[top : top + size, left : left + size]
+    image = image[top : top + size, left : left + size]
     # Not [:, ::-1], which takes longer than all else.
-    picture = tf.cond(
-        draws[2] < 0.5, lambda: tf.reverse(picture, [1]), lambda: picture
+    image = tf.cond(
+        draws[2] < 0.5, lambda: tf.reverse(image, [1]), lambda: image
     )
-    return tf.ensure_shape(picture, (size, size, 3))
+    return tf.ensure_shape(image, (size, size, 3))

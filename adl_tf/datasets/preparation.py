@@ -13,8 +13,8 @@ from absl import flags
 
 from adl_tf import command
 from adl_tf.datasets.fetching import RemoteFile, fetch, read_checksums
+from adl_tf.datasets.image_sizes import image_sizes
 from adl_tf.datasets.lines import read_lines
-from adl_tf.datasets.picture_sizes import picture_sizes
 from adl_tf.errors import DataError, UsageError
 from adl_tf.files import write_whole
 
@@ -36,7 +36,7 @@ _ROW = "{:<6}{:<9}{:>10}{:>10}"
 class Counts:
     """How much a split holds; `None` for what is not counted."""
 
-    pictures: int
+    images: int
     boxes: int | None = None
     masks: int | None = None
 
@@ -155,7 +155,7 @@ def complete(splits, read, expected, bring):
 def count(examples):
     """`Counts` of `Examples`."""
     return Counts(
-        pictures=len(examples),
+        images=len(examples),
         boxes=sum(len(boxes) for boxes in examples.boxes),
         masks=sum(len(masks) for masks in examples.masks or ()),
     )
@@ -244,19 +244,19 @@ def _record(data_dir):
 
 
 def write_image_sizes(target, split):
-    """Writes `image_sizes.txt` from the pictures, where none is published.
+    """Writes `image_sizes.txt` from the images, where none is published.
 
     Args:
-        target: Folder with `metadata/<split>/image_ids.txt` and the pictures.
+        target: Folder with `metadata/<split>/image_ids.txt` and the images.
         split: Name of the split.
 
     Raises:
-        DataError: If a picture is missing or none.
+        DataError: If an image is missing or none.
     """
     folder = os.path.join(target, "metadata", split)
     lines = read_lines(os.path.join(folder, "image_ids.txt"))
     image_ids = [line for line in lines if line]
-    sizes = picture_sizes([os.path.join(target, each) for each in image_ids])
+    sizes = image_sizes([os.path.join(target, each) for each in image_ids])
     write_whole(
         os.path.join(folder, "image_sizes.txt"),
         "".join(

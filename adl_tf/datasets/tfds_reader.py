@@ -1,18 +1,18 @@
 """Any data set of TensorFlow Datasets (TFDS) that has been prepared.
 
-Its pictures stay where they are, encoded, in files of many records: one pass
+Its images stay where they are, encoded, in files of many records: one pass
 over the records notes where each begins, its label and its boxes. From then on
-they are read like pictures that have a file each, in any order.
+they are read like images that have a file each, in any order.
 
 Features are found by what they are:
 
-- the picture: `image`;
-- its class: `label`; or `labels`, of several objects (`voc`): pictures whose
+- the image: `image`;
+- its class: `label`; or `labels`, of several objects (`voc`): images whose
   objects are all of one class have that class, others are left out;
 - its boxes: `bbox` or another feature of one box (the head's of
   `oxford_iiit_pet`), or `objects/bbox`; where there are `objects/pixels` and
   `size`, as in the data sets of `adl_tf.datasets.builders`, those, which are
-  not cut at the edge of the picture;
+  not cut at the edge of the image;
 - its mask: `segmentation_mask`, see `MASKS`, and `ignore_mask` of pixels that
   do not count; a mask of one pixel is none;
 - its name: `file_name` or `image/filename`, else file and number of the record.
@@ -62,7 +62,7 @@ def tfds_examples(name, data_dir, split):
         thousandths.
 
     Raises:
-        DataError: If it is not prepared, or has no pictures or labels.
+        DataError: If it is not prepared, or has no images or labels.
         UsageError: If it has no such split.
     """
     builder = _builder(name, data_dir)
@@ -92,14 +92,14 @@ def tfds_examples(name, data_dir, split):
             masks[kind].append("" if none else mask)
     if left_out:
         print(
-            f"tfds:{name}: {left_out} pictures of no class or of several are "
+            f"tfds:{name}: {left_out} images of no class or of several are "
             "left out"
         )
     image_ids, paths, labels, boxes, sizes, stretches = (
         map(list, zip(*found)) if found else ([] for _ in range(6))
     )
     if len(set(image_ids)) < len(image_ids):
-        raise DataError(f"tfds:{name} has two pictures of one name")
+        raise DataError(f"tfds:{name} has two images of one name")
     if min(labels, default=0) < 0:
         raise DataError(f"tfds:{name} has no labels in the split {split}")
     return Examples(
@@ -134,7 +134,7 @@ def tfds_splits(name, data_dir):
 
 
 def _boxes(record, box_name, encoded, image_id):
-    """Boxes `(n, 4)` of a picture, and the size that they refer to."""
+    """Boxes `(n, 4)` of an image, and the size that they refer to."""
     if box_name is None:
         return np.zeros((0, 4), np.float32), None
     numbers = record.values(box_name)
@@ -145,7 +145,7 @@ def _boxes(record, box_name, encoded, image_id):
         size = _size(encoded)
     except OSError as error:
         raise DataError(
-            f"picture {image_id} in {record.path} cannot be read"
+            f"image {image_id} in {record.path} cannot be read"
         ) from error
     return _in_pixels(numbers, size), size
 
@@ -214,7 +214,7 @@ def _features(name, info):
 
     features = dict(info.features.items())
     if not isinstance(features.get("image"), tfds.features.Image):
-        raise DataError(f"tfds:{name} has no feature 'image' of pictures")
+        raise DataError(f"tfds:{name} has no feature 'image' of images")
     if info.file_format != tfds.core.FileFormat.TFRECORD:
         raise DataError(
             f"tfds:{name} is stored as {info.file_format.value}: prepare it "
@@ -283,7 +283,7 @@ def _records(builder, split):
         ) from error
     bar = tqdm(
         total=chosen.num_examples,
-        desc=f"finding pictures of {split}",
+        desc=f"finding images of {split}",
         leave=False,
         disable=None,
     )
@@ -308,9 +308,9 @@ def _records(builder, split):
 
 
 def _size(encoded):
-    """Width and height of a picture, without decoding it."""
-    with Image.open(io.BytesIO(encoded)) as picture:
-        return picture.size
+    """Width and height of an image, without decoding it."""
+    with Image.open(io.BytesIO(encoded)) as image:
+        return image.size
 
 
 def _in_pixels(shares, size):

@@ -1,4 +1,4 @@
-"""Annotation files of Pascal VOC and ILSVRC: XML, one a picture."""
+"""Annotation files of Pascal VOC and ILSVRC: XML, one an image."""
 
 import dataclasses
 from xml.parsers import expat
@@ -17,7 +17,7 @@ _OBJECT = {
 
 @dataclasses.dataclass(frozen=True)
 class Annotation:
-    """What an annotation file says of its picture.
+    """What an annotation file says of its image.
 
     Attributes:
         size: Width and height in pixels, which the boxes refer to.
@@ -33,7 +33,7 @@ class Annotation:
 def read_voc(path, source=""):
     """Reads an annotation file.
 
-    Boxes stay as they are annotated, also outside the picture, but for corners
+    Boxes stay as they are annotated, also outside the image, but for corners
     that are the wrong way round, as some of ILSVRC's are: they change places.
     An object without a box or a name, a size without pixels and a number that
     is not finite are errors.
@@ -92,13 +92,13 @@ class _Reader:
 
     def annotation(self):
         if len(self._size) < 2:
-            raise self.bad("no width and height of the picture")
+            raise self.bad("no width and height of the image")
         size = tuple(
             numbers([text], int, self._of(line, text))[0]
             for text, line in (self._size["width"], self._size["height"])
         )
         if min(size) < 1:
-            raise self.bad("a picture without pixels", self._size["width"][1])
+            raise self.bad("an image without pixels", self._size["width"][1])
         names, boxes = [], []
         for line, fields in self._objects:
             missing = {"name", *CORNERS} - set(fields)

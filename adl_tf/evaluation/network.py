@@ -12,16 +12,16 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from adl_tf.datasets import pipeline
-from adl_tf.datasets.native_messages import native_messages
 from adl_tf.errors import DataError
-from adl_tf.evaluation.exported import not_exported, read_description
 from adl_tf.evaluation.scoring import ClassAnswers
+from adl_tf.exported.description import not_exported, read_description
 from adl_tf.methods.cam import (
     class_activation_maps,
     class_kernel,
     feature_model,
 )
 from adl_tf.methods.grad_cam import logits_and_grad_cam, split
+from adl_tf.native_messages import native_messages
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Network:
     """A classifier that localises, wherever it comes from.
 
     Attributes:
-        answer: Function from uint8 pictures `(batch, height, width, 3)` and
+        answer: Function from uint8 images `(batch, height, width, 3)` and
             class numbers `(batch,)` to probabilities `(batch, classes)` and
             maps `(batch, h, w)` of these classes.
         num_classes: Number of classes.
-        input_size: Side of the pictures in pixels.
+        input_size: Side of the images in pixels.
     """
 
     answer: Callable
@@ -42,21 +42,21 @@ class Network:
 
 
 def evaluate(network, scoring, batch_size):
-    """Classifies and localises every picture.
+    """Classifies and localises every image.
 
-    Each picture goes through the network once. Its heatmap is that of its
+    Each image goes through the network once. Its heatmap is that of its
     true class: where the class answer is right, the two are one.
 
     Args:
         network: `Network`.
         scoring: `Scoring`, which is given the heatmaps.
-        batch_size: Number of pictures in a step.
+        batch_size: Number of images in a step.
 
     Returns:
         `ClassAnswers`.
 
     Raises:
-        DataError: If a picture cannot be read, or its class is not one of
+        DataError: If an image cannot be read, or its class is not one of
             the model's.
     """
     examples, protocol = scoring.examples, scoring.protocol
@@ -80,7 +80,7 @@ def evaluate(network, scoring, batch_size):
     # Boxes of one batch are found, outside Python's lock, while the network
     # sees the next.
     with (
-        pipeline.bad_picture_named(examples),
+        pipeline.bad_image_named(examples),
         ThreadPoolExecutor(workers) as pool,
         bar,
     ):
@@ -121,7 +121,7 @@ def keras_network(model, heatmap="cam"):
     _, height, width, _ = model.input_shape
     if height != width:
         raise ValueError(
-            "`model` must take squares, which pictures are warped to. "
+            "`model` must take squares, which images are warped to. "
             f"Received: model.input_shape={model.input_shape}"
         )
     if heatmap == "grad_cam":
@@ -222,6 +222,6 @@ def _check(examples, num_classes):
     for image_id, label in zip(examples.image_ids, examples.labels):
         if label >= num_classes:
             raise DataError(
-                f"picture {image_id} is of class {label}, and the model knows "
+                f"image {image_id} is of class {label}, and the model knows "
                 f"classes 0-{num_classes - 1}"
             )

@@ -1,4 +1,4 @@
-"""A network on every device: each takes its share of the pictures."""
+"""A network on every device: each takes its share of the images."""
 
 import dataclasses
 
@@ -9,8 +9,8 @@ import tensorflow as tf
 def replicated(network, strategy):
     """A network that shares each batch out among the replicas.
 
-    No picture is seen twice and none is left out, whatever their number: the
-    shares differ by one picture at most, and an answer is as long as the
+    No image is seen twice and none is left out, whatever their number: the
+    shares differ by one image at most, and an answer is as long as the
     batch and in its order, in every worker.
 
     Args:
@@ -29,7 +29,7 @@ def replicated(network, strategy):
         return strategy.run(network.answer, (images, class_ids))
 
     def answer(images, class_ids):
-        # Fewer pictures than replicas: the first ones come again, so that no
+        # Fewer images than replicas: the first ones come again, so that no
         # share is empty, and are dropped from the answer.
         number = len(images)
         places = np.arange(max(number, count)) % number

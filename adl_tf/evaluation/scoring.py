@@ -9,11 +9,11 @@ import numpy as np
 
 from adl_tf.datasets.examples import Mask, read_bytes
 from adl_tf.errors import DataError
-from adl_tf.evaluation.archive import ArrayInPieces
 from adl_tf.localization.array_file import ArrayFile
 from adl_tf.localization.bootstrap import confidence_intervals
 from adl_tf.localization.metrics import localization_metrics
 from adl_tf.localization.scores import Scores
+from adl_tf.workdir.evaluations import ArrayInPieces
 
 # Side in pixels of the heatmaps that are kept for the report: twice that of
 # the networks' maps.
@@ -82,7 +82,7 @@ class Scoring:
         examples: `Examples` with a box or a mask for every image.
         protocol: `Protocol`.
         input_size: Side of the heatmaps in pixels.
-        resize_size: Side that pictures are warped to before the crop, if the
+        resize_size: Side that images are warped to before the crop, if the
             protocol crops.
         save_heatmaps: Folder to write each heatmap to as
             `<image_id>.npy`, or `None`.
@@ -185,7 +185,7 @@ class Scoring:
         return metrics, records
 
     def arrays(self, answers=None):
-        """What the report draws the pictures from.
+        """What the report draws the images from.
 
         Args:
             answers: `ClassAnswers`, or `None` if only boxes are scored.
@@ -306,20 +306,18 @@ class Scoring:
 
 def _check(examples):
     if not len(examples):
-        raise DataError("there are no pictures to score")
+        raise DataError("there are no images to score")
     with_boxes = any(len(boxes) for boxes in examples.boxes)
     if not with_boxes and examples.masks is None:
-        raise DataError("the pictures have neither boxes nor masks")
+        raise DataError("the images have neither boxes nor masks")
     for index, boxes in enumerate(examples.boxes):
         if with_boxes and not len(boxes):
             raise DataError(
-                f"picture {examples.image_ids[index]} has no box to compare "
-                "with"
+                f"image {examples.image_ids[index]} has no box to compare with"
             )
         if not with_boxes and not examples.masks[index]:
             raise DataError(
-                f"picture {examples.image_ids[index]} has no mask to compare "
-                "with"
+                f"image {examples.image_ids[index]} has no mask to compare with"
             )
 
 
@@ -327,6 +325,6 @@ def _check_names(image_ids):
     for image_id in image_ids:
         if os.path.isabs(image_id) or os.pardir in image_id.split("/"):
             raise DataError(
-                f"--save_heatmaps: the heatmap of picture {image_id} would be "
+                f"--save_heatmaps: the heatmap of image {image_id} would be "
                 "written outside that folder"
             )

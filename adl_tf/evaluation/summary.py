@@ -14,11 +14,11 @@ def summary(metrics):
         metrics: What metrics.json holds.
 
     Returns:
-        Text; intervals are those of a bootstrap over the pictures.
+        Text; intervals are those of a bootstrap over the images.
     """
     intervals = metrics["confidence_intervals"]
     lines = [
-        f"{metrics['num_images']} pictures, protocol {metrics['protocol']}; in "
+        f"{metrics['num_images']} images, protocol {metrics['protocol']}; in "
         f"percent, in brackets {intervals['level']} % intervals",
         *_table(_rows(metrics, intervals)),
     ]
@@ -39,8 +39,8 @@ def summary(metrics):
             for name in ("whole_image", "centre")
         )
         lines.append(
-            "boxes that ignore the picture reach a GT-known Loc of "
-            f"{whole:.1f} (whole picture), {centre:.1f} (best centred square)"
+            "boxes that ignore the image reach a GT-known Loc of "
+            f"{whole:.1f} (whole image), {centre:.1f} (best centred square)"
         )
     return "\n".join(lines)
 
@@ -48,9 +48,9 @@ def summary(metrics):
 def _rows(metrics, intervals):
     """Names of the rows and their cells, a dictionary by column."""
     exported = metrics.get("exported_tau") or {"of_model": None, "tau": None}
-    val_pictures = ""
+    val_images = ""
     if metrics.get("val_num_images"):
-        val_pictures = f"{metrics['val_num_images']} pictures of "
+        val_images = f"{metrics['val_num_images']} images of "
     remarks = {
         "fixed_tau": "fixed",
         "exported_tau": (
@@ -58,7 +58,7 @@ def _rows(metrics, intervals):
             if exported["of_model"] == exported["tau"]
             else f"nearest to the exported {exported['of_model']:g}"
         ),
-        "val_tau": f"chosen on {val_pictures}{metrics['val_split']}",
+        "val_tau": f"chosen on {val_images}{metrics['val_split']}",
         "best_tau": "best here: oracle",
     }
     yield "Clas", _cells(metrics, intervals, place=0)

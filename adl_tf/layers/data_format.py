@@ -1,4 +1,4 @@
-"""Where the channels of a picture or a feature map are."""
+"""Where the channels of an image or a feature map are."""
 
 import keras
 

@@ -16,12 +16,12 @@ _MIXED = (0, 16, 32, 44, 56)
 
 @keras.saving.register_keras_serializable(package="adl_tf")
 class HideAndSeek(keras.layers.Layer):
-    """Hides random square patches of pictures.
+    """Hides random square patches of images.
 
     During training, a grid that starts at the upper left corner divides each
-    picture into patches, and each patch is filled with one colour with
+    image into patches, and each patch is filled with one colour with
     probability `hide_rate`, independently of all others. Where the patch size
-    does not divide the picture, the rest at the right and lower end are
+    does not divide the image, the rest at the right and lower end are
     patches too. A classifier trained so cannot wait for the most
     discriminative part. The layer has no weights and is the identity at
     inference.
@@ -32,20 +32,20 @@ class HideAndSeek(keras.layers.Layer):
 
     Args:
         patch_size: Side of a patch in pixels; or a list of sides, of which one
-            is drawn for each picture, 0 for hiding nothing; or `"mixed"` for
+            is drawn for each image, 0 for hiding nothing; or `"mixed"` for
             the authors' `[0, 16, 32, 44, 56]`. Defaults to `32`.
         hide_rate: Float in [0, 1]. Probability that a patch is hidden.
             Defaults to `0.5`.
         fill_value: What hidden pixels become: a number, or one for each
             channel. It should be the mean colour of the data, which is 0 for
-            pictures that are normalized. Defaults to `0.0`.
+            images that are normalized. Defaults to `0.0`.
         seed: Integer to use as random seed, or `None`.
         data_format: `"channels_last"`, `"channels_first"` or `None` for
             `keras.config.image_data_format()`. Defaults to `None`.
         **kwargs: `name`, `dtype` and the like, of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: Pictures, a 4D tensor.
+        inputs: Images, a 4D tensor.
         training: Python boolean: whether to hide patches or to pass `inputs`
             through.
 
@@ -115,7 +115,7 @@ class HideAndSeek(keras.layers.Layer):
         draws = draw(keras.random.uniform, (batch, *grid), self.seed_generator)
         patches = ops.cast(draws < self.hide_rate, "float32")
         # Products with the patch of each row and column take no loop and no
-        # gathering, whatever the size of each picture's patches.
+        # gathering, whatever the size of each image's patches.
         rows = _membership(height, sizes, grid[0])
         columns = _membership(width, sizes, grid[1])
         spread = ops.matmul(
@@ -134,7 +134,7 @@ class HideAndSeek(keras.layers.Layer):
         return input_shape
 
     def compute_output_spec(self, inputs, training=False):
-        # Not the layer's own number format: pictures may be of whole numbers.
+        # Not the layer's own number format: images may be of whole numbers.
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
     def get_config(self):
@@ -164,7 +164,7 @@ def _axes(channels_last):
 
 
 def _number_of_channels(fill_value):
-    """How many channels pictures must have, or `None` for any."""
+    """How many channels images must have, or `None` for any."""
     many = isinstance(fill_value, Iterable)
     values = list(fill_value) if many else [fill_value]
     if not values or not all(map(is_number, values)):

@@ -37,7 +37,7 @@ def _compiled(function):
         return numba.njit(nogil=True)(function)
 
 
-# Pixels are known by their place in a picture with a frame around it, whose
+# Pixels are known by their place in an image with a frame around it, whose
 # rows are a power of two long: row and column are bits of the place. Places
 # and labels are unsigned, for Numba asks every signed index whether it is
 # negative, which doubles the time.
@@ -294,7 +294,7 @@ def _around_holes(shape, shift, bits, places, begin, tables, wanted):
 
     A hole is a component of the pixels that are not above the cut-off, those
     that share an edge counting as connected, that does not reach the edge of
-    the picture. So the lowest come first: places, where levels begin and
+    the image. So the lowest come first: places, where levels begin and
     neighbourhoods are those of `_around_components`, turned round.
     """
     # Holes share no edges: half as many as pixels, or less.
@@ -323,7 +323,7 @@ def _around_holes(shape, shift, bits, places, begin, tables, wanted):
 
 @_compiled
 def _write_box(box, extent, more):
-    """In pixels of the picture, the right and lower end exclusive."""
+    """In pixels of the image, the right and lower end exclusive."""
     box[0] = extent[0] - 1 - more
     box[1] = extent[1] - 1 - more
     box[2] = extent[2] + more

@@ -64,7 +64,7 @@ def distances(row):
     """How far away, in places, the neighbour of the lowest bit is.
 
     Args:
-        row: Places in a row of the picture.
+        row: Places in a row of the image.
 
     Returns:
         uint32 array `(256,)`: adding wraps, and so leads back, too.

@@ -1,6 +1,6 @@
 """Evaluation protocols: what published numbers mean, as data.
 
-Numbers of different protocols cannot be compared: the whole picture as the box
+Numbers of different protocols cannot be compared: the whole image as the box
 is right on 34.2 % of CUB's test set under `adl_cvpr19` and on
 19.0 % under `wsoleval_cvpr20`.
 """
@@ -25,7 +25,7 @@ class Protocol:
     Attributes:
         name: The name that results carry.
         source: Where the rules come from.
-        centre_crop: Whether pictures are warped to a larger square and
+        centre_crop: Whether images are warped to a larger square and
             cropped, or warped to the input size.
         interpolation: `"bilinear"` or `"bicubic"`, for enlarging maps.
         normalization: `"min_max"` or `"max"`: what maps are stretched by.
@@ -38,7 +38,7 @@ class Protocol:
         fixed_threshold: The threshold that is not chosen on the test set.
         ground_truth: `"first"` box of an image, or `"any"`.
         clip_ground_truth: Whether ground truth boxes are cut at the edge of
-            the picture and of the crop.
+            the image and of the crop.
         clip_boxes: Whether estimated boxes are cut at the last pixel.
         empty_box: Box where nothing is above the threshold.
         min_iou: Intersection over union from which a box is right.
@@ -150,14 +150,14 @@ class Protocol:
     def _clip(self, found, size):
         return np.minimum(found, size - 1) if self.clip_boxes else found
 
-    def expected(self, ground_truth, picture_size, input_size, resize_size):
+    def expected(self, ground_truth, image_size, input_size, resize_size):
         """Ground truth boxes in pixels of the network's input.
 
         Args:
-            ground_truth: Float array `(n, 4)`, in pixels of the picture.
-            picture_size: Its width and height in pixels.
+            ground_truth: Float array `(n, 4)`, in pixels of the image.
+            image_size: Its width and height in pixels.
             input_size: Side of the network's input in pixels.
-            resize_size: Side that pictures are warped to before the crop.
+            resize_size: Side that images are warped to before the crop.
 
         Returns:
             int array `(n, 4)`, or `(1, 4)` if only the first box counts.
@@ -165,7 +165,7 @@ class Protocol:
         ground_truth = np.asarray(ground_truth, float).reshape(-1, 4)
         if self.ground_truth == "first":
             ground_truth = ground_truth[:1]
-        size = np.tile(np.asarray(picture_size, float), 2)
+        size = np.tile(np.asarray(image_size, float), 2)
         if self.clip_ground_truth:
             ground_truth = np.clip(ground_truth, 0, size - 1)
         if not self.centre_crop:

@@ -207,10 +207,10 @@ class Scores:
         return self._boxes.rows, self._ground_truth.rows
 
     def baselines(self):
-        """What boxes that ignore the picture reach on the same images.
+        """What boxes that ignore the image reach on the same images.
 
         Returns:
-            Dictionary with the GT-known Loc in percent of the whole picture
+            Dictionary with the GT-known Loc in percent of the whole image
             (`whole_image`) and of the best centred square (`centre`): the box
             of `centre_heatmap` at its best threshold.
         """

@@ -23,7 +23,7 @@ def acol(model, backbone, threshold=0.6):
     to the maps of the classes, whose mean over space are logits. The second
     sees the features without the places where the map of the class, in the
     first, is strongest. `vgg_gap` gets ACoL's pooling, and with it 28x28 maps
-    for 224x224 pictures whatever its `map_stride`; `inception_v3` branches
+    for 224x224 images whatever its `map_stride`; `inception_v3` branches
     after `Mixed_6e`, and all others after their last features.
 
     Logits are those of the first branch. Class maps are the larger of both

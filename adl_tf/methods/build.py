@@ -60,7 +60,7 @@ def build_model(
             `probability`, `area_corrected` and `seed`.
 
     Returns:
-        Keras model from RGB pictures `(batch, height, width, 3)` in [0, 255]
+        Keras model from RGB images `(batch, height, width, 3)` in [0, 255]
         (preprocessing is part of it) to logits `(batch, num_classes)`.
 
     Raises:

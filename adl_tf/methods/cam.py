@@ -17,7 +17,7 @@ def feature_model(model):
         model: Keras model that `build_model` made.
 
     Returns:
-        Keras model from pictures to a tuple of logits `(batch, num_classes)`
+        Keras model from images to a tuple of logits `(batch, num_classes)`
         and the features that were pooled, `(batch, height, width, channels)`,
         or the class maps `(batch, height, width, num_classes)` of a model
         that has a layer for them.
@@ -88,7 +88,7 @@ def class_maps(model, images):
 
     Args:
         model: Keras model that `build_model` made.
-        images: RGB pictures `(batch, height, width, 3)` in [0, 255].
+        images: RGB images `(batch, height, width, 3)` in [0, 255].
 
     Returns:
         float32 tensor `(batch, h, w, num_classes)`. Its mean over space is

@@ -17,7 +17,7 @@ def cutmix(
     area_corrected=True,
     seed=None,
 ):
-    """Trains a classifier on pictures with a box from another picture.
+    """Trains a classifier on images with a box from another image.
 
     At inference nothing is left of it: the model is the one given.
 
@@ -31,7 +31,7 @@ def cutmix(
 
     Returns:
         `Objective`, whose loss is the sum of the cross entropies of both
-        labels, weighted with their shares of the picture.
+        labels, weighted with their shares of the image.
 
     Raises:
         ValueError: If an argument is not possible.
@@ -46,7 +46,7 @@ def cutmix(
         probability,
         area_corrected,
         seed,
-        # Pictures keep their precision until they are preprocessed.
+        # Images keep their precision until they are preprocessed.
         dtype="float32",
         name="cutmix",
     )
@@ -82,26 +82,26 @@ def mixed_losses(model, images, labels):
 
 @keras.saving.register_keras_serializable(package="adl_tf")
 class CutMix(keras.layers.Layer):
-    """Puts a box of another picture of the batch into each picture.
+    """Puts a box of another image of the batch into each image.
 
-    The box is the same for all pictures of a step. Its sides have the share
-    `sqrt(1 - lambda)` of the picture's, with lambda drawn from Beta(beta,
+    The box is the same for all images of a step. Its sides have the share
+    `sqrt(1 - lambda)` of the image's, with lambda drawn from Beta(beta,
     beta); its centre is anywhere, and what is outside is cut off.
 
     Args:
         beta: Positive float. Below 1, boxes of middle size are rare.
-        probability: Float in [0, 1]. Share of the steps that mix pictures.
+        probability: Float in [0, 1]. Share of the steps that mix images.
         area_corrected: Whether the label's share is what is left of the
-            picture's area, as in the published code, or lambda as drawn.
+            image's area, as in the published code, or lambda as drawn.
         seed: Integer to use as random seed, or `None`.
         **kwargs: `name`, `dtype` and the like, of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: Pictures `(batch, height, width, channels)`.
+        inputs: Images `(batch, height, width, channels)`.
         training: Python boolean: whether to mix.
 
     Output shape:
-        Tuple of the pictures, the place in the batch of each one's partner,
+        Tuple of the images, the place in the batch of each one's partner,
         int32 `(batch,)`, and the share of its own label, float32 `(batch,)`.
 
     Raises:
@@ -174,13 +174,13 @@ class CutMix(keras.layers.Layer):
 
 
 def cut_box(share, centre, height, width):
-    """The box that goes into a picture.
+    """The box that goes into an image.
 
     Args:
-        share: Scalar in [0, 1], lambda: what is to be left of the picture.
+        share: Scalar in [0, 1], lambda: what is to be left of the image.
         centre: Two scalars in [0, 1), vertical and horizontal.
-        height: Height of the picture in pixels.
-        width: Width of the picture in pixels.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
 
     Returns:
         Four int32 scalars x0, y0, x1, y1; right and lower end exclusive.

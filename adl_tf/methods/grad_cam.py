@@ -9,7 +9,7 @@ from keras import ops
 from adl_tf.models.data_formats import data_format_of
 from adl_tf.models.surgery import as_functional, clone_graph
 
-# Their maps would have a border that the picture has not, or lack one.
+# Their maps would have a border that the image has not, or lack one.
 _BORDERS = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 
 
@@ -26,7 +26,7 @@ def grad_cam(model, images, class_ids, layer=None):
         model: Functional or Sequential Keras classifier, with or without
             models nested in it. If it ends in a softmax or sigmoid, what goes
             into that counts.
-        images: Pictures `(batch, height, width, channels)` as `model` takes
+        images: Images `(batch, height, width, channels)` as `model` takes
             them.
         class_ids: Integers `(batch,)`.
         layer: Name of the layer whose features are weighted, or `None` for
@@ -56,7 +56,7 @@ def grad_cam(model, images, class_ids, layer=None):
     images = ops.convert_to_tensor(images)
     if len(images.shape) != len(model.input_shape):
         raise ValueError(
-            "`images` must be a batch of pictures, of shape "
+            "`images` must be a batch of images, of shape "
             f"{model.input_shape}. Received: images of shape "
             f"{tuple(images.shape)}"
         )
@@ -81,7 +81,7 @@ def logits_and_grad_cam(to_features, to_logits, images, class_ids):
     """As `grad_cam` of a model that has been split, with its logits.
 
     Args:
-        to_features: Keras model from pictures to features.
+        to_features: Keras model from images to features.
         to_logits: Keras model from features to logits.
         images: As for `grad_cam`.
         class_ids: As for `grad_cam`.

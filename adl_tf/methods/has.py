@@ -1,4 +1,4 @@
-"""Hide-and-Seek as a method: random patches of the pictures are hidden."""
+"""Hide-and-Seek as a method: random patches of the images are hidden."""
 
 from adl_tf.layers.hide_and_seek import HideAndSeek
 from adl_tf.models.preprocessing import MEAN_COLOUR
@@ -34,7 +34,7 @@ def has(model, backbone, patch_size=32, hide_rate=0.5, seed=None):
         hide_rate,
         fill_value=MEAN_COLOUR,
         seed=seed,
-        # Pictures keep their precision until they are preprocessed.
+        # Images keep their precision until they are preprocessed.
         dtype="float32",
         name="hide_and_seek",
     )

@@ -7,7 +7,7 @@ import keras
 
 
 def cross_entropy(labels, logits):
-    """Softmax cross entropy of each picture.
+    """Softmax cross entropy of each image.
 
     Args:
         labels: Integer tensor `(batch,)`.
@@ -25,7 +25,7 @@ def plain_losses(model, images, labels):
     """The losses of a method that trains on the answers of its model alone.
 
     Args:
-        model: Keras model from pictures to logits.
+        model: Keras model from images to logits.
         images: float32 tensor `(batch, height, width, 3)`.
         labels: Integer tensor `(batch,)`.
 
@@ -41,7 +41,7 @@ class Objective:
     """What a method makes of a classifier.
 
     Attributes:
-        model: Keras model from pictures to logits, for inference.
+        model: Keras model from images to logits, for inference.
         training_model: Keras model with all that training changes, random
             states too; it shares its layers with `model`.
         losses: Function as `plain_losses`, called with `training_model`,

@@ -126,7 +126,7 @@ def guided_losses(model, images, labels, kernel, thresholds):
 def targets(source, high, low):
     """What a mask is to become, pixel by pixel.
 
-    Where fewer than 30 pixels of a picture are above `high`, those above 0.7
+    Where fewer than 30 pixels of an image are above `high`, those above 0.7
     of its maximum are the foreground.
 
     Args:
@@ -155,7 +155,7 @@ def mask_losses(logits, target):
     """Binary cross entropy of masks, over the pixels that are not ignored.
 
     Our reading, where the sources do not say: it is averaged over the pixels of
-    all pictures of the batch, so that one where more is ignored counts less.
+    all images of the batch, so that one where more is ignored counts less.
 
     Args:
         logits: float32 tensor `(batch, height, width, 1)`.
@@ -178,7 +178,7 @@ def mask_losses(logits, target):
 
 
 def _enlarged(maps, size):
-    """Maps as large as the picture, bilinear, in full precision."""
+    """Maps as large as the image, bilinear, in full precision."""
     return ops.image.resize(
         ops.cast(maps, "float32"), size, interpolation="bilinear"
     )

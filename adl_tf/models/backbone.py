@@ -11,7 +11,7 @@ class Backbone:
     """A feature extractor and what the methods need to know of it.
 
     Attributes:
-        model: Keras model from RGB pictures with values in [0, 255] to a
+        model: Keras model from RGB images with values in [0, 255] to a
             feature map; the preprocessing that the weights expect is its
             first step.
         head: How it classifies. `"dense"`: average pooling, layer `gap`, and

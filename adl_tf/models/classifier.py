@@ -50,7 +50,7 @@ def build_classifier(
         **backbone_arguments: Further arguments of the backbone.
 
     Returns:
-        Tuple `(model, backbone, new_layers)`: a Keras model from pictures
+        Tuple `(model, backbone, new_layers)`: a Keras model from images
         `(batch, height, width, 3)`, RGB in [0, 255], to logits `(batch,
         num_classes)`; the `Backbone`; and the names of the layers that
         `weights` did not set (all of them without any).

@@ -31,8 +31,8 @@ def inception_v3(input_shape=(224, 224, 3), map_stride=8, dropout_rate=0.5):
 
     Args:
         input_shape: Tuple `(height, width, 3)`.
-        map_stride: Pixels of the picture for one place of the map: 8 (28x28
-            for a 224x224 picture) or 16 (14x14: one more pooling layer, as in
+        map_stride: Pixels of the image for one place of the map: 8 (28x28
+            for a 224x224 image) or 16 (14x14: one more pooling layer, as in
             the authors' later comparison).
         dropout_rate: Share of the values that the dropout before each
             convolution of the head sets to 0. 0 leaves the three layers out,
@@ -102,7 +102,7 @@ class _Network:
         self.names = []
 
     def stem(self, features):
-        """From the picture to an eighth of its size."""
+        """From the image to an eighth of its size."""
         # PyTorch's padding: on both sides, where Keras pads one.
         features = keras.layers.ZeroPadding2D(1, name="Conv2d_1a_pad")(features)
         features = self.convolution(

@@ -162,7 +162,7 @@ def _renamed(source, kinds):
 def _divided_twice(model):
     """EfficientNet as its ImageNet weights want it.
 
-    They were trained on pictures divided by the variance; the network divides
+    They were trained on images divided by the variance; the network divides
     by the standard deviation, and again only where Keras loads them itself.
     """
 

@@ -13,7 +13,7 @@ def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1, width=1.0):
 
     Args:
         input_shape: Tuple `(height, width, 3)`.
-        last_stride: 1 (the paper: 14x14 features for a 224x224 picture) or 2
+        last_stride: 1 (the paper: 14x14 features for a 224x224 image) or 2
             (the stock network: 7x7). The weights fit both.
         width: Factor of the number of filters of every layer. ImageNet
             weights are there for 0.25, 0.5, 0.75 and 1.0.
@@ -21,7 +21,7 @@ def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1, width=1.0):
     Returns:
         `Backbone`. The ADL position is our choice, since the paper gives none
         for MobileNetV1: after the last block. In most blocks before it the
-        strongest attention is at the border of the picture, where there is
+        strongest attention is at the border of the image, where there is
         nothing to hide (`experiments.positions`).
 
     Raises:

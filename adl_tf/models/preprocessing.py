@@ -1,6 +1,6 @@
-"""What trained weights expect of a picture, as the first layers of a model.
+"""What trained weights expect of an image, as the first layers of a model.
 
-All take pictures in RGB with values in [0, 255]. The mean is subtracted here
+All take images in RGB with values in [0, 255]. The mean is subtracted here
 and not folded into the first convolution, because that convolution pads its
 input with zeros: the border has to be the mean colour, as it was in training.
 """
@@ -13,7 +13,7 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 # Mean and standard deviation of ImageNet in RGB, for values in [0, 1].
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
-# The mean colour as networks of ours take pictures: RGB in [0, 255].
+# The mean colour as networks of ours take images: RGB in [0, 255].
 MEAN_COLOUR = tuple(255.0 * each for each in _MEAN)
 
 

@@ -38,7 +38,7 @@ def resnet50(input_shape=(224, 224, 3), last_stride=1, variant="keras"):
 
     Args:
         input_shape: Tuple `(height, width, 3)`; multiples of 32.
-        last_stride: 1 (the paper: 14x14 features for a 224x224 picture) or 2
+        last_stride: 1 (the paper: 14x14 features for a 224x224 image) or 2
             (the stock network: 7x7). The weights fit both.
         variant: Whose network it is, as above. Where weights are given, their
             file decides (see `adl_tf.models.variants`).
@@ -67,14 +67,14 @@ def v1_5_model(inputs, variant, last_stride, name, reduction=None):
     """The network as PyTorch or Tensorpack trains it, plain or with SE.
 
     Args:
-        inputs: `keras.Input` of RGB pictures in [0, 255].
+        inputs: `keras.Input` of RGB images in [0, 255].
         variant: `"pytorch"` or `"tensorpack"`.
         last_stride: 1 or 2.
         name: Name of the model.
         reduction: As in `bottleneck_features`.
 
     Returns:
-        Keras model from pictures to features.
+        Keras model from images to features.
     """
     images = standardize(
         inputs, bgr=variant == "tensorpack", name=f"preprocess_{variant}"

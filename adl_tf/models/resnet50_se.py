@@ -17,7 +17,7 @@ def resnet50_se(input_shape=(224, 224, 3), last_stride=1, variant="tensorpack"):
 
     Args:
         input_shape: Tuple `(height, width, 3)`; multiples of 32.
-        last_stride: 1 (the paper: 14x14 features for a 224x224 picture) or 2
+        last_stride: 1 (the paper: 14x14 features for a 224x224 image) or 2
             (as the weights were trained: 7x7). The weights fit both.
         variant: `"tensorpack"` or `"pytorch"`. Where weights are given, their
             file decides (see `adl_tf.models.variants`).

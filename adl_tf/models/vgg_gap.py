@@ -10,13 +10,13 @@ from adl_tf.models.surgery import remove_layers
 def vgg_gap(input_shape=(224, 224, 3), map_stride=16):
     """`keras.applications.VGG16` up to `block5_conv3` and one new convolution.
 
-    The last pooling layer is gone, so that a 224x224 picture gives 14x14
+    The last pooling layer is gone, so that a 224x224 image gives 14x14
     features, and a 3x3 convolution with 1024 filters follows.
 
     Args:
         input_shape: Tuple `(height, width, 3)`.
-        map_stride: Pixels of the picture for one place of the map: 16 (14x14
-            for a 224x224 picture, the paper) or 8 (28x28: without pool4, as in
+        map_stride: Pixels of the image for one place of the map: 16 (14x14
+            for a 224x224 image, the paper) or 8 (28x28: without pool4, as in
             the authors' later comparison).
 
     Returns:

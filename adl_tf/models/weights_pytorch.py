@@ -1,6 +1,6 @@
 """Weights of PyTorch's ResNets: torchvision's names, and timm's for SE.
 
-They were trained with pictures in RGB, standardized, and with strides in the
+They were trained with images in RGB, standardized, and with strides in the
 3x3 convolutions: the variant `"pytorch"` of the backbones is that network.
 """
 

@@ -1,7 +1,7 @@
 """Weights of Tensorpack's model zoo, which the paper's authors started from.
 
 `ImageNet-ResNet50-SE.npz` and `ImageNet-ResNet50.npz` were trained with
-pictures in BGR, standardized: that is what the variant `"tensorpack"` of the
+images in BGR, standardized: that is what the variant `"tensorpack"` of the
 backbones does, and the arrays are taken as they are. `vgg16.npz` is Caffe's
 VGG16, transposed and otherwise unchanged: like Keras's own weights of VGG16 it
 expects BGR in [0, 255] with the mean subtracted.

@@ -1,24 +1,24 @@
-"""A page that shows a data set: pictures with their boxes, and what is odd."""
+"""A page that shows a data set: images with their boxes, and what is odd."""
 
 import os
 
 import numpy as np
 
 from adl_tf.datasets.check import ODD, counts, duplicates
+from adl_tf.drawing import shrink
 from adl_tf.files import write_whole
-from adl_tf.reporting.drawing import shrink
 from adl_tf.reporting.gallery import (
-    PICTURE_SIDE,
+    IMAGE_SIDE,
     data_uri,
-    read_picture,
+    read_image,
     spread,
 )
 from adl_tf.reporting.pages import page_file, template
 
-# Pictures of a split, of a kind of odd boxes, and of duplicates.
+# Images of a split, of a kind of odd boxes, and of duplicates.
 SAMPLE = 48
 ODD_SAMPLE = 12
-# How much around a picture is shown at most, where a box leaves it.
+# How much around an image is shown at most, where a box leaves it.
 MARGIN = 0.15
 
 
@@ -38,7 +38,7 @@ def write_dataset_page(path, dataset, examples, checked=None):
         style=page_file("report.css"),
         splits={
             name: {
-                "pictures": len(split),
+                "images": len(split),
                 "boxes": sum(map(len, split.boxes)),
                 "cards": [
                     _card(split, place) for place in spread(len(split), SAMPLE)
@@ -71,7 +71,7 @@ def write_dataset_page(path, dataset, examples, checked=None):
 
 
 def _odd(checked):
-    """Dictionaries of a kind of odd boxes with pictures that show it."""
+    """Dictionaries of a kind of odd boxes with images that show it."""
     found = []
     for kind in ODD:
         all_of_it = [
@@ -94,7 +94,7 @@ def _odd(checked):
 
 
 def _classes(examples):
-    """Rows of a class: its name, and pictures of it in each split."""
+    """Rows of a class: its name, and images of it in each split."""
     names = max((split.class_names for split in examples.values()), key=len)
     columns = [
         np.bincount(split.labels, minlength=len(names))
@@ -108,16 +108,16 @@ def _classes(examples):
 
 
 def _card(examples, place):
-    """What the page shows of a picture."""
+    """What the page shows of an image."""
     boxes = np.asarray(examples.boxes[place], float)
     stretches = examples.stretches
-    picture = read_picture(
+    image = read_image(
         examples.paths[place], None if stretches is None else stretches[place]
     )
     source = None
-    width, height = (1, 1) if picture is None else picture.shape[1::-1]
-    if picture is not None:
-        source = data_uri(shrink(picture, PICTURE_SIDE)[0])
+    width, height = (1, 1) if image is None else image.shape[1::-1]
+    if image is not None:
+        source = data_uri(shrink(image, IMAGE_SIDE)[0])
     if examples.sizes is not None and len(boxes):
         width, height = (int(side) for side in examples.sizes[place])
     return {

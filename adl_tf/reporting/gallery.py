@@ -1,4 +1,4 @@
-"""The pictures of test sets with boxes at every threshold, as data of a page.
+"""The images of test sets with boxes at every threshold, as data of a page.
 
 Everything that moves in the page is computed there from what is here: boxes are
 integers, and overlaps of integers come out the same in every language.
@@ -12,40 +12,40 @@ import numpy as np
 
 from adl_tf.datasets.examples import read_bytes
 
-# Pictures of a test set that are shown; larger sets are thinned out evenly.
-MAX_PICTURES = 500
-# Side in pixels and JPEG quality of the pictures in the page.
-PICTURE_SIDE = 240
+# Images of a test set that are shown; larger sets are thinned out evenly.
+MAX_IMAGES = 500
+# Side in pixels and JPEG quality of the images in the page.
+IMAGE_SIDE = 240
 JPEG_QUALITY = 72
 
 
 def gallery(runs):
-    """What the page draws pictures, boxes and accuracies from.
+    """What the page draws images, boxes and accuracies from.
 
     Args:
         runs: List of `Run`.
 
     Returns:
-        Tuple of a dictionary for JSON and the list of paths of the pictures
+        Tuple of a dictionary for JSON and the list of paths of the images
         that cannot be read. The dictionary holds `runs` (names), `classes`
-        (names), `pictures` (`name`, number of the class, `source` as a data
+        (names), `images` (`name`, number of the class, `source` as a data
         URI or `None`) and `evaluations`: for each protocol and split
-        `thresholds`, `marks` (those with a meaning), `pictures` (numbers) and
+        `thresholds`, `marks` (those with a meaning), `images` (numbers) and
         `runs`, where a run that was not evaluated so is `None`.
     """
-    pictures, classes, unreadable = {}, {}, []
+    images, classes, unreadable = {}, {}, []
     evaluations = []
     for name in evaluation_names(runs):
         archives = {
             run.name: run.evaluations.get(name, (None, None)) for run in runs
         }
-        evaluation = _evaluation(name, archives, pictures, classes, unreadable)
+        evaluation = _evaluation(name, archives, images, classes, unreadable)
         if evaluation:
             evaluations.append(evaluation)
     data = {
         "runs": [run.name for run in runs],
         "classes": list(classes),
-        "pictures": [picture for _, picture in pictures.values()],
+        "images": [image for _, image in images.values()],
         "evaluations": evaluations,
     }
     return data, unreadable
@@ -67,7 +67,7 @@ def evaluation_names(runs):
     )
 
 
-def _evaluation(name, archives, pictures, classes, unreadable):
+def _evaluation(name, archives, images, classes, unreadable):
     shown = [
         (metrics, arrays)
         for metrics, arrays in archives.values()
@@ -77,7 +77,7 @@ def _evaluation(name, archives, pictures, classes, unreadable):
         return None
     _, arrays = shown[0]
     thresholds = arrays["thresholds"]
-    chosen = spread(len(arrays["image_ids"]), MAX_PICTURES)
+    chosen = spread(len(arrays["image_ids"]), MAX_IMAGES)
     ids = arrays["image_ids"][chosen].tolist()
     numbers = []
     for place in chosen:
@@ -85,23 +85,23 @@ def _evaluation(name, archives, pictures, classes, unreadable):
         if "stretches" in arrays:
             stretch = tuple(arrays["stretches"][place].tolist())
         key = path, stretch
-        if key not in pictures:
-            source = encode_picture(path, stretch)
+        if key not in images:
+            source = encode_image(path, stretch)
             if source is None:
                 unreadable.append(path)
             label = _class_name(arrays, arrays["labels"][place])
-            picture = {
+            image = {
                 "name": str(arrays["image_ids"][place]),
                 "class": classes.setdefault(label, len(classes)),
                 "source": source,
             }
-            pictures[key] = (len(pictures), picture)
-        numbers.append(pictures[key][0])
+            images[key] = (len(images), image)
+        numbers.append(images[key][0])
     return {
         "name": name,
         "thresholds": thresholds.tolist(),
         "marks": _marks(archives, thresholds),
-        "pictures": numbers,
+        "images": numbers,
         "runs": [
             None
             if arrays is None
@@ -148,7 +148,7 @@ def _run(metrics, arrays, ids):
 
     return {
         "size": input_size,
-        # Share of the side of the picture that the network sees.
+        # Share of the side of the image that the network sees.
         "crop": input_size / resize_size,
         "min_iou": metrics["rules"]["min_iou"],
         "count": metrics["num_images"],
@@ -159,35 +159,35 @@ def _run(metrics, arrays, ids):
     }
 
 
-def encode_picture(path, stretch=None):
-    """A picture as the network's input is warped, small, as a data URI.
+def encode_image(path, stretch=None):
+    """An image as the network's input is warped, small, as a data URI.
 
     Args:
-        path: File that holds a picture in any format that OpenCV reads.
+        path: File that holds an image in any format that OpenCV reads.
         stretch: Its first byte there and number of bytes, or `None` for the
             whole file.
 
     Returns:
-        Text, or `None` if there is no such picture.
+        Text, or `None` if there is no such image.
     """
-    picture = read_picture(path, stretch)
-    if picture is None:
+    image = read_image(path, stretch)
+    if image is None:
         return None
-    side = min(PICTURE_SIDE, max(picture.shape[:2]))
-    picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-    return data_uri(picture)
+    side = min(IMAGE_SIDE, max(image.shape[:2]))
+    image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    return data_uri(image)
 
 
-def read_picture(path, stretch=None):
-    """Reads a picture as the pipeline does: without turning.
+def read_image(path, stretch=None):
+    """Reads an image as the pipeline does: without turning.
 
     Args:
-        path: As of `encode_picture`.
-        stretch: As of `encode_picture`.
+        path: As of `encode_image`.
+        stretch: As of `encode_image`.
 
     Returns:
         uint8 array `(height, width, 3)`, BGR, or `None` if there is no such
-        picture.
+        image.
     """
     with contextlib.suppress(OSError, cv2.error):  # empty or huge, too
         return cv2.imdecode(
@@ -197,17 +197,17 @@ def read_picture(path, stretch=None):
     return None
 
 
-def data_uri(picture):
-    """A picture as text that a page can hold.
+def data_uri(image):
+    """An image as text that a page can hold.
 
     Args:
-        picture: uint8 array `(height, width, 3)`, BGR.
+        image: uint8 array `(height, width, 3)`, BGR.
 
     Returns:
         Text.
     """
     _, encoded = cv2.imencode(
-        ".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
+        ".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
     )
     text = base64.b64encode(encoded.tobytes()).decode()
     return f"data:image/jpeg;base64,{text}"
@@ -218,7 +218,7 @@ def _marks(archives, thresholds):
     marks = {}
     for tau, meaning in (
         ("fixed_tau", "fixed"),
-        ("val_tau", "chosen on other pictures"),
+        ("val_tau", "chosen on other images"),
         ("exported_tau", "of the exported model"),
         ("best_tau", "best (oracle)"),
     ):

@@ -9,39 +9,39 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from adl_tf import drawing
 from adl_tf.datasets.pipeline import reason
-from adl_tf.reporting import drawing
+from adl_tf.exported.decoding import MAX_PIXELS, claimed_pixels
 from adl_tf.reporting.pages import template
-from adl_tf.training.decoding import MAX_PIXELS, claimed_pixels
 
 # Longer side of the drawings in pixels.
 DRAWING_SIDE = 480
 BATCH_SIZE = 32
-# Share of its picture that a box covers which shows nothing.
+# Share of its image that a box covers which shows nothing.
 NEARLY_WHOLE = 0.95
 # What records have for the page and the count alone.
 _UNWRITTEN = ("name", "share")
 
 
 def predict(localizer, paths, output_dir, masks=False, title=""):
-    """Localises pictures and writes answers, drawings and a page.
+    """Localises images and writes answers, drawings and a page.
 
     While the network sees one batch, threads draw the one before and read the
     next.
 
     Args:
         localizer: `SavedLocalizer`.
-        paths: List of paths of pictures.
+        paths: List of paths of images.
         output_dir: Folder to write to; what an earlier call wrote there is
             replaced.
         masks: Whether to write what is above the threshold as PNG files of
-            the sizes of the pictures: 255 there, 0 elsewhere.
+            the sizes of the images: 255 there, 0 elsewhere.
         title: Heading of the page.
 
     Returns:
-        Tuple of the path of the page, the list of records of the pictures
+        Tuple of the path of the page, the list of records of the images
         that could not be read, and how many boxes cover nearly the whole
-        picture.
+        image.
     """
     _make_folders(output_dir, masks)
     records = []
@@ -99,7 +99,7 @@ def _answers(output_dir):
 
 
 def _make_folders(output_dir, masks):
-    """Empty folders for the files of each picture."""
+    """Empty folders for the files of each image."""
     is_earlier = os.path.isfile(_answers(output_dir))
     for kind in ("heatmaps", "drawings", "masks"):
         folder = os.path.join(output_dir, kind)
@@ -134,12 +134,12 @@ def _record(path, encoded, answer, class_names):
 
 
 def _decoded(encoded):
-    picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    return picture.numpy()
+    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    return image.numpy()
 
 
 def _why(encoded):
-    """What is wrong with a picture that the model gave no answer to."""
+    """What is wrong with an image that the model gave no answer to."""
     try:
         pixels = int(claimed_pixels(tf.constant(encoded)))
     except tf.errors.OpError:  # Its head is damaged.
@@ -154,29 +154,29 @@ def _why(encoded):
 
 
 def _write_files(output_dir, record, encoded, answer, masks_of):
-    """Heatmap, drawings and mask of a picture; the record gets their paths."""
+    """Heatmap, drawings and mask of an image; the record gets their paths."""
     name = record["name"]
-    picture, heatmap = _decoded(encoded), answer["heatmap"]
+    image, heatmap = _decoded(encoded), answer["heatmap"]
     x0, y0, x1, y1 = record["box"]
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     record["share"] = (x1 - x0) * (y1 - y0) / (width * height)
     record["heatmap"] = f"heatmaps/{name}.npy"
     np.save(os.path.join(output_dir, record["heatmap"]), heatmap)
     if masks_of:
         record["mask"] = f"masks/{name}.png"
-        drawing.write_picture(
+        drawing.write_image(
             os.path.join(output_dir, record["mask"]),
-            masks_of.mask(heatmap, *picture.shape[:2]),
+            masks_of.mask(heatmap, *image.shape[:2]),
         )
-    picture, factor = drawing.shrink(picture, DRAWING_SIDE)
+    image, factor = drawing.shrink(image, DRAWING_SIDE)
     box = [value * factor for value in record["box"]]
     for kind, drawn in (
-        ("picture", picture),
-        ("heatmap", drawing.overlay_heatmap(picture, heatmap)),
+        ("image", image),
+        ("heatmap", drawing.overlay_heatmap(image, heatmap)),
     ):
         path = os.path.join(output_dir, "drawings", f"{name}_{kind}.jpg")
         drawn = drawing.draw_box(drawn, box, drawing.ESTIMATE)
-        drawing.write_picture(path, drawn)
+        drawing.write_image(path, drawn)
 
 
 def _write_page(path, records, title, looked_for):

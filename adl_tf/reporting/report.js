@@ -28,7 +28,7 @@
     return low;
   }
 
-  // What is true of a picture under a run at a threshold.
+  // What is true of an image under a run at a threshold.
   function judge(run, entry, place) {
     if (!entry) return null;
     const known = entry.truth.length > 0;
@@ -81,7 +81,7 @@
     const size = 4 * side;
     canvas.width = canvas.height = size;
     const context = canvas.getContext("2d");
-    const picture = context.createImageData(size, size);
+    const image = context.createImageData(size, size);
     const axis = Array.from({ length: size }, (_, i) => {
       const at = Math.min(side - 1, Math.max(0, (i + 0.5) / 4 - 0.5));
       const low = Math.floor(at);
@@ -91,9 +91,9 @@
       const above = levels[top * side + left] * (1 - u) + levels[top * side + right] * u;
       const below = levels[bottom * side + left] * (1 - u) + levels[bottom * side + right] * u;
       const colour = jet[Math.round(above * (1 - v) + below * v)];
-      picture.data.set([...colour, 255], 4 * (y * size + x));
+      image.data.set([...colour, 255], 4 * (y * size + x));
     }));
-    context.putImageData(picture, 0, 0);
+    context.putImageData(image, 0, 0);
   }
 
   // Not rounded: 0.499 is no 0.50.
@@ -103,12 +103,12 @@
   const breakable = (text) => text.split(/(?<=[_/])/)
     .flatMap((part) => [part, make("wbr")]);
 
-  function makeView(picture, run, entry, name) {
+  function makeView(image, run, entry, name) {
     const view = make("div", { class: "view" });
     const words = make("figcaption");
     const figure = make("figure", {}, view, words);
     const image = make("img", {
-      alt: `${picture.name}, ${data.classes[picture.class]}`, decoding: "async",
+      alt: `${image.name}, ${data.classes[image.class]}`, decoding: "async",
     });
     image.style.width = image.style.height = `${100 / run.crop}%`;
     image.style.left = image.style.top = `${-50 * (1 / run.crop - 1)}%`;
@@ -138,7 +138,7 @@
     return {
       figure,
       show() {
-        if (picture.source) image.src = picture.source;
+        if (image.source) image.src = image.source;
         paint(canvas, entry.heatmap, run.heatmap_side);
       },
       update(judged) {
@@ -152,21 +152,21 @@
   }
 
   function makeCard(index, number) {
-    const picture = data.pictures[number];
+    const image = data.images[number];
     const views = state.evaluation.runs.map((run, at) =>
       run && run.entries[index]
-        ? makeView(picture, run, run.entries[index], data.runs[at]) : null);
+        ? makeView(image, run, run.entries[index], data.runs[at]) : null);
     const element = make("li", {},
-      make("h3", {}, ...breakable(data.classes[picture.class])),
-      make("p", { class: "file" }, ...breakable(picture.name)),
+      make("h3", {}, ...breakable(data.classes[image.class])),
+      make("p", { class: "file" }, ...breakable(image.name)),
       make("div", { class: "views" },
         ...views.filter(Boolean).map((view) => view.figure)));
-    const card = { index, picture, views, element, seen: false };
+    const card = { index, image, views, element, seen: false };
     element.card = card;
     return card;
   }
 
-  // Pictures are decoded when they come near.
+  // Images are decoded when they come near.
   const observer = new IntersectionObserver((changes) => {
     for (const { target, isIntersecting } of changes) {
       if (!isIntersecting || target.card.seen) continue;
@@ -265,7 +265,7 @@
     const [, compare] = orders[find("order").value];
     state.run = Number(find("run").value);
     const kept = cards.filter((card) => {
-      if (wanted !== "" && card.picture.class !== Number(wanted)) return false;
+      if (wanted !== "" && card.image.class !== Number(wanted)) return false;
       const own = card.judged[state.run];
       if (!own) return find("outcome").value === "all";
       return passes(own, card.judged.filter((each, at) => each && at !== state.run));
@@ -281,7 +281,7 @@
     if (!kept) return;
     const total = evaluation.runs.find(Boolean).count;
     const line = find("shown");
-    const many = (n) => `${n} ${n === 1 ? "picture" : "pictures"}`;
+    const many = (n) => `${n} ${n === 1 ? "image" : "images"}`;
     line.replaceChildren(kept.length === total
       ? `All ${many(total)}.` : `${kept.length} of ${many(total)}.`);
     const judged = kept.map((card) => card.judged[run]).filter(Boolean);
@@ -318,7 +318,7 @@
       find("run").value = evaluation.runs.findIndex(Boolean);
     }
     for (const card of cards) observer.unobserve(card.element);
-    cards = evaluation.pictures.map((number, index) => makeCard(index, number));
+    cards = evaluation.images.map((number, index) => makeCard(index, number));
     for (const card of cards) observer.observe(card.element);
     for (const marker of document.querySelectorAll(".marker")) {
       const chart = marker.closest(".evaluation");
@@ -348,7 +348,7 @@
   fill("class", [["", "all"], ...data.classes.map((name, at) => [at, name])]);
   fill("outcome", offered(outcomes));
   fill("order", offered(orders));
-  // While it is dragged the boxes move; pictures change places at the end.
+  // While it is dragged the boxes move; images change places at the end.
   slider.addEventListener("input", moveThreshold);
   slider.addEventListener("change", choose);
   find("evaluation").addEventListener("change", openEvaluation);

@@ -22,7 +22,7 @@ def write_report(runs, output_dir):
         output_dir: Folder to write to.
 
     Returns:
-        Tuple of the path of the page and the list of paths of the pictures
+        Tuple of the path of the page and the list of paths of the images
         that cannot be read, which are left blank.
     """
     data, unreadable = gallery(runs)
@@ -83,7 +83,7 @@ def _evaluation(runs, name):
             f"Accuracy of boxes at every threshold, under {name}; the table "
             "holds the highest points",
             "threshold",
-            "% of the pictures",
+            "% of the images",
             y_limits=(0, 100),
             marker=True,
         )

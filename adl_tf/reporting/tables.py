@@ -38,7 +38,7 @@ def metric_groups(all_metrics, num_classes=None):
     groups = [("Class", _rows(all_metrics, (), shown(_ANYWHERE)))]
     for tau, heading in (
         ("fixed_tau", "Box at the threshold {tau:g}"),
-        ("val_tau", "Box at a threshold chosen on other pictures"),
+        ("val_tau", "Box at a threshold chosen on other images"),
         ("exported_tau", "Box at the exported model's threshold"),
         ("best_tau", "Box at the best threshold (oracle: chosen here)"),
     ):
@@ -56,7 +56,7 @@ def metric_groups(all_metrics, num_classes=None):
     baselines = [
         (label, cells)
         for key, label in (
-            ("whole_image", "GT-known, whole picture"),
+            ("whole_image", "GT-known, whole image"),
             ("centre", "GT-known, best centred square"),
         )
         for label, cells in _rows(
@@ -66,7 +66,7 @@ def metric_groups(all_metrics, num_classes=None):
     for _, cells in baselines:
         for cell in cells:
             cell["difference"] = ""  # Nothing of it is the run's.
-    groups.append(("Boxes that ignore the picture", baselines))
+    groups.append(("Boxes that ignore the image", baselines))
     return [(heading, rows) for heading, rows in groups if rows]
 
 
@@ -110,7 +110,7 @@ def _rows(all_metrics, path, keys):
 
 
 def below_the_middle(name, metrics):
-    """A sentence on a run whose boxes are worse than one for all pictures.
+    """A sentence on a run whose boxes are worse than one for all images.
 
     Args:
         name: Of the run.
@@ -126,7 +126,7 @@ def below_the_middle(name, metrics):
     return (
         f"Even at its best threshold {name} boxes fewer objects ({found:.1f} "
         f"%) than the best centred square ({middle:.1f} %), which is the same "
-        "box in the middle of every picture."
+        "box in the middle of every image."
     )
 
 

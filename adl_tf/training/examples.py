@@ -15,7 +15,7 @@ def training_examples(settings):
 
     Raises:
         UsageError: If the flags do not go together, or with the data.
-        DataError: If the data are missing or malformed, or no pictures.
+        DataError: If the data are missing or malformed, or no images.
     """
     if not settings.epochs and settings.num_classes:
         return None
@@ -33,7 +33,7 @@ def training_examples(settings):
     if not len(examples):
         classes = f" of --classes={settings.classes}" * bool(settings.classes)
         raise DataError(
-            f"--train_split={settings.train_split} has no pictures{classes}"
+            f"--train_split={settings.train_split} has no images{classes}"
         )
     wanted = settings.num_classes
     if wanted is not None and examples.labels.max() >= wanted:

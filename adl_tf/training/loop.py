@@ -10,9 +10,7 @@ from tqdm import tqdm
 
 from adl_tf.datasets import pipeline
 from adl_tf.errors import AdlTfError, UsageError
-from adl_tf.training import checkpoints, workdir
 from adl_tf.training.examples import training_examples
-from adl_tf.training.history import History
 from adl_tf.training.preview import make_preview
 from adl_tf.training.stopping import Stopped, Stopping
 from adl_tf.training.strategy import (
@@ -23,6 +21,9 @@ from adl_tf.training.strategy import (
     share_from_chief,
 )
 from adl_tf.training.trainer import Trainer
+from adl_tf.workdir import checkpoints
+from adl_tf.workdir import run as workdir
+from adl_tf.workdir.history import History
 
 
 def train(settings, examples=None):
@@ -133,7 +134,7 @@ def _run_epoch(
 
     Returns:
         Tuple of the number of steps done, the sums of loss and right answers
-        over the epoch, how many seconds it waited for pictures, and whether
+        over the epoch, how many seconds it waited for images, and whether
         training is to stop here.
 
     Raises:
@@ -149,7 +150,7 @@ def _run_epoch(
     ) as bar:
         while step < last:
             asked = time.monotonic()
-            with pipeline.bad_picture_named(examples):
+            with pipeline.bad_image_named(examples):
                 batch = next(batches)
             waited += time.monotonic() - asked
             step_loss, step_right = _run_step(trainer, batch, step)
@@ -219,12 +220,12 @@ def _stop(trainer, stopping, step, is_chief, unfinished=None):
 def _distributed_batches(trainer, examples, first_step, is_chief):
     settings = trainer.settings
     memory_budget = settings.memory_budget * 2**20
-    with pipeline.bad_picture_named(examples):
-        pictures = pipeline.decode_all(
+    with pipeline.bad_image_named(examples):
+        images = pipeline.decode_all(
             examples,
             settings.resize_size,
             lambda items: _progress(
-                is_chief, items, desc="reading pictures", total=len(examples)
+                is_chief, items, desc="reading images", total=len(examples)
             ),
             memory_budget,
         )
@@ -240,7 +241,7 @@ def _distributed_batches(trainer, examples, first_step, is_chief):
             replicas=context.num_replicas_in_sync,
             pipeline=context.input_pipeline_id,
             num_pipelines=context.num_input_pipelines,
-            pictures=pictures,
+            images=images,
             memory_budget=memory_budget,
         )
 

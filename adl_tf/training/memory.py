@@ -12,7 +12,7 @@ def keep_freed_memory():
 
     glibc gives large blocks back to the system as soon as they are free, and
     a training step asks for the same blocks again, page by page: a third of
-    the processor time of MobileNetV1. Drawing pictures does the same. Call it
+    the processor time of MobileNetV1. Drawing images does the same. Call it
     before TensorFlow starts its threads. Without glibc nothing happens.
     """
     if not sys.platform.startswith("linux"):

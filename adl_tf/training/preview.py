@@ -1,4 +1,4 @@
-"""A few test pictures with heatmap and boxes after each epoch, for TensorBoard.
+"""A few test images with heatmap and boxes after each epoch, for TensorBoard.
 
 They are for looking at: nothing is chosen by them.
 """
@@ -8,6 +8,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from adl_tf import drawing
 from adl_tf.datasets import pipeline
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import AdlTfError
@@ -17,9 +18,8 @@ from adl_tf.methods.cam import (
     class_kernel,
     feature_model,
 )
-from adl_tf.reporting import drawing
 
-NUM_PICTURES = 8
+NUM_IMAGES = 8
 PROTOCOL = PROTOCOLS["adl_cvpr19"]
 
 
@@ -31,7 +31,7 @@ def make_preview(settings, model):
         model: Keras model that is being trained, of `build_model`.
 
     Returns:
-        `Preview`, or `None` if the data set has no test pictures with boxes
+        `Preview`, or `None` if the data set has no test images with boxes
         or one of them cannot be read: training needs none of them.
     """
     try:
@@ -52,7 +52,7 @@ def make_preview(settings, model):
         if not usable:
             return None
         # Spread over the set, which is often sorted by class.
-        spread = np.linspace(0, len(usable) - 1, NUM_PICTURES).round()
+        spread = np.linspace(0, len(usable) - 1, NUM_IMAGES).round()
         chosen = [usable[int(place)] for place in np.unique(spread)]
         return Preview(examples.take(chosen), settings, model)
     except (AdlTfError, OSError, tf.errors.OpError):
@@ -60,7 +60,7 @@ def make_preview(settings, model):
 
 
 class Preview:
-    """Draws the same pictures whenever it is asked to.
+    """Draws the same images whenever it is asked to.
 
     Args:
         examples: `Examples` with boxes, few of them: they stay in memory.
@@ -71,7 +71,7 @@ class Preview:
     def __init__(self, examples, settings, model):
         self.size = settings.input_size
         # Boxes are drawn where the protocol compares them, but as they are:
-        # one that the crop cuts leaves the picture.
+        # one that the crop cuts leaves the image.
         protocol = dataclasses.replace(PROTOCOL, ground_truth="any")
         batches = pipeline.test_batches(
             examples,
@@ -93,10 +93,10 @@ class Preview:
         self._features = feature_model(model)
 
     def draw(self):
-        """Pictures with the heatmap of their class, true and estimated box.
+        """Images with the heatmap of their class, true and estimated box.
 
         Returns:
-            uint8 array `(pictures, size, size, 3)`: the true boxes red, the
+            uint8 array `(images, size, size, 3)`: the true boxes red, the
             estimated one, at the protocol's fixed threshold, green.
         """
         _, features = self._features(
@@ -111,8 +111,8 @@ class Preview:
         ):
             heatmap = PROTOCOL.heatmap(class_map, self.size)
             box = PROTOCOL.estimate(PROTOCOL.to_levels(heatmap))[place]
-            picture = drawing.overlay_heatmap(image, heatmap)
+            canvas = drawing.overlay_heatmap(image, heatmap)
             for truth in truths:
-                picture = drawing.draw_box(picture, truth, drawing.GROUND_TRUTH)
-            drawn.append(drawing.draw_box(picture, box, drawing.ESTIMATE))
+                canvas = drawing.draw_box(canvas, truth, drawing.GROUND_TRUTH)
+            drawn.append(drawing.draw_box(canvas, box, drawing.ESTIMATE))
         return np.stack(drawn)

@@ -4,11 +4,11 @@ import keras
 import tensorflow as tf
 
 from adl_tf.methods.settings import assemble_from_settings
-from adl_tf.training import checkpoints
 from adl_tf.training.fused import fuse_batch_normalization
 from adl_tf.training.schedule import learning_rate_schedule
 from adl_tf.training.sgd import SGD
 from adl_tf.training.strategy import spans_workers
+from adl_tf.workdir import checkpoints
 
 
 class Trainer:
@@ -127,22 +127,22 @@ class Trainer:
         lines = [
             f"{settings.backbone} with {settings.method}, "
             f"{self.model.count_params():,} parameters, on "
-            f"{len(examples) if examples else 'no'} pictures; epochs: "
+            f"{len(examples) if examples else 'no'} images; epochs: "
             f"{settings.epochs}, steps in each: {self.steps_per_epoch}, "
             f"replicas: {self.strategy.num_replicas_in_sync}"
         ]
         if examples and len(examples) < settings.batch_size:
             lines.append(
                 f"--batch_size={settings.batch_size} is more than there are "
-                "pictures: a step sees some twice; a smaller one makes more "
+                "images: a step sees some twice; a smaller one makes more "
                 "steps of an epoch"
             )
         crop, side = settings.input_size, settings.resize_size
         if examples and crop < 0.75 * side:
             lines.append(
-                f"crops of {crop} pixels from pictures of {side} show "
+                f"crops of {crop} pixels from images of {side} show "
                 f"{100 * (crop / side) ** 2:.0f} % of each: "
-                "--resize_size says how large pictures are before the crop"
+                "--resize_size says how large images are before the crop"
             )
         if step:
             lines.append(f"going on from step {step}")

@@ -2,7 +2,7 @@
 
     python -m data.cub.prepare --data_dir=FOLDER
 
-CUB_200_2011/ has the splits train and test, and CUBV2/ has val: pictures and
+CUB_200_2011/ has the splits train and test, and CUBV2/ has val: images and
 boxes that were collected for choosing thresholds and other settings. Call it
 again after an interruption: it goes on where it was.
 """

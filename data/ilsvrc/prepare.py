@@ -2,7 +2,7 @@
 
     python -m data.ilsvrc.prepare --data_dir=FOLDER --splits=val,test
 
-train is ImageNet's own (148 GB), test its validation pictures with all their
+train is ImageNet's own (148 GB), test its validation images with all their
 boxes, and val is ImageNetV2 (threshold 0.7). ImageNet's archives have to be
 got by hand, after a registration. Call it again after an interruption: it goes
 on where it was.
@@ -73,7 +73,7 @@ def prepare(data_dir, splits):
 
 
 def write_training_labels(data_dir):
-    """Numbers the training pictures' classes in the order of their folders.
+    """Numbers the training images' classes in the order of their folders.
 
     Args:
         data_dir: Folder with `train/<WordNet number>/*.JPEG`.

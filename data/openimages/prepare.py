@@ -26,9 +26,7 @@ EXPECTED = {
     "val": Counts(2500, masks=3854),
     "test": Counts(5000, masks=7632),
 }
-PICTURES = on_drive(
-    "OpenImages_images.zip", "1oOb4WQ-lb8SYppHEg3lWnpHk1X8WVO4e"
-)
+IMAGES = on_drive("OpenImages_images.zip", "1oOb4WQ-lb8SYppHEg3lWnpHk1X8WVO4e")
 MASKS = on_drive(
     "OpenImages_annotations.zip", "1eu1YvcZlsEalhXTS_5Ni5tkImCliIPie"
 )
@@ -41,7 +39,7 @@ def prepare(data_dir, splits):
         with_masks = split != "train"
         names = ["image_ids", "class_labels"] + ["localization"] * with_masks
         metadata_files(data_dir, data_dir, "OpenImages", split, names)
-        unpack(archive(data_dir, "openimages_wsol", PICTURES), data_dir)
+        unpack(archive(data_dir, "openimages_wsol", IMAGES), data_dir)
         if with_masks:
             unpack(archive(data_dir, "openimages_wsol", MASKS), data_dir)
         write_image_sizes(data_dir, split)

@@ -1,4 +1,4 @@
-"""Pictures that are drawn for a test, and files of them."""
+"""Images that are drawn for a test, and files of them."""
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ def examples_of(paths):
 
 
 def drawing(width, height, seed):
-    """A smooth RGB picture that is like none of its mirror images."""
+    """A smooth RGB image that is like none of its mirror images."""
     noise = np.random.default_rng(seed).uniform(0, 255, (4, 4, 3))
     enlarged = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.uint8(enlarged.clip(0, 255))

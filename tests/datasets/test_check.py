@@ -1,4 +1,4 @@
-"""`python -m adl_tf.datasets` on a folder of damaged pictures."""
+"""`python -m adl_tf.datasets` on a folder of damaged images."""
 
 import io
 import os
@@ -27,11 +27,11 @@ def encoded(kind, seed=0, mode="RGB", size=(24, 18)):
     file = io.BytesIO()
     if mode == "I;16":
         pixels = random.integers(0, 2**16, size[::-1], np.uint16)
-        picture = Image.fromarray(pixels)
+        image = Image.fromarray(pixels)
     else:
         count = size[0] * size[1] * len(mode)
-        picture = Image.frombytes(mode, size, random.bytes(count))
-    picture.save(file, kind)
+        image = Image.frombytes(mode, size, random.bytes(count))
+    image.save(file, kind)
     return file.getvalue()
 
 
@@ -59,7 +59,7 @@ def animated():
 
 
 # File, content, and whether it can be decoded.
-PICTURES = {
+IMAGES = {
     "good.jpg": (encoded("JPEG"), True),
     "truncated.jpg": (encoded("JPEG", 1, size=(240, 180))[:20_000], False),
     "zero.jpg": (b"", False),
@@ -74,24 +74,24 @@ PICTURES = {
     "scan.jpg": (encoded("TIFF", 7), False),
     "new.jxl": (b"\xff\x0a" + bytes(99), False),
 }
-READABLE = [name for name, (_, good) in PICTURES.items() if good]
+READABLE = [name for name, (_, good) in IMAGES.items() if good]
 # The superuser may read everything.
 LOCKED = os.geteuid() != 0
 BAD = [
     name
-    for name, (_, good) in PICTURES.items()
+    for name, (_, good) in IMAGES.items()
     if not good and (LOCKED or name != "locked.jpg")
 ]
 
 
-def write_split(root, split, pictures, boxes="1,1,9,9"):
-    """A split, every picture of which has the same boxes, `;` between."""
+def write_split(root, split, images, boxes="1,1,9,9"):
+    """A split, every image of which has the same boxes, `;` between."""
     metadata = root / "metadata" / split
     metadata.mkdir(parents=True)
     (root / split).mkdir()
     lines = {"image_ids": [], "class_labels": [], "image_sizes": []}
     lines["localization"] = []
-    for place, (name, content) in enumerate(pictures.items()):
+    for place, (name, content) in enumerate(images.items()):
         path = f"{split}/{name}"
         (root / path).write_bytes(content)
         if name == "locked.jpg":
@@ -110,7 +110,7 @@ def write_split(root, split, pictures, boxes="1,1,9,9"):
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory):
     root = tmp_path_factory.mktemp("damaged")
-    contents = {name: content for name, (content, _) in PICTURES.items()}
+    contents = {name: content for name, (content, _) in IMAGES.items()}
     write_split(root, "train", contents)
     # One of them is also in the training set, as another file.
     copy = io.BytesIO()
@@ -131,7 +131,7 @@ def checked(root, *splits):
     ]
 
 
-def test_damaged_pictures_are_found_and_the_others_pass(damaged):
+def test_damaged_images_are_found_and_the_others_pass(damaged):
     (split,) = checked(damaged, "train")
     found = dict(split.unreadable)
     assert sorted(found) == sorted(str(damaged / "train" / n) for n in BAD)
@@ -140,45 +140,45 @@ def test_damaged_pictures_are_found_and_the_others_pass(damaged):
         reason = found[str(damaged / "train" / name)]
         assert reason == "it is none of JPEG, PNG, GIF, BMP, WebP"
     sizes = {
-        os.path.basename(path): picture.size
-        for path, picture in zip(split.examples.paths, split.pictures)
+        os.path.basename(path): image.size
+        for path, image in zip(split.examples.paths, split.images)
     }
     assert sizes["pixel.png"] == (1, 1)
     assert all(
         sizes[name] == (24, 18) for name in READABLE if name != "pixel.png"
     )
     (problem,) = problems([split])
-    assert problem.startswith(f"{len(BAD)} pictures of train cannot be read")
+    assert problem.startswith(f"{len(BAD)} images of train cannot be read")
 
 
-def test_training_names_a_damaged_picture_in_one_line(damaged, settings):
+def test_training_names_a_damaged_image_in_one_line(damaged, settings):
     with pytest.raises(DataError) as caught:
         train(settings(data_dir=str(damaged), epochs=1))
     message = str(caught.value)
-    assert message.startswith(f"picture {damaged}/train/truncated.jpg cannot")
+    assert message.startswith(f"image {damaged}/train/truncated.jpg cannot")
     assert "\n" not in message
 
 
-def test_evaluation_names_a_damaged_picture_in_one_line(damaged):
+def test_evaluation_names_a_damaged_image_in_one_line(damaged):
     examples = load_examples("metadata", str(damaged), "train")
     batches = pipeline.test_batches(
         examples, batch_size=4, resize_size=32, input_size=32
     )
     with pytest.raises(DataError) as caught:
-        with pipeline.bad_picture_named(examples):
+        with pipeline.bad_image_named(examples):
             list(batches)
     message = str(caught.value)
-    assert message.startswith(f"picture {damaged}/train/truncated.jpg cannot")
+    assert message.startswith(f"image {damaged}/train/truncated.jpg cannot")
     assert "\n" not in message
 
 
 def test_pipelines_decode_what_passes(damaged):
     (split,) = checked(damaged, "train")
-    good = [n for n, picture in enumerate(split.pictures) if picture.size]
+    good = [n for n, image in enumerate(split.images) if image.size]
     assert pipeline.undecodable(split.examples.take(good)) is None
 
 
-def test_odd_boxes_and_pictures_of_another_split(damaged):
+def test_odd_boxes_and_images_of_another_split(damaged):
     splits = checked(damaged, "train", "test")
     odd = {kind: n for kind, n in splits[1].odd_boxes.items() if n}
     assert odd == {
@@ -186,24 +186,24 @@ def test_odd_boxes_and_pictures_of_another_split(damaged):
         "a box wholly outside": [0, 1],
         "an empty box": [0, 1],
     }
-    places = list(PICTURES)
+    places = list(IMAGES)
     # One pixel, annotated as 24 x 18.
-    assert splits[0].odd_boxes["a box for a picture of another shape"] == [
+    assert splits[0].odd_boxes["a box for an image of another shape"] == [
         places.index("pixel.png")
     ]
     assert duplicates(splits) == [[(0, places.index("png.jpg")), (1, 0)]]
     rows = dict((name, cells) for name, *cells in counts(splits, [[(0, 4)]]))
-    assert rows["pictures"] == [str(len(PICTURES)), "2"]
-    assert rows["boxes"] == [str(len(PICTURES)), "6"]
-    assert rows["pictures a class"] == ["6-7", "1-1"]
+    assert rows["images"] == [str(len(IMAGES)), "2"]
+    assert rows["boxes"] == [str(len(IMAGES)), "6"]
+    assert rows["images a class"] == ["6-7", "1-1"]
 
 
 def test_what_the_decoder_complains_of_is_named(tmp_path, capfd):
     """libjpeg decodes it, and writes a line that names no file."""
     whole = encoded("JPEG", size=(240, 180))
     broken = whole[:5000] + bytes(40) + whole[5040:]
-    pictures = {"a.jpg": whole, "b.jpg": broken, "c.jpg": whole[:9000]}
-    write_split(tmp_path, "train", pictures)
+    images = {"a.jpg": whole, "b.jpg": broken, "c.jpg": whole[:9000]}
+    write_split(tmp_path, "train", images)
     capfd.readouterr()
     (split,) = checked(tmp_path, "train")
     assert "JPEG" not in capfd.readouterr().err
@@ -217,25 +217,25 @@ def test_what_the_decoder_complains_of_is_named(tmp_path, capfd):
 
 
 def test_what_evaluation_stumbles_over(tmp_path):
-    pictures = {"a.png": encoded("PNG", 1), "b.png": encoded("PNG", 2)}
+    images = {"a.png": encoded("PNG", 1), "b.png": encoded("PNG", 2)}
     for split in ("train", "test"):
-        write_split(tmp_path, split, pictures)
+        write_split(tmp_path, split, images)
     folder = tmp_path / "metadata" / "test"
     (folder / "localization.txt").write_text("test/a.png,m.png")
     (folder / "class_names.txt").write_text("robin\nwren")
     found = problems(checked(tmp_path, "train", "test"))
     assert found == [
         "1 mask of test cannot be read",
-        "1 picture of test without a box, which evaluation needs",
+        "1 image of test without a box, which evaluation needs",
         f"the splits have different classes: {HOSTILE} in train, wren in test",
     ]
 
 
 def test_boxes_that_are_fractions(tmp_path):
-    pictures = {"a.png": encoded("PNG", 1), "b.png": encoded("PNG", 2)}
-    write_split(tmp_path, "train", pictures, boxes="0,0.25,0.5,1")
-    write_split(tmp_path, "val", pictures, boxes="0,0,1,1.5")
-    write_split(tmp_path, "test", pictures, boxes="")
+    images = {"a.png": encoded("PNG", 1), "b.png": encoded("PNG", 2)}
+    write_split(tmp_path, "train", images, boxes="0,0.25,0.5,1")
+    write_split(tmp_path, "val", images, boxes="0,0,1,1.5")
+    write_split(tmp_path, "test", images, boxes="")
     found = problems(checked(tmp_path, "train", "val", "test"))
     assert found == ["all boxes of train lie within 0 to 1: pixels are wanted"]
 
@@ -243,7 +243,7 @@ def test_boxes_that_are_fractions(tmp_path):
 def test_class_numbers_from_1(tmp_path):
     for split in ("train", "test"):
         write_split(tmp_path, split, {"a.png": encoded("PNG")})
-    hint = "no picture is of class 0: class numbers start at 0"
+    hint = "no image is of class 0: class numbers start at 0"
     for split, number in (("train", 0), ("test", 1), ("train", 1)):
         assert hint not in as_text(checked(tmp_path, "train", "test"))
         path = tmp_path / "metadata" / split / "class_labels.txt"
@@ -253,8 +253,8 @@ def test_class_numbers_from_1(tmp_path):
 
 def test_all_splits_that_are_there_are_checked(tmp_path, capsys):
     for number, split in enumerate(("test", "train", "val")):
-        picture = {"a.png": encoded("PNG", number)}
-        write_split(tmp_path, split, picture, boxes="1,1,9,9;" * (number < 2))
+        image = {"a.png": encoded("PNG", number)}
+        write_split(tmp_path, split, image, boxes="1,1,9,9;" * (number < 2))
     call(command, "--dataset=metadata", f"--data_dir={tmp_path}", "--check")
     shown = capsys.readouterr().out
     assert shown.split()[:3] == ["train", "val", "test"]
@@ -296,7 +296,7 @@ def test_command(damaged, tmp_path):
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert result.stderr.splitlines()[-1] == (
-        f"adl_tf.datasets: {len(BAD)} pictures of train cannot be read"
+        f"adl_tf.datasets: {len(BAD)} images of train cannot be read"
     )
     assert f"  {damaged}/train/zero.jpg: " in result.stdout
     assert "train train/png.jpg (robin) = test test/copy.bmp" in result.stdout

@@ -48,8 +48,8 @@ def write(path, content, start=""):
 def draw(folder):
     folder.mkdir(parents=True, exist_ok=True)
     for image in CONTENT["images"][:2]:
-        picture = np.zeros((9, 12, 3), np.uint8)
-        cv2.imwrite(str(folder / image["file_name"]), picture)
+        pixels = np.zeros((9, 12, 3), np.uint8)
+        cv2.imwrite(str(folder / image["file_name"]), pixels)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def refusal(path):
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_pictures_of_one_class(tmp_path, path, split, capsys):
+def test_images_of_one_class(tmp_path, path, split, capsys):
     examples = load_examples("coco", str(tmp_path), split)
     assert examples.image_ids == ["b.png", "a b.png"]
     assert examples.paths[1] == str(tmp_path / "val2017" / "a b.png")
@@ -80,12 +80,12 @@ def test_pictures_of_one_class(tmp_path, path, split, capsys):
     assert examples.boxes[0].tolist() == [[0, 0, 2, 0]]
     assert examples.boxes[1].tolist() == [[1, 2.5, 31, 6.5]] * 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "2 of 4 pictures" in line
+    assert "2 of 4 images" in line
     assert "1 with several classes, 1 without an object" in line
 
 
 @pytest.mark.parametrize(
-    ("annotations", "pictures"),
+    ("annotations", "images"),
     [
         ("annotations/instances_val.json", "images/val"),
         ("annotations/val.json", "images"),
@@ -93,9 +93,9 @@ def test_pictures_of_one_class(tmp_path, path, split, capsys):
         ("annotations/val.json", "."),
     ],
 )
-def test_other_layouts(tmp_path, annotations, pictures):
+def test_other_layouts(tmp_path, annotations, images):
     write(tmp_path / annotations, CONTENT, start="\ufeff")
-    draw(tmp_path / pictures)
+    draw(tmp_path / images)
     assert len(coco(str(tmp_path), "val")) == 2
 
 
@@ -103,7 +103,7 @@ def test_what_is_missing_is_named(tmp_path, path):
     (tmp_path / "val2017" / "a b.png").unlink()
     assert "a b.png" in refusal(path)
     (tmp_path / "val2017" / "b.png").unlink()
-    assert "picture b.png of" in refusal(path)
+    assert "image b.png of" in refusal(path)
     with pytest.raises(DataError, match="instances_train.json; a folder in"):
         coco(str(tmp_path), "train")
 
@@ -140,7 +140,7 @@ def test_not_this_format(path, content, reason):
         ("images", 2, {"width": 0}, "without pixels"),
         ("images", 2, {"height": None}, "height is not a whole number"),
         ("images", 2, {"height": True}, "height is not a whole number"),
-        ("annotations", 2, {"image_id": 1}, "no picture has the id 1"),
+        ("annotations", 2, {"image_id": 1}, "no image has the id 1"),
         ("annotations", 2, {"category_id": 1}, "no category has the id 1"),
         ("annotations", 2, {"iscrowd": "no"}, "neither 0 nor 1"),
         ("annotations", 2, {"bbox": [1, 2, 3]}, "x, y, width, height"),

@@ -20,7 +20,7 @@ FILES = {
     "classes.txt": ["1 001.Crow", "2 002.Finch", "3 003.Gull"],
     "images.txt": [f"{i} {name}" for i, name in enumerate(NAMES, 1)],
     "image_class_labels.txt": ["1 1", "2 1", "3 2", "4 2", "5 3"],
-    # The third reaches past the edge of its picture.
+    # The third reaches past the edge of its image.
     "bounding_boxes.txt": [
         "1 2.0 1.0 5.0 4.0",
         "2 0.0 0.0 12.0 9.0",
@@ -115,7 +115,7 @@ def test_a_missing_folder(tmp_path):
     assert "data.caltech.edu" in message
 
 
-def test_a_missing_picture(folder):
+def test_a_missing_image(folder):
     path = folder / "images" / NAMES[4]
     path.unlink()
     assert len(cub(str(folder), "train")) == 2
@@ -141,7 +141,7 @@ def test_a_missing_picture(folder):
         ("train_test_split.txt", 5, "5 0 0", "2 fields expected, not 3"),
         ("classes.txt", 1, "1", "2 fields expected, not 1"),
         ("classes.txt", 3, "4 004.Gull", "class 3 expected"),
-        ("images.txt", 5, f"5 {NAMES[0]}", "picture given twice"),
+        ("images.txt", 5, f"5 {NAMES[0]}", "image given twice"),
         ("images.txt", 5, f"1 {NAMES[4]}", "number given twice"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_malformed_line_is_named(folder, name, number, line, reason):
     "name",
     ["image_class_labels.txt", "bounding_boxes.txt", "train_test_split.txt"],
 )
-def test_a_picture_without_label_box_or_split(folder, name):
+def test_a_image_without_label_box_or_split(folder, name):
     write(folder, name, FILES[name][:-1])
     message = refusal(folder)
     assert f"{folder / 'images.txt'}:5: " in message

@@ -10,7 +10,7 @@ from adl_tf.errors import DataError, UsageError
 NAMES = ["crow", "finch", "gull", "heron", "ibis"]
 
 
-def five_classes(sizes=None, folder="pictures"):
+def five_classes(sizes=None, folder="images"):
     labels = [0, 1, 2, 3, 4, 2, 0]
     return Examples(
         image_ids=[f"{place}.png" for place in range(7)],
@@ -67,7 +67,7 @@ def test_classes_are_relabelled_in_the_order_given():
     assert kept.class_names == ["heron", "crow", "gull"]
     assert kept.num_classes == 3
     assert kept.image_ids == ["0.png", "2.png", "3.png", "5.png", "6.png"]
-    assert kept.paths == [f"pictures/{name}" for name in kept.image_ids]
+    assert kept.paths == [f"images/{name}" for name in kept.image_ids]
     assert kept.labels.tolist() == [1, 2, 0, 2, 1]
     assert kept.labels.dtype == np.int32
     assert [boxes[0, 0] for boxes in kept.boxes] == [0, 2, 3, 5, 6]
@@ -81,7 +81,7 @@ def test_classes_without_sizes_and_out_of_range():
         five_classes().of_classes("6")
 
 
-def test_a_missing_picture_is_named(tmp_path):
+def test_a_missing_image_is_named(tmp_path):
     examples = five_classes(folder=str(tmp_path))
     for path in examples.paths:
         with open(path, "wb"):

@@ -55,8 +55,8 @@ def root(tmp_path):
     }.items():
         path = inner / "Data" / "CLS-LOC" / f"{name}.JPEG"
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture = cv2.imencode(".jpg", np.zeros((9, 12, 3), np.uint8))[1]
-        path.write_bytes(picture.tobytes())
+        image = cv2.imencode(".jpg", np.zeros((9, 12, 3), np.uint8))[1]
+        path.write_bytes(image.tobytes())
         if content:
             write(inner / "Annotations" / "CLS-LOC" / f"{name}.xml", content)
     return tmp_path
@@ -100,7 +100,7 @@ def test_training(root):
     ]
 
 
-def test_a_list_of_the_pictures_decides(root):
+def test_a_list_of_the_images_decides(root):
     folder = root / "ILSVRC" / "ImageSets" / "CLS-LOC"
     write(folder / "val.txt", "\ufeffILSVRC2012_val_00000002 2\r\n\r\n")
     write(folder / "train_cls.txt", f"{SYNSETS[3]}/{SYNSETS[3]}_6 1\n")
@@ -159,7 +159,7 @@ def test_a_malformed_file_is_named_with_the_line(root, content, line, reason):
         ([("n09999999", 1, 2, 3, 4)], "'n09999999' is none of the classes"),
     ],
 )
-def test_a_picture_to_test_on_has_one_class(root, objects, reason):
+def test_a_image_to_test_on_has_one_class(root, objects, reason):
     write(annotation(root), xml(*objects))
     message = refusal(root)
     assert str(annotation(root)) in message
@@ -179,7 +179,7 @@ def test_what_is_missing_is_named(root):
     assert "not the 1000 folders" in refusal(root)
 
 
-def test_classes_by_the_folders_of_the_training_pictures(root):
+def test_classes_by_the_folders_of_the_training_images(root):
     (root / "LOC_synset_mapping.txt").unlink()
     for synset in SYNSETS:
         folder = root / "ILSVRC" / "Data" / "CLS-LOC" / "train" / synset

@@ -1,4 +1,4 @@
-"""Folders of pictures with metadata files."""
+"""Folders of images with metadata files."""
 
 import cv2
 import numpy as np
@@ -95,9 +95,9 @@ def test_boxes_alone(root):
     assert examples.masks is examples.ignored is None
 
 
-def test_pictures_are_not_needed_for_their_descriptions(root):
+def test_images_are_not_needed_for_their_descriptions(root):
     (root / NAMES[0]).unlink()
-    assert len(metadata(str(root), "test", with_pictures=False)) == 3
+    assert len(metadata(str(root), "test", with_images=False)) == 3
 
 
 def test_without_boxes(root, folder):
@@ -213,7 +213,7 @@ def test_empty_lines_count_for_the_number_of_a_line(root, folder):
 
 
 @pytest.mark.parametrize("name", ["class_labels.txt", "image_sizes.txt"])
-def test_a_picture_without_label_or_size(root, folder, name):
+def test_a_image_without_label_or_size(root, folder, name):
     write(folder, name, [FILES[name][0], FILES[name][2]])
     message = refusal(root)
     assert f"{folder / name} has no line for val/b.png" in message
@@ -239,18 +239,18 @@ def test_a_missing_folder_says_what_is_expected(tmp_path, read, expected):
     assert expected in message
 
 
-def test_missing_pictures(root, folder):
+def test_missing_images(root, folder):
     names = [f"val/{number}.png" for number in range(7)]
     write(folder, "image_ids.txt", [*NAMES, *names])
     write(folder, "class_labels.txt", [f"{n},0" for n in [*NAMES, *names]])
     write(folder, "image_sizes.txt", [f"{n},9,9" for n in [*NAMES, *names]])
     named = ", ".join(str(root / name) for name in names[:5])
     assert refusal(root).startswith(
-        f"{folder / 'image_ids.txt'}: of its 10 pictures 7 are missing: "
+        f"{folder / 'image_ids.txt'}: of its 10 images 7 are missing: "
         f"{named} and 2 more; a data folder holds"
     )
     write(folder, "image_ids.txt", [*NAMES, names[0]])
-    assert f"4 pictures 1 is missing: {root / names[0]}; a" in refusal(root)
+    assert f"4 images 1 is missing: {root / names[0]}; a" in refusal(root)
 
 
 def test_ilsvrc_has_1000_classes(root, folder):

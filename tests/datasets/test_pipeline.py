@@ -17,29 +17,29 @@ BUDGET = 2**20
 
 @pytest.fixture
 def drawings(tmp_path):
-    """Examples of pictures of many sizes, and the pictures."""
-    pictures = [drawing(*size, seed) for seed, size in enumerate(SIZES)]
+    """Examples of images of many sizes, and the images."""
+    images = [drawing(*size, seed) for seed, size in enumerate(SIZES)]
     paths = [
-        save(tmp_path / f"{number}.png", picture)
-        for number, picture in enumerate(pictures)
+        save(tmp_path / f"{number}.png", image)
+        for number, image in enumerate(images)
     ]
-    return examples_of(paths), pictures
+    return examples_of(paths), images
 
 
-def noise_pictures(count, side=10):
+def noise_images(count, side=10):
     generator = np.random.default_rng(0)
     return generator.integers(0, 256, (count, side, side, 3), np.uint8)
 
 
 def steps(count, number, *, batch_size=4, seed=1, **settings):
-    """The first batches of a training on pictures of noise."""
+    """The first batches of a training on images of noise."""
     batches = pipeline.training_batches(
         examples_of([f"{place}.png" for place in range(count)]),
         batch_size=batch_size,
         resize_size=10,
         input_size=8,
         seed=seed,
-        pictures=noise_pictures(count),
+        images=noise_images(count),
         **settings,
     )
     return list(batches.take(number).as_numpy_iterator())
@@ -69,9 +69,9 @@ def test_what_a_training_batch_is():
 @pytest.mark.parametrize(
     ("count", "batch_size"),
     [(8, 4), (7, 4), (3, 8), (1, 2)],
-    ids=["whole", "across_epochs", "batch_larger_than_data", "one_picture"],
+    ids=["whole", "across_epochs", "batch_larger_than_data", "one_image"],
 )
-def test_each_picture_once_an_epoch(count, batch_size):
+def test_each_image_once_an_epoch(count, batch_size):
     labels = labels_of(steps(count, 2 * count, batch_size=batch_size))
     epochs = labels.reshape(-1, count)
     assert len(epochs) == 2 * batch_size
@@ -87,7 +87,7 @@ def test_the_seed_decides():
     assert_same(steps(7, 5, seed=3), first)
     other = steps(7, 5, seed=4)
     assert labels_of(other).tolist() != labels_of(first).tolist()
-    # One picture: the order is the same, the crops are not.
+    # One image: the order is the same, the crops are not.
     assert np.any(
         images_of(steps(1, 5, seed=3)) != images_of(steps(1, 5, seed=4))
     )
@@ -127,8 +127,8 @@ def test_replicas_share_the_global_batch(replicas, num_pipelines):
     assert_same(joined, steps(7, 4, **settings))
 
 
-def test_crops_are_windows_of_the_picture():
-    pictures = noise_pictures(5)
+def test_crops_are_windows_of_the_image():
+    images = noise_images(5)
     batches = steps(5, 80)
     seen = []
     for image, label in zip(
@@ -141,37 +141,37 @@ def test_crops_are_windows_of_the_picture():
             )
             if np.array_equal(
                 image[:, ::-1] if flipped else image,
-                pictures[label, top : top + 8, left : left + 8],
+                images[label, top : top + 8, left : left + 8],
             )
         ]
         assert len(matches) == 1
         seen += matches
-    # Every window of every picture, about equally often: 320 draws of 90,
+    # Every window of every image, about equally often: 320 draws of 90,
     # and none of the 18 ways to crop is rare.
     ways, counts = np.unique(np.array(seen)[:, 1:], axis=0, return_counts=True)
     assert len(ways) == 18
     assert counts.min() >= 5
     assert 120 < sum(flipped for *_, flipped in seen) < 200
-    # A picture is not cropped in the same way in each epoch.
+    # An image is not cropped in the same way in each epoch.
     assert len(set(seen)) > 60
 
 
 def test_without_room_only_flips():
-    pictures = noise_pictures(2)
+    images = noise_images(2)
     batches = pipeline.training_batches(
         examples_of(["a.png", "b.png"]),
         batch_size=8,
         resize_size=10,
         input_size=10,
         seed=0,
-        pictures=pictures,
+        images=images,
     )
     flips = set()
-    for images, labels in batches.take(3).as_numpy_iterator():
-        for image, label in zip(images, labels, strict=True):
-            flipped = not np.array_equal(image, pictures[label])
+    for batch, labels in batches.take(3).as_numpy_iterator():
+        for image, label in zip(batch, labels, strict=True):
+            flipped = not np.array_equal(image, images[label])
             flips.add(flipped)
-            expected = pictures[label]
+            expected = images[label]
             np.testing.assert_array_equal(
                 image, expected[:, ::-1] if flipped else expected
             )
@@ -183,9 +183,9 @@ def test_cached_and_uncached_are_one(drawings):
     counted = []
 
     def progress(decoded):
-        for picture in decoded:
-            counted.append(picture)
-            yield picture
+        for image in decoded:
+            counted.append(image)
+            yield image
 
     cache = pipeline.decode_all(examples, 20, progress, BUDGET)
     assert (cache.shape, cache.dtype) == ((7, 20, 20, 3), np.uint8)
@@ -198,8 +198,8 @@ def test_cached_and_uncached_are_one(drawings):
         "first_step": 1,
     }
     uncached, cached = (
-        pipeline.training_batches(examples, pictures=pictures, **settings)
-        for pictures in (None, cache)
+        pipeline.training_batches(examples, images=images, **settings)
+        for images in (None, cache)
     )
     assert_same(
         list(cached.take(4).as_numpy_iterator()),
@@ -219,10 +219,10 @@ def test_no_cache_larger_than_allowed(drawings):
     ("resize_size", "input_size", "begin"),
     [(20, 16, 2), (21, 14, 3), (16, 16, 0)],
 )
-def test_the_centre_of_the_warped_pictures(
+def test_the_centre_of_the_warped_images(
     drawings, resize_size, input_size, begin
 ):
-    examples, pictures = drawings
+    examples, originals = drawings
     batches = list(
         pipeline.test_batches(
             examples,
@@ -235,19 +235,19 @@ def test_the_centre_of_the_warped_pictures(
     end = begin + input_size
     images = images_of(batches)
     assert images.dtype == np.uint8
-    for image, picture in zip(images, pictures, strict=True):
+    for image, original in zip(images, originals, strict=True):
         warped = cv2.resize(
-            picture, (resize_size,) * 2, interpolation=cv2.INTER_LINEAR
+            original, (resize_size,) * 2, interpolation=cv2.INTER_LINEAR
         )
         assert_close(image, warped[begin:end, begin:end])
     sizes = np.concatenate([sizes for _, sizes in batches])
     assert sizes.tolist() == [list(size) for size in SIZES]
 
 
-def test_caches_hold_warped_pictures(drawings):
-    examples, pictures = drawings
+def test_caches_hold_warped_images(drawings):
+    examples, originals = drawings
     cache = pipeline.decode_all(examples, 18, iter, BUDGET).numpy()
-    warped = np.stack([cv2.resize(picture, (18, 18)) for picture in pictures])
+    warped = np.stack([cv2.resize(each, (18, 18)) for each in originals])
     assert_close(cache, warped)
     # Rounded: cut off, the levels would be half a level too low.
     assert abs(np.mean(cache.astype(float) - warped)) < 0.1

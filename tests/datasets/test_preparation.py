@@ -1,4 +1,4 @@
-"""The commands in `data/`, on data sets of a few pictures."""
+"""The commands in `data/`, on data sets of a few images."""
 
 import importlib
 import io
@@ -16,13 +16,13 @@ from adl_tf.datasets import preparation
 from adl_tf.datasets.cub import cub
 from adl_tf.datasets.fetching import RemoteFile
 from adl_tf.datasets.ilsvrc import ilsvrc
+from adl_tf.datasets.image_sizes import image_sizes
 from adl_tf.datasets.metadata import metadata
-from adl_tf.datasets.picture_sizes import picture_sizes
 from adl_tf.datasets.preparation import Counts
 from adl_tf.errors import DataError
 
 
-def picture(width=12, height=9, kind=".jpg"):
+def image(width=12, height=9, kind=".jpg"):
     pixels = np.full((height, width, 3), 200, np.uint8)
     return cv2.imencode(kind, pixels)[1].tobytes()
 
@@ -75,8 +75,8 @@ CUB_FILES = {
     "CUB_200_2011/image_class_labels.txt": lines("1 1", "2 2"),
     "CUB_200_2011/bounding_boxes.txt": lines("1 1.0 2.0 3.0 4.0", "2 0 0 5 5"),
     "CUB_200_2011/train_test_split.txt": lines("1 1", "2 0"),
-    "CUB_200_2011/images/001.Crow/1.jpg": picture(),
-    "CUB_200_2011/images/002.Finch/2.jpg": picture(),
+    "CUB_200_2011/images/001.Crow/1.jpg": image(),
+    "CUB_200_2011/images/002.Finch/2.jpg": image(),
     "attributes.txt": b"",
 }
 CUB_EXPECTED = {
@@ -105,7 +105,7 @@ def cub_command(publish):
         "cub",
         {
             "CUB": tar(CUB_FILES, "w:gz"),
-            "CUBV2": tar({name: picture() for name in NAMES}),
+            "CUBV2": tar({name: image() for name in NAMES}),
         },
         cub_annotations("176,136,459,291", "44,183,426,254"),
         CUB_EXPECTED,
@@ -118,8 +118,8 @@ def test_cub_goes_on_after_anything(cub_command, publisher, tmp_path, capsys):
     with pytest.raises(DataError, match="CUBV2.tar .* 3,000 bytes are here"):
         cub_command.prepare(str(tmp_path), ["train", "val", "test"])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["train", "pictures", "1", "1"] in rows
-    assert ["val", "pictures", "0", "2"] in rows
+    assert ["train", "images", "1", "1"] in rows
+    assert ["val", "images", "0", "2"] in rows
     assert ["test", "boxes", "1", "1"] in rows
     publisher.requests.clear()
     cub_command.prepare(str(tmp_path), ["train", "val", "test"])
@@ -139,7 +139,7 @@ def test_cub_goes_on_after_anything(cub_command, publisher, tmp_path, capsys):
     assert val.boxes[0].tolist() == [[176, 136, 459, 291]]
 
 
-def test_a_lost_picture_is_brought_back(cub_command, publisher, tmp_path):
+def test_a_lost_image_is_brought_back(cub_command, publisher, tmp_path):
     cub_command.prepare(str(tmp_path), ["train"])
     path = tmp_path / "CUB_200_2011" / "images" / "001.Crow" / "1.jpg"
     path.unlink()
@@ -158,7 +158,7 @@ def test_other_counts_are_refused(cub_command, monkeypatch, tmp_path, capsys):
 
 
 def test_widths_and_heights_are_no_corners(cub_command, publisher, tmp_path):
-    # The rows of release/CUBV2_boxes.txt for the two pictures of
+    # The rows of release/CUBV2_boxes.txt for the two images of
     # `cub_command`'s boxes: its header says x0,y0,x1,y1.
     annotations = cub_annotations("176,136,282,155", "44,183,381,70")
     for path, content in annotations.items():
@@ -168,7 +168,7 @@ def test_widths_and_heights_are_no_corners(cub_command, publisher, tmp_path):
 
 
 def split_files(prefix, rows):
-    """Annotations of pictures, each a tuple of path, class and boxes."""
+    """Annotations of images, each a tuple of path, class and boxes."""
     return {
         f"{prefix}/image_ids": lines(*(path for path, *_ in rows)),
         f"{prefix}/class_labels": lines(
@@ -198,7 +198,7 @@ def ilsvrc_command(publish, publisher, monkeypatch):
     here = RemoteFile(remote.name, f"{publisher.url}/{remote.name}")
     monkeypatch.setitem(command.SOURCES, "val", (here, *rest))
     publisher.files[f"/{remote.name}"] = tar(
-        {"imagenetv2-threshold0.7-format-val/7/ab.jpeg": picture()}, "w:gz"
+        {"imagenetv2-threshold0.7-format-val/7/ab.jpeg": image()}, "w:gz"
     )
     return command
 
@@ -224,15 +224,13 @@ def test_imagenet_brought_by_hand(ilsvrc_command, monkeypatch, tmp_path):
     monkeypatch.setattr(preparation, "read_checksums", lambda path: {})
     folders = [f"n{number:08d}" for number in range(1000)]
     training = {
-        f"{folder}.tar": tar({f"{folder}_1.JPEG": picture(20, 10)})
+        f"{folder}.tar": tar({f"{folder}_1.JPEG": image(20, 10)})
         for folder in reversed(folders)
     }
     archives = tmp_path / "archives"
     archives.mkdir()
     (archives / "ILSVRC2012_img_train.tar").write_bytes(tar(training))
-    (archives / "ILSVRC2012_img_val.tar").write_bytes(
-        tar({"a.JPEG": picture()})
-    )
+    (archives / "ILSVRC2012_img_val.tar").write_bytes(tar({"a.JPEG": image()}))
     ilsvrc_command.prepare(str(tmp_path), ["train", "test"])
     test = ilsvrc(str(tmp_path), "test")
     assert test.labels.tolist() == [65]
@@ -247,7 +245,7 @@ def test_imagenet_brought_by_hand(ilsvrc_command, monkeypatch, tmp_path):
 def test_openimages(publish, publisher, tmp_path):
     names = {split: f"{split}/0bt_c3/1" for split in ("train", "val")}
     masks = {
-        f"{names['val']}_{kind}.png": picture(6, 5, ".png")
+        f"{names['val']}_{kind}.png": image(6, 5, ".png")
         for kind in ("m1", "m2", "ignore")
     }
     annotations = split_files(
@@ -268,8 +266,8 @@ def test_openimages(publish, publisher, tmp_path):
     command = publish(
         "openimages",
         {
-            "PICTURES": zipped(
-                {f"{name}.jpg": picture(20, 10) for name in names.values()}
+            "IMAGES": zipped(
+                {f"{name}.jpg": image(20, 10) for name in names.values()}
             ),
             "MASKS": zipped(masks),
         },
@@ -288,13 +286,13 @@ def test_openimages(publish, publisher, tmp_path):
 
 
 def test_sizes_come_from_the_files(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(picture(31, 17))
-    (tmp_path / "b.png").write_bytes(picture(5, 6, ".png"))
+    (tmp_path / "a.jpg").write_bytes(image(31, 17))
+    (tmp_path / "b.png").write_bytes(image(5, 6, ".png"))
     paths = [str(tmp_path / name) for name in ("a.jpg", "b.png")]
-    assert picture_sizes(paths).tolist() == [[31, 17], [5, 6]]
+    assert image_sizes(paths).tolist() == [[31, 17], [5, 6]]
     (tmp_path / "b.png").write_bytes(b"<html>")
     with pytest.raises(DataError, match="b.png cannot be read"):
-        picture_sizes(paths)
+        image_sizes(paths)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""One set of pictures in three formats is one data set."""
+"""One set of images in three formats is one data set."""
 
 import csv
 import dataclasses
@@ -13,14 +13,14 @@ from adl_tf.evaluation.network import evaluate, keras_network
 from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.training.loop import train
-from adl_tf.training.trained import load_trained
+from adl_tf.workdir.trained import load_trained
 from tests.datasets.tfds_files import prepare, share
 
 CLASSES = ["auk", "bunting", "cardinal"]
 
 
 def write_three_ways(root):
-    """The same pictures as CUB's folder, as metadata and as TFDS."""
+    """The same images as CUB's folder, as metadata and as TFDS."""
     random = np.random.default_rng(3)
     lines, rows = {}, {"train": [], "test": []}
 
@@ -32,13 +32,13 @@ def write_three_ways(root):
         x, y = (random.uniform(0, side / 3) for side in (width, height))
         w, h = (random.uniform(side / 4, side / 2) for side in (width, height))
         x, y, w, h = (round(value, 1) for value in (x, y, w, h))
-        picture = random.integers(90, 150, (height, width, 3), np.uint8)
+        image = random.integers(90, 150, (height, width, 3), np.uint8)
         label, split = number % 3, "test" if number % 4 == 0 else "train"
-        picture[int(y) : int(y + h), int(x) : int(x + w), label] = 240
+        image[int(y) : int(y + h), int(x) : int(x + w), label] = 240
         name = f"{label + 1:03d}.{CLASSES[label]}/{number}.jpg"
         path = root / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), picture)
+        cv2.imwrite(str(path), image)
         add("images", f"{number} {name}")
         add("image_class_labels", f"{number} {label + 1}")
         add("bounding_boxes", f"{number} {x} {y} {w} {h}")
@@ -112,7 +112,7 @@ def test_folder_metadata_and_tfds_are_one(tmp_path, settings):
             .as_numpy_iterator()
         )
     for (images, labels), *others in zip(*batches, strict=True):
-        for pictures, classes in others:
-            np.testing.assert_array_equal(images, pictures)
+        for same_images, classes in others:
+            np.testing.assert_array_equal(images, same_images)
             np.testing.assert_array_equal(labels, classes)
     assert results[0] == results[1] == results[2]

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from adl_tf.datasets import synthetic_birds as module
-from adl_tf.datasets.bird_drawing import CLASS_NAMES, draw_bird
 from adl_tf.datasets.metadata import metadata
+from adl_tf.datasets.synthetic_birds import reader as module
+from adl_tf.datasets.synthetic_birds.bird import CLASS_NAMES, draw_bird
 from adl_tf.errors import DataError
 
 
@@ -19,7 +19,7 @@ def drawn(tmp_path_factory):
     return folder
 
 
-def test_a_picture_depends_on_its_arguments_alone():
+def test_a_image_depends_on_its_arguments_alone():
     first, mask = draw_bird(3, 4, seed=1)
     again, _ = draw_bird(3, 4, seed=1)
     assert np.array_equal(first, again)
@@ -48,8 +48,8 @@ def test_read_as_examples(drawn):
         assert box.tolist() == [x, y, x + width - 1, y + height - 1]
 
 
-def test_masks_of_test_pictures_fit_their_boxes(drawn, monkeypatch):
-    # What is drawn on first use are 2,500 pictures.
+def test_masks_of_test_images_fit_their_boxes(drawn, monkeypatch):
+    # What is drawn on first use are 2,500 images.
     monkeypatch.setattr(module, "prepare", lambda *_, **__: drawn)
     examples = module.synthetic_birds(drawn, "test")
     assert len(examples.masks) == len(examples) == 10

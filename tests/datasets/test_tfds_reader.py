@@ -1,4 +1,4 @@
-"""TFDS data sets: with the features of the real ones and drawn pictures."""
+"""TFDS data sets: with the features of the real ones and drawn images."""
 
 import os
 
@@ -13,7 +13,7 @@ from adl_tf.datasets.load import load_examples, split_names
 from adl_tf.errors import DataError, UsageError
 from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.reporting.gallery import encode_picture
+from adl_tf.reporting.gallery import encode_image
 from tests.datasets.tfds_files import prepare, share
 
 SIZES = [(61, 40), (37, 53), (48, 48), (90, 31), (33, 34), (52, 47), (41, 77)]
@@ -22,11 +22,11 @@ CLASSES = ["auk", "bunting", "cardinal"]
 
 def jpeg(width, height, seed):
     noise = np.random.default_rng(seed).uniform(0, 255, (4, 4, 3))
-    picture = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-    return cv2.imencode(".jpg", picture.clip(0, 255).astype(np.uint8))[1]
+    image = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return cv2.imencode(".jpg", image.clip(0, 255).astype(np.uint8))[1]
 
 
-PICTURES = [jpeg(*size, seed).tobytes() for seed, size in enumerate(SIZES)]
+IMAGES = [jpeg(*size, seed).tobytes() for seed, size in enumerate(SIZES)]
 
 
 class PixelBoxes(tfds.core.GeneratorBasedBuilder):
@@ -62,7 +62,7 @@ def bird(index, **changes):
     width, height = SIZES[index]
     levels = np.arange(width * height).reshape(height, width, 1) % 256
     return {
-        "image": PICTURES[index],
+        "image": IMAGES[index],
         "image/filename": f"{index % 3}.x/{index}.jpg",
         "label": index % 3,
         "label_name": "x",
@@ -99,7 +99,7 @@ def test_names_labels_boxes_and_bytes(birds):
         )
         assert (
             read_bytes(examples.paths[index], examples.stretches[index])
-            == PICTURES[index]
+            == IMAGES[index]
         )
     assert len(set(examples.paths)) == 3
 
@@ -124,7 +124,7 @@ def test_parts_of_splits(birds):
     assert kept.image_ids == [whole[place] for place in (2, 3, 5, 6)]
     assert kept.labels.tolist() == [0, 1, 0, 1]
     assert [read_bytes(*each) for each in zip(kept.paths, kept.stretches)] == [
-        PICTURES[place] for place in (2, 3, 5, 6)
+        IMAGES[place] for place in (2, 3, 5, 6)
     ]
 
 
@@ -146,7 +146,7 @@ def test_what_is_not_there(birds, tmp_path):
         ],
     )
     examples = read(str(tmp_path), "imagenet_v2")
-    assert "picture 0/1.jpg in" in str(pipeline.undecodable(examples))
+    assert "image 0/1.jpg in" in str(pipeline.undecodable(examples))
     with open(examples.paths[0], "r+b") as file:
         file.truncate(os.path.getsize(examples.paths[0]) - 3)
     with pytest.raises(DataError, match="missing or damaged"):
@@ -156,7 +156,7 @@ def test_what_is_not_there(birds, tmp_path):
 def test_dogs_pets_and_other_names(tmp_path):
     folder = str(tmp_path)
     dog = {
-        "image": PICTURES[0],
+        "image": IMAGES[0],
         "image/filename": "a/dog.jpg",
         "label": 7,
         "objects": [
@@ -172,7 +172,7 @@ def test_dogs_pets_and_other_names(tmp_path):
     trimap[10:20, 5:25] = 1
     trimap[20:25, 5:25] = 3
     pet = {
-        "image": PICTURES[1],
+        "image": IMAGES[1],
         "label": 3,
         "species": 0,
         "file_name": "pet.jpg",
@@ -199,7 +199,7 @@ def test_boxes_in_pixels_and_masks_of_what_does_not_count(tmp_path):
     mask[5:20, 10:30] = 255
     none = np.zeros((1, 1, 1), np.uint8)
     row = {
-        "image": PICTURES[0],
+        "image": IMAGES[0],
         "file_name": "a/b.jpg",
         "label": 2,
         "size": SIZES[0],
@@ -231,7 +231,7 @@ def test_boxes_in_pixels_and_masks_of_what_does_not_count(tmp_path):
 def test_several_objects_of_one_class(tmp_path, capsys):
     def voc(name, *labels):
         return {
-            "image": PICTURES[0],
+            "image": IMAGES[0],
             "image/filename": name,
             "objects": [
                 {
@@ -253,14 +253,14 @@ def test_several_objects_of_one_class(tmp_path, capsys):
     assert examples.image_ids == ["a.jpg", "c.jpg"]
     assert examples.labels.tolist() == [4, 6]
     assert [len(boxes) for boxes in examples.boxes] == [1, 2]
-    assert "2 pictures" in capsys.readouterr().out
+    assert "2 images" in capsys.readouterr().out
 
 
 def test_boxes_joined_by_file_name(tmp_path):
     folder = str(tmp_path)
     names = [f"ILSVRC2012_val_0000000{index}.JPEG" for index in range(3)]
     rows = [
-        {"image": PICTURES[index], "label": index, "file_name": name}
+        {"image": IMAGES[index], "label": index, "file_name": name}
         for index, name in enumerate(names)
     ]
     prepare(folder, "imagenet2012", validation=rows)
@@ -310,11 +310,11 @@ def batches_of(examples, steps, first_step=0, memory_budget=None, seed=1):
 
 
 def test_files_larger_than_the_budget_are_read_in_turn(tmp_path):
-    """Each picture once an epoch, any place again, and the seed decides."""
+    """Each image once an epoch, any place again, and the seed decides."""
     order = np.arange(28)
     rows = [
         {
-            "image": PICTURES[index % 7],
+            "image": IMAGES[index % 7],
             "label": int(index),
             "file_name": f"{index}.jpg",
         }
@@ -341,9 +341,9 @@ def test_files_larger_than_the_budget_are_read_in_turn(tmp_path):
     assert other.tolist() != np.ravel(epochs)[:24].tolist()
 
 
-def test_report_shows_pictures_of_records(birds):
+def test_report_shows_images_of_records(birds):
     examples = read(birds)
-    source = encode_picture(examples.paths[3], tuple(examples.stretches[3]))
+    source = encode_image(examples.paths[3], tuple(examples.stretches[3]))
     assert source.startswith("data:image/jpeg")
-    assert encode_picture(examples.paths[3], (1, 50)) is None
-    assert encode_picture(examples.paths[3], (10**9, 50)) is None
+    assert encode_image(examples.paths[3], (1, 50)) is None
+    assert encode_image(examples.paths[3], (10**9, 50)) is None

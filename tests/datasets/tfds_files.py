@@ -1,4 +1,4 @@
-"""Data sets as TFDS leaves them, of a few pictures."""
+"""Data sets as TFDS leaves them, of a few images."""
 
 import numpy as np
 import tensorflow as tf

@@ -25,7 +25,7 @@ SIZE = 32
 PROTOCOL = PROTOCOLS["wsoleval_cvpr20"]
 NAMES = [f"test/{letter}/{number}.jpeg" for letter in "ab" for number in (0, 1)]
 LABELS = [0, 1, 2, 6]
-# x0, y0, x1, y1 in pictures of 64 x 64: twice those of the heatmaps.
+# x0, y0, x1, y1 in images of 64 x 64: twice those of the heatmaps.
 BOX = (8, 10, 40, 50)
 
 
@@ -41,7 +41,7 @@ def heatmap(size=SIZE):
 
 @pytest.fixture
 def root(tmp_path):
-    """A metadata folder with four images; their pictures are not there."""
+    """A metadata folder with four images; their images are not there."""
     lines = {
         "image_ids": NAMES,
         "class_labels": [f"{n},{k}" for n, k in zip(NAMES, LABELS)],
@@ -71,7 +71,7 @@ def write(folder, name, array):
 
 
 def scored(root, maps, allow_missing=False):
-    examples = metadata(str(root), "test", with_pictures=False)
+    examples = metadata(str(root), "test", with_images=False)
     scoring = Scoring(examples, PROTOCOL, SIZE, SIZE)
     problems = evaluate_folder(str(maps), scoring, allow_missing)
     return scoring.result()[0], problems
@@ -257,7 +257,7 @@ def answers_of(root, lines):
     path.write_text(
         "\n".join(x if isinstance(x, str) else json.dumps(x) for x in lines)
     )
-    examples = metadata(str(root), "test", with_pictures=False)
+    examples = metadata(str(root), "test", with_images=False)
     return read_answers(str(path), examples)
 
 
@@ -301,7 +301,7 @@ def test_answers_of_predict(root):
         '{"image_id": "x", "class_id": 1.5}',
         '{"image_id": "x", "class_id": 1, "probability": "high"}',
         '{"image_id": "x", "class_id": 1, "top5": [1, "b"]}',
-        '{"image": "broken.jpg", "error": "it is not a picture"}',
+        '{"image": "broken.jpg", "error": "it is not an image"}',
     ],
 )
 def test_malformed_answer(root, line):

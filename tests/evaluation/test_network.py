@@ -11,7 +11,7 @@ from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.heatmaps import to_heatmap
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.training.trained import load_trained
+from adl_tf.workdir.trained import load_trained
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def score(trained, examples, protocol=PROTOCOLS["adl_cvpr19"], **options):
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_every_picture_is_scored(trained, examples, name):
+def test_every_image_is_scored(trained, examples, name):
     protocol = PROTOCOLS[name]
     metrics, records = score(trained, examples, protocol)
     assert metrics["num_images"] == len(records) == 9
@@ -56,7 +56,7 @@ def test_every_picture_is_scored(trained, examples, name):
 
 
 @pytest.mark.parametrize("heatmap", ["cam", "grad_cam"])
-def test_each_picture_goes_through_the_network_once(trained, examples, heatmap):
+def test_each_image_goes_through_the_network_once(trained, examples, heatmap):
     network = keras_network(load_trained(trained), heatmap)
     seen, convolutions = [], set()
 
@@ -86,7 +86,7 @@ def test_each_picture_goes_through_the_network_once(trained, examples, heatmap):
     assert convolutions == {4}
 
 
-def test_picture_without_a_box(trained, examples):
+def test_image_without_a_box(trained, examples):
     boxes = [*examples.boxes]
     boxes[4] = boxes[4][:0]
     changed = dataclasses.replace(examples, boxes=boxes)
@@ -109,7 +109,7 @@ def test_grad_cam_finds_what_class_activation_maps_find(trained, examples):
     assert [r["box"] for r in same_records] == [r["box"] for r in records]
 
 
-def test_a_network_of_other_pictures_than_squares():
+def test_a_network_of_other_images_than_squares():
     model = build_model(
         "small_cnn", num_classes=2, weights=None, input_shape=(32, 48, 3)
     )

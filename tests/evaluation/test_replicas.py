@@ -1,4 +1,4 @@
-"""Evaluation on several replicas: every picture once."""
+"""Evaluation on several replicas: every image once."""
 
 import numpy as np
 import pytest

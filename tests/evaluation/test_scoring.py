@@ -41,7 +41,7 @@ def test_a_crop_is_not_larger_than_what_it_is_cut_from(
     assert record["box"] == [0, 0, input_size, input_size]
 
 
-def test_masks_are_warped_and_cropped_as_pictures_are(tmp_path):
+def test_masks_are_warped_and_cropped_as_images_are(tmp_path):
     mask = np.zeros((80, 160), np.uint8)
     mask[20:60, 40:120] = 1  # Whatever is above 0.
     extra = np.zeros((80, 160), np.uint8)
@@ -49,8 +49,8 @@ def test_masks_are_warped_and_cropped_as_pictures_are(tmp_path):
     left_out = np.zeros((80, 160), np.uint8)
     left_out[60:] = 255
     names = ("mask", "extra", "ignored")
-    for name, picture in zip(names, (mask, extra, left_out)):
-        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+    for name, image in zip(names, (mask, extra, left_out)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
     paths = [str(tmp_path / f"{name}.png") for name in names]
     with_masks = examples((), masks=[tuple(paths[:2])], ignored=[paths[2]])
     scoring = Scoring(with_masks, ADL, 56, 64)
@@ -68,7 +68,7 @@ def test_nothing_to_compare_with():
         with pytest.raises(DataError, match="neither boxes|no mask"):
             Scoring(examples(boxes, masks=masks), ADL, 56, 64)
     nothing = examples(image_ids=[], paths=[], boxes=[])
-    with pytest.raises(DataError, match="no pictures"):
+    with pytest.raises(DataError, match="no images"):
         Scoring(nothing, ADL, 56, 64)
 
 
@@ -96,7 +96,7 @@ def test_answers_of_probabilities():
     assert ClassAnswers.of(np.ones((3, 2)) / 2).first_five.shape == (3, 2)
 
 
-def test_little_of_a_picture_stays_in_memory():
+def test_little_of_a_image_stays_in_memory():
     count, random = 300, np.random.default_rng(0)
     many = Examples(
         image_ids=[str(number) for number in range(count)],

@@ -157,7 +157,7 @@ def test_exported_model(trained, saved_model, scored, tmp_path):
         [r["probability"] for r in records],
         atol=1e-4,
     )
-    # What pictures were warped to is known to the exported model.
+    # What images were warped to is known to the exported model.
     assert found["baselines"] == metrics["baselines"]
     # Exported at 0.3, a threshold of this protocol.
     tau = found["exported_tau"]
@@ -266,7 +266,7 @@ def test_masks_alone(trained, data_dir, tmp_path, capsys):
     (tmp_path / "test").mkdir()
     np.save(tmp_path / "test" / "0.png.npy", np.zeros((32, 32)))
     metrics, _ = run(*arguments)
-    share = (16 * 36 / 40 / 32) ** 2  # Pictures are warped, then cropped.
+    share = (16 * 36 / 40 / 32) ** 2  # Images are warped, then cropped.
     assert metrics["pxap"] == pytest.approx(100 * share, abs=2)
     assert metrics["num_missing"] == 8
     printed = capsys.readouterr().out
@@ -279,14 +279,14 @@ def test_masks_alone(trained, data_dir, tmp_path, capsys):
 def test_a_split_without_ground_truth_is_named(trained, tmp_path, flag):
     splits = {"split": "boxed", "val_split": "boxed", flag: "bare"}
     for name in splits.values():
-        picture = f"{name}.png"
-        cv2.imwrite(str(tmp_path / picture), np.zeros((9, 9, 3), np.uint8))
+        image = f"{name}.png"
+        cv2.imwrite(str(tmp_path / image), np.zeros((9, 9, 3), np.uint8))
         folder = tmp_path / "metadata" / name
-        write(folder, "image_ids.txt", [picture])
-        write(folder, "class_labels.txt", [f"{picture},0"])
-        write(folder, "image_sizes.txt", [f"{picture},9,9"])
+        write(folder, "image_ids.txt", [image])
+        write(folder, "class_labels.txt", [f"{image},0"])
+        write(folder, "image_sizes.txt", [f"{image},9,9"])
         if name == "boxed":
-            write(folder, "localization.txt", [f"{picture},1,1,5,5"])
+            write(folder, "localization.txt", [f"{image},1,1,5,5"])
     with pytest.raises(DataError) as caught:
         run(
             f"--workdir={trained.workdir}",

@@ -5,7 +5,7 @@ import pytest
 from adl_tf.evaluation.summary import summary
 
 HEADER = (
-    "50 pictures, protocol adl_cvpr19; in percent, in brackets 95 % intervals"
+    "50 images, protocol adl_cvpr19; in percent, in brackets 95 % intervals"
 )
 
 
@@ -82,8 +82,8 @@ def test_everything(metrics):
         "Loc at 0.15 (best here: oracle)   "
         "80.0 (75.0-85.0)   90.0               100.0 (100.0-100.0)",
         "MaxBoxAcc 62.0 (57.0-67.0)   MaxBoxAccV2 55.5",
-        "boxes that ignore the picture reach a GT-known Loc of 34.2 (whole "
-        "picture), 41.0 (best centred square)",
+        "boxes that ignore the image reach a GT-known Loc of 34.2 (whole "
+        "image), 41.0 (best centred square)",
     ]
 
 
@@ -117,7 +117,7 @@ def test_columns_make_room(metrics):
     place = lines[1].index("Top-1")
     assert lines[4][place - 3 :].startswith("   41.0   ")
     assert lines[4][: place - 3] == (
-        "Loc at 0.25 (chosen on 9 pictures of a_split_with_a_long_name)"
+        "Loc at 0.25 (chosen on 9 images of a_split_with_a_long_name)"
     )
 
 

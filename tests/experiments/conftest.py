@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from adl_tf.evaluation.archive import write_results
+from adl_tf.workdir.evaluations import write_results
 
 ENVIRONMENT = {
     "python": "3.11",
@@ -23,7 +23,7 @@ ENVIRONMENT = {
 def finished_run():
     """Function that writes the files of a run.
 
-    `right` and `overlaps` say for each picture whether its class was right,
+    `right` and `overlaps` say for each image whether its class was right,
     and how well its box fits; `sizes` are input_size and resize_size. A run
     that is there is evaluated once more.
     """

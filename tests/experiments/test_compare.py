@@ -41,7 +41,7 @@ def test_means_and_difference(tmp_path, finished_run):
     printed = compare(*flags).stdout
     text = (results / "birds.md").read_text()
     assert printed.endswith(text + "\n")
-    assert "Drawn birds. 10 test pictures; protocol `adl_cvpr19`" in text
+    assert "Drawn birds. 10 test images; protocol `adl_cvpr19`" in text
     rows = [line.split(" | ") for line in text.splitlines() if "CAM" in line]
     assert [row[3] for row in rows[:2]] == ["20.0", "40.0"]
     deviation = np.std([20, 40], ddof=1)
@@ -71,8 +71,8 @@ def test_like_is_compared_with_like(tmp_path, finished_run):
     # Not 80, which `one` has under the protocol that scored it last.
     assert "| one | 0 | 80.0 | 0.0 | 0.0 |" in text
     assert "| other | 0 | 80.0 | 0.0 | 0.0 |" in text
-    assert "\n10 test pictures; protocol `adl_cvpr19`" in text
-    assert "Caution: 1 seed a method and 10 test pictures are few" in text
+    assert "\n10 test images; protocol `adl_cvpr19`" in text
+    assert "Caution: 1 seed a method and 10 test images are few" in text
     finished_run(tmp_path / "large", RIGHT, low, sizes=(128, 256))
     finished_run(tmp_path / "fewer", RIGHT[:9], low[:9])
     (tmp_path / "again").mkdir()

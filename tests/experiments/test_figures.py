@@ -15,17 +15,17 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("training needs TensorFlow", allow_module_level=True)
 from adl_tf import evaluate
 from adl_tf.errors import DataError, UsageError
-from adl_tf.evaluation.archive import read_archives
 from adl_tf.layers.adl import ADLLayer
 from adl_tf.training.loop import train
-from adl_tf.training.trained import load_trained
+from adl_tf.workdir.evaluations import read_archives
+from adl_tf.workdir.trained import load_trained
 from experiments.figure_grid import GAP, SIDE, grid
 from experiments.figure_of_boxes import draw_boxes
 from experiments.figure_of_maps import _of_many_classes, draw_maps
 from tests.in_process import call
 
 pytestmark = pytest.mark.slow
-LINE = 28  # of text, above the pictures and below each row
+LINE = 28  # of text, above the images and below each row
 
 
 def scored(run, folder):
@@ -55,7 +55,7 @@ def folders(trained, tmp_path_factory):
         scored(plain, root / "plain"),
         scored(trained, root / "adl"),
     )
-    # With ADL every box is the true one, so that all pictures gain.
+    # With ADL every box is the true one, so that all images gain.
     path = root / "adl" / "evaluations" / "adl_cvpr19-test.npz"
     with np.load(path) as file:
         arrays = dict(file)
@@ -69,8 +69,8 @@ def folders(trained, tmp_path_factory):
 def test_grid():
     red = np.full((10, 10, 3), (255, 0, 0), np.uint8)
     white = np.full((300, 300, 3), 255, np.uint8)
-    picture = grid([[red, white], [white, red]], ["a", "b"], ["", ""])
-    assert picture.shape == (
+    image = grid([[red, white], [white, red]], ["a", "b"], ["", ""])
+    assert image.shape == (
         LINE + 2 * (SIDE + GAP + LINE) + GAP,
         GAP + 2 * (SIDE + GAP),
         3,
@@ -82,15 +82,15 @@ def test_grid():
         (below, GAP, False),
         (below, GAP + SIDE + GAP, True),
     ):
-        middle = picture[row + SIDE // 2, column + SIDE // 2]
+        middle = image[row + SIDE // 2, column + SIDE // 2]
         assert middle.tolist() == ([255, 0, 0] if is_red else [255] * 3)
 
 
 def test_boxes_of_both_runs(folders, capsys):
-    picture = draw_boxes(*folders, count=2, losses=False)
+    image = draw_boxes(*folders, count=2, losses=False)
     # Two classes, three panels for each run.
     step = SIDE + GAP
-    assert picture.shape == (
+    assert image.shape == (
         LINE + 2 * (step + LINE) + GAP,
         GAP + 6 * step,
         3,
@@ -100,14 +100,14 @@ def test_boxes_of_both_runs(folders, capsys):
     capsys.readouterr()
     turned = draw_boxes(*folders[::-1], count=3, losses=True)
     said = capsys.readouterr().out
-    assert said.startswith("drawn: 2 of 3 pictures, each of another class")
+    assert said.startswith("drawn: 2 of 3 images, each of another class")
     assert "both runs classify right" in said and "less than without" in said
-    assert turned.shape == picture.shape
+    assert turned.shape == image.shape
     # The true box is red in the first and the third panel of each run.
     _, arrays = read_archives(folders[0])["adl_cvpr19-test"]
     assert (arrays["ground_truth_counts"] == 1).all()
     panels = [
-        picture[LINE : LINE + SIDE, GAP + n * step : GAP + n * step + SIDE]
+        image[LINE : LINE + SIDE, GAP + n * step : GAP + n * step + SIDE]
         for n in range(6)
     ]
     red = [
@@ -119,7 +119,7 @@ def test_boxes_of_both_runs(folders, capsys):
     assert not red[1] and not red[4]
 
 
-def test_runs_have_to_be_evaluated_on_the_same_pictures(folders, tmp_path):
+def test_runs_have_to_be_evaluated_on_the_same_images(folders, tmp_path):
     with pytest.raises(DataError, match="was not evaluated"):
         draw_boxes(str(tmp_path), folders[1], 1, False)
     other = tmp_path / "other"
@@ -129,15 +129,15 @@ def test_runs_have_to_be_evaluated_on_the_same_pictures(folders, tmp_path):
         arrays = dict(file)
     arrays["image_ids"] = arrays["image_ids"][::-1]
     np.savez(path, **arrays)
-    with pytest.raises(UsageError, match="different pictures"):
+    with pytest.raises(UsageError, match="different images"):
         draw_boxes(str(other), folders[1], 1, False)
 
 
 def test_maps_of_each_layer(trained):
-    picture = draw_maps(trained, None, 2)
+    image = draw_maps(trained, None, 2)
     step = SIDE + GAP
-    # Picture, conv4_relu and what is dropped there.
-    assert picture.shape == (
+    # Image, conv4_relu and what is dropped there.
+    assert image.shape == (
         LINE + 2 * (step + LINE) + GAP,
         GAP + 3 * step,
         3,
@@ -145,14 +145,14 @@ def test_maps_of_each_layer(trained):
     more = draw_maps(trained, ["conv3_relu", "conv4_relu"], 2)
     assert more.shape[1] == GAP + 5 * step
     # The drop mask blackens what reaches gamma times the maximum, and leaves
-    # the rest of the picture.
+    # the rest of the image.
     model = load_trained(trained)
     (gamma,) = (
         layer.gamma for layer in model.layers if isinstance(layer, ADLLayer)
     )
-    shown = picture[LINE : LINE + SIDE, GAP : GAP + SIDE]
+    shown = image[LINE : LINE + SIDE, GAP : GAP + SIDE]
     left = GAP + 2 * step
-    hidden = picture[LINE : LINE + SIDE, left : left + SIDE]
+    hidden = image[LINE : LINE + SIDE, left : left + SIDE]
     small = cv2.resize(shown, (32, 32), interpolation=cv2.INTER_AREA)
     features = keras.Model(model.input, model.get_layer("conv4_relu").output)
     attention = features(small[None].astype("float32")).numpy()[0].mean(-1)
@@ -162,11 +162,11 @@ def test_maps_of_each_layer(trained):
     assert black == pytest.approx(dropped, abs=0.05)
     kept = hidden.sum(-1) > 0
     close = np.abs(hidden.astype(int) - shown).max(-1) < 40
-    # But for the rims of what is black: the pictures were enlarged.
+    # But for the rims of what is black: the images were enlarged.
     assert close[kept].mean() > 0.9
 
 
-def test_pictures_are_of_as_many_classes_as_they_can_be():
+def test_images_are_of_as_many_classes_as_they_can_be():
     labels = np.array([0, 0, 0, 1, 2, 2])
     for count, expected in ((2, [0, 4]), (3, [0, 3, 4]), (5, [0, 3, 4, 1, 5])):
         assert _of_many_classes(labels, count).tolist() == expected

@@ -1,4 +1,4 @@
-"""Where the strongest attention of a layer is, on pictures made for it."""
+"""Where the strongest attention of a layer is, on images made for it."""
 
 import pathlib
 import types
@@ -21,13 +21,13 @@ SETTINGS = types.SimpleNamespace(resize_size=8, input_size=8)
 
 @pytest.fixture
 def examples(tmp_path):
-    """Grey pictures with one bright pixel: two in a corner, one inside."""
+    """Grey images with one bright pixel: two in a corner, one inside."""
     paths = []
     for number, place in enumerate(((0, 0), (3, 4), (7, 7))):
-        picture = np.full((8, 8, 3), 50, np.uint8)
-        picture[place] = 200
+        image = np.full((8, 8, 3), 50, np.uint8)
+        image[place] = 200
         paths.append(str(tmp_path / f"{number}.png"))
-        cv2.imwrite(paths[-1], picture)
+        cv2.imwrite(paths[-1], image)
     return Examples(
         image_ids=["0", "1", "2"],
         paths=paths,
@@ -79,10 +79,10 @@ def test_layers_of_a_run(trained, tmp_path, capsys):
     with pytest.raises(UsageError, match="--layers is needed"):
         call(positions, flag, from_workdir=True)
     layers = "--layers=conv4_relu,conv3_relu"
-    call(positions, flag, layers, "--pictures=3", from_workdir=True)
+    call(positions, flag, layers, "--images=3", from_workdir=True)
     title, headings, *rows, last = capsys.readouterr().out.splitlines()
     assert title == (
-        f"small_cnn, weights {trained.workdir}, gamma 0.8, 3 test pictures; "
+        f"small_cnn, weights {trained.workdir}, gamma 0.8, 3 test images; "
         "in percent"
     )
     assert headings.split()[:2] == ["layer", "map"]

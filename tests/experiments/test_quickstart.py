@@ -30,5 +30,5 @@ def test_quickstart(tmp_path):
     run = tmp_path / "runs" / "quickstart"
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["num_images"] == 500
-    records = (run / "pictures" / "predictions.jsonl").read_text()
+    records = (run / "images" / "predictions.jsonl").read_text()
     assert len(records.splitlines()) == 10

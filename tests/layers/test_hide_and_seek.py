@@ -11,11 +11,11 @@ from tests.layers.shares import assert_share
 FILL = [7.0, 8.0, 9.0]
 
 
-def hide(layer, pictures):
-    return ops.convert_to_numpy(layer(pictures, training=True))
+def hide(layer, images):
+    return ops.convert_to_numpy(layer(images, training=True))
 
 
-def pictures(batch=4, height=224, width=224):
+def noise_images(batch=4, height=224, width=224):
     generator = np.random.default_rng(0)
     return generator.uniform(10, 20, (batch, height, width, 3)).astype(
         "float32"
@@ -35,7 +35,7 @@ def cells(hidden, size):
     [(32, 224, 224, 49), (44, 224, 224, 36), (16, 40, 50, 12), (99, 40, 50, 1)],
 )
 def test_patches_are_hidden_whole(size, height, width, count):
-    given = pictures(6, height, width)
+    given = noise_images(6, height, width)
     found = hide(HideAndSeek(size, fill_value=FILL, seed=1), given)
     hidden = (found == FILL).all(axis=-1)
     np.testing.assert_array_equal(found[~hidden], given[~hidden])
@@ -57,7 +57,7 @@ def test_share_and_independence_of_patches(rate):
     both = 2 * rate * (1 - rate)
     again = hide(layer, np.ones((64, 32, 32, 1), "float32"))
     for first, second in (
-        (hidden[::2], hidden[1::2]),  # pictures
+        (hidden[::2], hidden[1::2]),  # images
         (hidden[:, ::2], hidden[:, 1::2]),  # neighbours
         (hidden[:, :, ::2], hidden[:, :, 1::2]),
         (hidden, again[:, ::4, ::4, 0] == 0),  # steps
@@ -67,12 +67,14 @@ def test_share_and_independence_of_patches(rate):
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_all_or_nothing(rate):
-    found = hide(HideAndSeek(32, rate, fill_value=FILL), pictures())
-    expected = pictures() if rate == 0 else np.broadcast_to(FILL, found.shape)
+    found = hide(HideAndSeek(32, rate, fill_value=FILL), noise_images())
+    expected = (
+        noise_images() if rate == 0 else np.broadcast_to(FILL, found.shape)
+    )
     np.testing.assert_array_equal(found, expected)
 
 
-def test_sizes_are_drawn_for_each_picture():
+def test_sizes_are_drawn_for_each_image():
     sizes = [0, 8, 16]
     layer = HideAndSeek(sizes, 0.5, fill_value=0.0, seed=3)
     hidden = hide(layer, np.ones((300, 32, 32, 1), "float32"))[..., 0] == 0
@@ -85,7 +87,7 @@ def test_sizes_are_drawn_for_each_picture():
         ]
         assert fitting
         counts[fitting[0] if each.any() else 0] += 1
-    # A picture with nothing hidden is of size 0, or of 16 with one chance in
+    # An image with nothing hidden is of size 0, or of 16 with one chance in
     # 16; half, or all, of a grid of 8 that looks like one of 16 is rarer.
     assert counts[0] == pytest.approx(300 * (1 + 1 / 16) / 3, abs=33)
     assert counts[8] == pytest.approx(100, abs=33)
@@ -93,17 +95,20 @@ def test_sizes_are_drawn_for_each_picture():
 
 def test_mixed():
     layer = HideAndSeek("mixed", 1.0, fill_value=FILL, seed=4)
-    hidden = (hide(layer, pictures(100, 64, 64)) == FILL).all(axis=(1, 2, 3))
+    hidden = (hide(layer, noise_images(100, 64, 64)) == FILL).all(
+        axis=(1, 2, 3)
+    )
     assert hidden.mean() == pytest.approx(0.8, abs=0.16)  # the rest is size 0
 
 
 def test_identity_outside_training():
     layer = HideAndSeek(8)
     np.testing.assert_array_equal(
-        ops.convert_to_numpy(layer(pictures(1), training=False)), pictures(1)
+        ops.convert_to_numpy(layer(noise_images(1), training=False)),
+        noise_images(1),
     )
     np.testing.assert_array_equal(
-        ops.convert_to_numpy(layer(pictures(1))), pictures(1)
+        ops.convert_to_numpy(layer(noise_images(1))), noise_images(1)
     )
     assert layer.weights == []
 
@@ -112,8 +117,10 @@ def test_channels_first():
     layer = HideAndSeek(
         16, fill_value=FILL, seed=1, data_format="channels_first"
     )
-    found = hide(layer, pictures(2, 40, 50).transpose(0, 3, 1, 2))
-    last = hide(HideAndSeek(16, fill_value=FILL, seed=1), pictures(2, 40, 50))
+    found = hide(layer, noise_images(2, 40, 50).transpose(0, 3, 1, 2))
+    last = hide(
+        HideAndSeek(16, fill_value=FILL, seed=1), noise_images(2, 40, 50)
+    )
     np.testing.assert_array_equal(found.transpose(0, 2, 3, 1), last)
 
 
@@ -126,7 +133,8 @@ def test_saved_model(tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras").get_layer("hide")
     assert loaded.get_config() == model.get_layer("hide").get_config()
     np.testing.assert_array_equal(
-        hide(loaded, pictures(2)), hide(model.get_layer("hide"), pictures(2))
+        hide(loaded, noise_images(2)),
+        hide(model.get_layer("hide"), noise_images(2)),
     )
 
 
@@ -137,8 +145,10 @@ def test_in_a_pipeline():
     import tensorflow as tf
 
     layer = HideAndSeek(16, fill_value=FILL, seed=6)
-    batches = tf.data.Dataset.from_tensor_slices(pictures(8, 48, 48)).batch(4)
-    seen = list(batches.map(lambda images: layer(images, training=True)))
+    batches = tf.data.Dataset.from_tensor_slices(noise_images(8, 48, 48)).batch(
+        4
+    )
+    seen = list(batches.map(lambda batch: layer(batch, training=True)))
     hidden = [(batch.numpy() == FILL).all(axis=-1) for batch in seen]
     assert 0 < np.mean(hidden) < 1
     assert (hidden[0] != hidden[1]).any()
@@ -160,7 +170,7 @@ def test_replicas_hide_different_patches():
     assert hidden.mean() == pytest.approx(0.5, abs=0.13)
 
 
-def test_pictures_of_whole_numbers_stay_so():
+def test_images_of_whole_numbers_stay_so():
     inputs = keras.Input((8, 8, 3), dtype="uint8")
     outputs = HideAndSeek(2)(inputs)
     hidden = keras.Model(inputs, outputs)(
@@ -188,6 +198,6 @@ def test_what_is_refused(arguments, message):
         HideAndSeek(**arguments)
 
 
-def test_colour_of_other_pictures():
+def test_colour_of_other_images():
     with pytest.raises(ValueError, match="axis -1 .* value 2"):
-        HideAndSeek(fill_value=[124, 116])(pictures(1, 8, 8))
+        HideAndSeek(fill_value=[124, 116])(noise_images(1, 8, 8))

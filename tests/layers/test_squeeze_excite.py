@@ -26,12 +26,12 @@ def reference(features, weights):
     """Features are channels last; one image and one channel at a time."""
     squeeze_kernel, squeeze_bias, excite_kernel, excite_bias = weights
     outputs = np.empty_like(features)
-    for image, picture in enumerate(features):
-        means = [picture[:, :, c].mean() for c in range(picture.shape[2])]
+    for index, image in enumerate(features):
+        means = [image[:, :, c].mean() for c in range(image.shape[2])]
         units = np.maximum(means @ squeeze_kernel + squeeze_bias, 0.0)
         answers = units @ excite_kernel + excite_bias
         for channel, answer in enumerate(answers):
-            outputs[image, :, :, channel] = picture[:, :, channel] / (
+            outputs[index, :, :, channel] = image[:, :, channel] / (
                 1.0 + np.exp(-answer)
             )
     return outputs

@@ -150,7 +150,7 @@ def test_maps_of_photographs(test_data, test_weights):
     from adl_tf.methods.cam import class_activation_maps, feature_model
 
     examples = cub(str(test_data / "CUB_200_2011"), "test").of_classes("1-25")
-    pictures = np.stack(
+    images = np.stack(
         [
             cv2.resize(cv2.imread(path)[..., ::-1], (224, 224))
             for path in examples.paths[::20]
@@ -161,7 +161,7 @@ def test_maps_of_photographs(test_data, test_weights):
         num_classes=1000,
         weights=str(test_weights / "mobilenet_1_0_224_tf.h5"),
     )
-    logits, features = feature_model(model).predict(pictures, verbose=0)
+    logits, features = feature_model(model).predict(images, verbose=0)
     maps = class_activation_maps(
         features, model.get_layer("logits").kernel, logits.argmax(axis=1)
     )

@@ -133,12 +133,12 @@ def test_box_where_nothing_stands_out(protocol, box, value):
 @pytest.mark.parametrize(
     ("box", "expected"),
     [
-        # Pictures of 512 x 256: x is halved, y stays; 16 less for the crop.
+        # Images of 512 x 256: x is halved, y stays; 16 less for the crop.
         ((32, 16, 480, 240), (0, 0, 224, 224)),
         ((33, 17, 101, 99), (0, 1, 34, 83)),
         # Towards zero: -0.5 becomes 0 and -1.5 becomes -1.
         ((31, 15.5, 29, 14.5), (0, 0, -1, -1)),
-        # Neither cut at the crop nor at the picture.
+        # Neither cut at the crop nor at the image.
         ((0, 0, 512, 256), (-16, -16, 240, 240)),
         ((-8, 3, 520, 262), (-20, -13, 244, 246)),
     ],
@@ -149,18 +149,18 @@ def test_ground_truth_of_the_authors(box, expected):
 
 
 @pytest.mark.parametrize(
-    ("picture_size", "box", "expected"),
+    ("image_size", "box", "expected"),
     [
-        # Pictures warped to 224 x 224 whatever the size before a crop.
+        # Images warped to 224 x 224 whatever the size before a crop.
         ((448, 112), (33, 10, 101, 50), (16, 20, 50, 100)),
         # Cut at the last pixel before the warp: 447 / 2, 111 * 2.
         ((448, 112), (-5, -3, 460, 130), (0, 0, 223, 222)),
         ((896, 448), (895, 447, 896, 448), (223, 223, 223, 223)),
     ],
 )
-def test_ground_truth_of_wsolevaluation(picture_size, box, expected):
-    other = np.array([0, 0, *picture_size]) / 2
-    found = WSOLEVAL.expected([box, other], picture_size, 224, 256)
+def test_ground_truth_of_wsolevaluation(image_size, box, expected):
+    other = np.array([0, 0, *image_size]) / 2
+    found = WSOLEVAL.expected([box, other], image_size, 224, 256)
     assert found.tolist() == [list(expected), [0, 0, 112, 112]]
 
 
@@ -199,7 +199,7 @@ def whole_input_is_right(line, size, authors):
     return overlap / (truth + (last + 1) ** 2 - overlap) >= 0.5
 
 
-def test_whole_picture_as_the_box_on_cub(test_data):
+def test_whole_image_as_the_box_on_cub(test_data):
     root = test_data / "CUB_200_2011"
     examples = cub(str(root), "test").of_classes("1-25")
     sizes = [jpeg_size(root / "images" / name) for name in examples.image_ids]

@@ -40,7 +40,7 @@ def small():
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     random = np.random.default_rng(0)
     return random.uniform(0, 255, (4, SIZE, SIZE, 3)).astype("float32")
 
@@ -114,18 +114,18 @@ def branch(model, name, features):
     return numpy_of(features)
 
 
-def test_logits_and_maps_of_the_model(small, pictures):
+def test_logits_and_maps_of_the_model(small, images):
     """Put together by hand from its convolutions."""
     model = small.model
     features = numpy_of(
         keras.Model(model.input, model.get_layer("conv4_relu").output)(
-            pictures, training=False
+            images, training=False
         )
     )
     first = branch(model, "a", features)
     logits = first.mean(axis=(1, 2))
     np.testing.assert_allclose(
-        numpy_of(model(pictures, training=False)), logits, rtol=1e-4, atol=1e-6
+        numpy_of(model(images, training=False)), logits, rtol=1e-4, atol=1e-6
     )
     kept = np.stack(
         [
@@ -134,17 +134,17 @@ def test_logits_and_maps_of_the_model(small, pictures):
         ]
     )
     second = branch(model, "b", features * kept[..., None])
-    found = numpy_of(class_maps(model, pictures))
+    found = numpy_of(class_maps(model, images))
     np.testing.assert_allclose(found, fused(first, second), atol=1e-3)
 
 
-def test_loss(small, pictures):
+def test_loss(small, images):
     labels = np.array([0, 1, 2, 1], "int32")
-    found, logits = erasing_losses(small.training_model, pictures, labels)
+    found, logits = erasing_losses(small.training_model, images, labels)
     model = small.training_model
     features = numpy_of(
         keras.Model(model.input[0], model.get_layer("conv4_relu").output)(
-            pictures, training=True
+            images, training=True
         )
     )
     first = branch(model, "a", features)
@@ -186,11 +186,11 @@ def test_pooling_of_vgg_equals_pytorch():
     from adl_tf.methods.acol import acol
 
     model = acol(plain, backbone).model
-    picture = np.random.default_rng(4).uniform(0, 255, (1, SIZE, SIZE, 3))
+    image = np.random.default_rng(4).uniform(0, 255, (1, SIZE, SIZE, 3))
     values = torch.tensor(
         numpy_of(
             keras.Model(model.input, model.get_layer("preprocess").output)(
-                picture, training=False
+                image, training=False
             )
         ).transpose(0, 3, 1, 2)
     )
@@ -208,7 +208,7 @@ def test_pooling_of_vgg_equals_pytorch():
         values = functional.max_pool2d(values, 3, stride, padding=1)
     values = functional.avg_pool2d(values, 3, 1, padding=1)
     found = keras.Model(model.input, model.get_layer("acol_pool").output)(
-        picture, training=False
+        image, training=False
     )
     expected = values.numpy().transpose(0, 2, 3, 1)
     assert expected.shape == (1, 4, 4, 512) and expected.std() > 1e-3

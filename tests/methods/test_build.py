@@ -57,12 +57,12 @@ def test_training_step_and_class_maps(plain, method, monkeypatch):
     made, backbone, _ = assemble(
         name, method, CLASSES, None, (SIZE, SIZE, 3), **arguments
     )
-    pictures = np.random.default_rng(0).uniform(0, 255, (2, SIZE, SIZE, 3))
+    images = np.random.default_rng(0).uniform(0, 255, (2, SIZE, SIZE, 3))
     model, training_model = made.model, made.training_model
     variables = [each.value for each in training_model.trainable_variables]
     with tf.GradientTape() as tape:
         losses, logits = made.losses(
-            training_model, pictures, np.array([0, 2], "int32")
+            training_model, images, np.array([0, 2], "int32")
         )
         loss = tf.reduce_mean(losses)
     gradients = tape.gradient(loss, variables)
@@ -73,7 +73,7 @@ def test_training_step_and_class_maps(plain, method, monkeypatch):
         assert np.isfinite(gradient).all(), variable.name
     first = next(each for each in gradients if len(each.shape) == 4)
     assert np.any(first)
-    maps = ops.convert_to_numpy(class_maps(model, pictures))
+    maps = ops.convert_to_numpy(class_maps(model, images))
     height, width = backbone.model.output_shape[1:3]
     if (name, method) == ("vgg_gap", "acol"):
         height, width = SIZE // 8, SIZE // 8  # ACoL's own pooling

@@ -40,17 +40,17 @@ def models(request):
     return plain, adl
 
 
-def pictures():
+def noise_images():
     return np.random.default_rng(1).uniform(0, 255, (2, 32, 32, 3))
 
 
 def test_mean_and_bias_are_the_logits(models):
     model, _ = models
-    maps = ops.convert_to_numpy(class_maps(model, pictures()))
+    maps = ops.convert_to_numpy(class_maps(model, noise_images()))
     assert maps.shape[-1] == CLASSES and maps.shape[1] > 1
     np.testing.assert_allclose(
         maps.mean(axis=(1, 2)) + model.get_layer("logits").get_weights()[1],
-        model(pictures(), training=False),
+        model(noise_images(), training=False),
         rtol=1e-4,
     )
 
@@ -90,7 +90,7 @@ def test_equals_gradient_cam(models):
 
     model, _ = models
     class_ids = [4, 1]
-    _, features = feature_model(model)(pictures(), training=False)
+    _, features = feature_model(model)(noise_images(), training=False)
     with tf.GradientTape() as tape:
         tape.watch(features)
         logits = model.get_layer("logits")(model.get_layer("gap")(features))
@@ -112,8 +112,8 @@ def test_adl_changes_nothing_at_inference(models):
     plain, adl = models
     assert len(adl.layers) > len(plain.layers)
     np.testing.assert_allclose(
-        class_maps(adl, pictures()),
-        class_maps(plain, pictures()),
+        class_maps(adl, noise_images()),
+        class_maps(plain, noise_images()),
         rtol=1e-6,
         atol=1e-6,
     )

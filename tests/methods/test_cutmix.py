@@ -13,15 +13,16 @@ from adl_tf.methods.cutmix import CutMix, cut_box, mixed_losses
 BATCH, HEIGHT, WIDTH = 6, 30, 40
 
 
-def pictures():
-    """Each picture is a number of its own, so that mixtures can be read."""
+def noise_images():
+    """Each image is a number of its own, so that mixtures can be read."""
     numbers = np.arange(BATCH, dtype="float32").reshape(-1, 1, 1, 1)
     return np.broadcast_to(numbers, (BATCH, HEIGHT, WIDTH, 3)).copy()
 
 
 def mix(layer):
     return [
-        ops.convert_to_numpy(each) for each in layer(pictures(), training=True)
+        ops.convert_to_numpy(each)
+        for each in layer(noise_images(), training=True)
     ]
 
 
@@ -41,14 +42,14 @@ def test_box(share, centre):
     assert [int(ops.convert_to_numpy(each)) for each in box] == expected
 
 
-def test_pictures_and_shares():
+def test_images_and_shares():
     layer = CutMix(seed=1)
     areas = []
     for _ in range(20):
         mixed, partners, shares = mix(layer)
         assert sorted(partners) == list(range(BATCH))
         assert len(set(shares)) == 1
-        foreign = mixed != pictures()
+        foreign = mixed != noise_images()
         for index, partner in enumerate(partners):
             if partner == index:
                 continue
@@ -105,8 +106,8 @@ def test_share_of_the_steps():
 
 
 def test_nothing_outside_training():
-    images, partners, shares = CutMix()(pictures(), training=False)
-    np.testing.assert_array_equal(ops.convert_to_numpy(images), pictures())
+    images, partners, shares = CutMix()(noise_images(), training=False)
+    np.testing.assert_array_equal(ops.convert_to_numpy(images), noise_images())
     assert ops.convert_to_numpy(partners).tolist() == list(range(BATCH))
     assert ops.convert_to_numpy(shares).tolist() == [1.0] * BATCH
 

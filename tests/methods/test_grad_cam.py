@@ -13,7 +13,7 @@ CLASSES = 4
 CLASS_IDS = [3, 1]
 
 
-def pictures(side=16, channels=3):
+def noise_images(side=16, channels=3):
     shape = (2, side, side, channels)
     return np.random.default_rng(0).uniform(0, 1, shape).astype("float32")
 
@@ -67,7 +67,7 @@ def assert_same(found, expected):
 
 
 def expected_of(model):
-    maps = class_activation_maps(model, pictures())
+    maps = class_activation_maps(model, noise_images())
     return maps / (maps.shape[1] * maps.shape[2])
 
 
@@ -75,14 +75,14 @@ def test_equals_class_activation_maps():
     model = classifier()
     expected = expected_of(model)
     assert expected.min() < 0 < expected.max()
-    assert_same(found(model, pictures()), expected)
+    assert_same(found(model, noise_images()), expected)
 
 
 def test_equals_class_activation_maps_of_our_networks():
     model = drawn_weights(
         build_model("small_cnn", "adl", CLASSES, None, (32, 32, 3))
     )
-    images = 255 * pictures(32)
+    images = 255 * noise_images(32)
     maps = ops.convert_to_numpy(class_maps(model, images))
     expected = np.stack([maps[0, ..., 3], maps[1, ..., 1]])
     _, height, width = expected.shape
@@ -102,7 +102,7 @@ def test_equals_class_activation_maps_of_our_networks():
 def test_logits_count_whatever_follows_them(changes):
     model = classifier(**changes)
     before = model.get_weights()
-    assert_same(found(model, pictures()), expected_of(model))
+    assert_same(found(model, noise_images()), expected_of(model))
     for weight, same in zip(model.get_weights(), before):
         np.testing.assert_array_equal(weight, same)
 
@@ -112,22 +112,22 @@ def test_softmax_that_is_certain():
     model = classifier(activation="softmax")
     kernel, bias = model.get_layer("logits").get_weights()
     model.get_layer("logits").set_weights([kernel, bias + [0, 500, 0, 0]])
-    assert_same(found(model, pictures()), expected_of(model))
+    assert_same(found(model, noise_images()), expected_of(model))
 
 
 def test_layer_by_name():
     model = classifier()
-    default = found(model, pictures())
+    default = found(model, noise_images())
     np.testing.assert_array_equal(
-        found(model, pictures(), layer="last"), default
+        found(model, noise_images(), layer="last"), default
     )
-    assert found(model, pictures(), layer="first").shape == (2, 14, 14)
+    assert found(model, noise_images(), layer="first").shape == (2, 14, 14)
 
 
 @pytest.mark.parametrize("layer", ["nonsense", "logits", ""])
 def test_no_such_layer(layer):
     with pytest.raises(ValueError, match="height and width: first, last"):
-        grad_cam(classifier(), pictures(), CLASS_IDS, layer=layer)
+        grad_cam(classifier(), noise_images(), CLASS_IDS, layer=layer)
 
 
 def test_no_height_and_width_at_all():
@@ -142,7 +142,7 @@ def test_subclassed_model():
             return images
 
     with pytest.raises(ValueError, match="subclassed"):
-        grad_cam(Subclassed(), pictures(), CLASS_IDS)
+        grad_cam(Subclassed(), noise_images(), CLASS_IDS)
 
 
 def test_gradient_by_differences():
@@ -152,7 +152,7 @@ def test_gradient_by_differences():
     hidden = layers.Dense(5, activation="tanh")(layers.Flatten()(features))
     model = keras.Model(inputs, layers.Dense(CLASSES)(hidden))
     model = drawn_weights(model)
-    images = pictures(6, 2)
+    images = noise_images(6, 2)
     kernel, bias, *head = (np.float64(w) for w in model.get_weights())
 
     def logits(values):
@@ -193,10 +193,10 @@ def test_nested_models():
     )
     nested = keras.Model(inputs, head(pooled))
     expected = expected_of(model)
-    assert_same(found(nested, pictures()), expected)
+    assert_same(found(nested, noise_images()), expected)
     for layer in ("last", "backbone"):
-        assert_same(found(nested, pictures(), layer=layer), expected)
-    assert found(nested, pictures(), layer="first").shape == (2, 14, 14)
+        assert_same(found(nested, noise_images(), layer=layer), expected)
+    assert found(nested, noise_images(), layer="first").shape == (2, 14, 14)
 
 
 def test_layer_that_is_called_twice():
@@ -206,10 +206,10 @@ def test_layer_that_is_called_twice():
     logits = layers.Dense(CLASSES, name="logits")
     outputs = logits(layers.GlobalAveragePooling2D()(twice))
     model = drawn_weights(keras.Model(inputs, outputs))
-    values = ops.convert_to_numpy(keras.Model(inputs, twice)(pictures(8)))
+    values = ops.convert_to_numpy(keras.Model(inputs, twice)(noise_images(8)))
     kernel = logits.get_weights()[0]
     expected = np.einsum("bhwc,cb->bhw", values, kernel[:, CLASS_IDS])
-    assert_same(found(model, pictures(8)), expected / 64)
+    assert_same(found(model, noise_images(8)), expected / 64)
 
 
 def test_features_that_are_pooled_but_keep_their_rank():
@@ -221,7 +221,7 @@ def test_features_that_are_pooled_but_keep_their_rank():
     outputs = layers.Flatten()(as_convolution(pooled))
     kernel, bias = model.get_layer("logits").get_weights()
     as_convolution.set_weights([kernel[None, None], bias])
-    found_maps = found(keras.Model(model.inputs[0], outputs), pictures())
+    found_maps = found(keras.Model(model.inputs[0], outputs), noise_images())
     assert_same(found_maps, expected_of(model))
 
 
@@ -231,47 +231,48 @@ def test_padding_is_not_the_last_layer():
     padded = layers.ZeroPadding2D(1, name="padded")(features)
     pooled = layers.GlobalAveragePooling2D()(padded)
     same = keras.Model(model.inputs[0], model.get_layer("logits")(pooled))
-    maps = class_activation_maps(model, pictures())
+    maps = class_activation_maps(model, noise_images())
     _, height, width = maps.shape
     expected = maps / ((height + 2) * (width + 2))
-    assert_same(found(same, pictures()), expected)
+    assert_same(found(same, noise_images()), expected)
     assert (
-        found(same, pictures(), layer="padded").shape[1:] == padded.shape[1:3]
+        found(same, noise_images(), layer="padded").shape[1:]
+        == padded.shape[1:3]
     )
 
 
 def test_map_of_one_place():
-    """Small pictures: the last features that are not pooled come before."""
+    """Small images: the last features that are not pooled come before."""
     model = classifier()
     last = layers.Conv2D(7, 6, activation="relu", name="one_place")
     logits = layers.Dense(CLASSES, name="logits")
     outputs = logits(layers.Flatten()(last(model.get_layer("last").output)))
     model = drawn_weights(keras.Model(model.inputs[0], outputs))
-    expected = class_activation_maps(model, pictures(), "one_place")
+    expected = class_activation_maps(model, noise_images(), "one_place")
     assert expected.shape == (2, 1, 1)
-    assert_same(found(model, pictures(), layer="one_place"), expected)
-    assert found(model, pictures()).shape == (2, 6, 6)
+    assert_same(found(model, noise_images(), layer="one_place"), expected)
+    assert found(model, noise_images()).shape == (2, 6, 6)
 
 
 def test_model_that_is_compiled_with_a_loss_of_ones_own():
     model = classifier()
     model = keras.Model(model.inputs[0], model.outputs[0])
     model.compile("sgd", lambda labels, logits: ops.mean(logits - labels))
-    assert_same(found(model, pictures()), expected_of(model))
+    assert_same(found(model, noise_images()), expected_of(model))
 
 
 def test_stock_network():
     model = keras.applications.MobileNet(
         weights=None, input_shape=(64, 64, 3), classes=CLASSES
     )
-    assert found(model, pictures(64)).shape == (2, 2, 2)
+    assert found(model, noise_images(64)).shape == (2, 2, 2)
 
 
-def test_pictures_are_a_batch():
+def test_images_are_a_batch():
     model = classifier()
-    assert_same(found(model, list(pictures())), expected_of(model))
+    assert_same(found(model, list(noise_images())), expected_of(model))
     with pytest.raises(ValueError, match=r"a batch .*shape \(16, 16, 3\)"):
-        grad_cam(model, pictures()[0], [3])
+        grad_cam(model, noise_images()[0], [3])
 
 
 @pytest.mark.parametrize(

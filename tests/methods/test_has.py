@@ -1,4 +1,4 @@
-"""HaS hides in the pictures, before they are preprocessed."""
+"""HaS hides in the images, before they are preprocessed."""
 
 import numpy as np
 from keras import ops
@@ -9,19 +9,19 @@ from adl_tf.models.classifier import build_classifier
 from adl_tf.models.preprocessing import MEAN_COLOUR
 
 
-def test_a_hidden_picture_is_the_mean_colour():
+def test_a_hidden_image_is_the_mean_colour():
     plain, backbone, _ = build_classifier("small_cnn", 3, None, (32, 32, 3))
     model = has(plain, backbone, patch_size=16, hide_rate=1.0)
     assert model.count_params() == plain.count_params()
-    pictures = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3))
+    images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3))
     np.testing.assert_allclose(
-        ops.convert_to_numpy(model(pictures, training=False)),
-        ops.convert_to_numpy(plain(pictures, training=False)),
+        ops.convert_to_numpy(model(images, training=False)),
+        ops.convert_to_numpy(plain(images, training=False)),
         rtol=1e-6,
     )
-    mean = np.broadcast_to(MEAN_COLOUR, pictures.shape)
+    mean = np.broadcast_to(MEAN_COLOUR, images.shape)
     np.testing.assert_allclose(
-        ops.convert_to_numpy(model(pictures, training=True)),
+        ops.convert_to_numpy(model(images, training=True)),
         ops.convert_to_numpy(plain(mean, training=True)),
         rtol=1e-4,
         atol=1e-6,

@@ -12,10 +12,10 @@ from adl_tf.datasets.load import load_examples
 from adl_tf.errors import UsageError
 from adl_tf.evaluation.network import evaluate, keras_network, saved_network
 from adl_tf.evaluation.scoring import Scoring
+from adl_tf.exported.saved_model import export
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.training.export import export
 from adl_tf.training.loop import train
-from adl_tf.training.trained import class_names, load_trained
+from adl_tf.workdir.trained import class_names, load_trained
 from tests.runs import losses_of
 
 OPTIONS = {"has": {"has_patch_size": "8"}, "acol": {}, "spg": {}, "cutmix": {}}

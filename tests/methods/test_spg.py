@@ -50,8 +50,8 @@ def test_thresholds_themselves_are_ignored():
     assert found.tolist() == [255, 255, 1]
 
 
-def test_fallback_of_small_regions_is_each_pictures_own():
-    """The published code lowered the threshold of all pictures after."""
+def test_fallback_of_small_regions_is_each_images_own():
+    """The published code lowered the threshold of all images after."""
     source = np.full((3, 10, 10, 1), 0.3, "float32")
     source[0, :4, :, 0] = 0.9  # enough
     source[1, 0, :, 0] = 0.6  # 10 pixels, none above 0.7
@@ -102,12 +102,12 @@ def small():
 
 def test_loss(small):
     made, _ = small
-    pictures = np.random.default_rng(2).uniform(0, 255, (4, SIZE, SIZE, 3))
-    pictures = pictures.astype("float32")
+    images = np.random.default_rng(2).uniform(0, 255, (4, SIZE, SIZE, 3))
+    images = images.astype("float32")
     labels = np.array([0, 1, 2, 1], "int32")
-    found, answers = made.losses(made.training_model, pictures, labels)
+    found, answers = made.losses(made.training_model, images, labels)
     logits, features, b1, b2, c = (
-        numpy_of(each) for each in made.training_model(pictures, training=True)
+        numpy_of(each) for each in made.training_model(images, training=True)
     )
 
     def enlarged(maps):

@@ -78,7 +78,7 @@ def parallel_branches():
     return keras.Model(inputs, layers.Subtract()([right, left]))
 
 
-def pictures():
+def noise_images():
     values = np.random.default_rng(0).normal(size=(2, *SHAPE))
     return values.astype("float32")
 
@@ -102,7 +102,7 @@ def adl_names(model):
 
 def assert_same_outputs(model, other):
     outputs, expected = (
-        keras.ops.convert_to_numpy(each(pictures(), training=False))
+        keras.ops.convert_to_numpy(each(noise_images(), training=False))
         for each in (model, other)
     )
     assert outputs.shape == expected.shape

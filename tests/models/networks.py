@@ -1,4 +1,4 @@
-"""Pictures, weights and weight files that networks are compared by."""
+"""Images, weights and weight files that networks are compared by."""
 
 import h5py
 import numpy as np
@@ -25,7 +25,7 @@ def weights_of(model):
     }
 
 
-def pictures(size):
+def noise_images(size):
     """A constant colour, and noise."""
     constant = np.broadcast_to([200.0, 100.0, 50.0], (size, size, 3))
     noise = np.random.default_rng(0).uniform(0, 255, (size, size, 3))

@@ -6,7 +6,7 @@ import pytest
 
 from adl_tf.methods.build import assemble, build_model
 from adl_tf.models.classifier import build_classifier
-from tests.models.networks import pictures, softmax, with_random_weights
+from tests.models.networks import noise_images, softmax, with_random_weights
 
 SMALL = (32, 32, 3)
 
@@ -147,9 +147,9 @@ def test_mobilenet_preprocesses_and_equals_keras():
     )
     copy_mobilenet(model, stock)
     # Keras preprocesses in place.
-    scaled = keras.applications.mobilenet.preprocess_input(pictures(32))
+    scaled = keras.applications.mobilenet.preprocess_input(noise_images(32))
     expected = np.array(stock(scaled, training=False))
-    logits = np.array(model(pictures(32), training=False))
+    logits = np.array(model(noise_images(32), training=False))
     assert np.ptp(expected) > 0.1
     # Random weights make large logits, whose last bits softmax enlarges.
     np.testing.assert_allclose(softmax(logits), expected, atol=1e-3)
@@ -170,11 +170,11 @@ def test_vgg_preprocesses_and_equals_keras():
         keras.Model(each.input, each.get_layer("block5_conv3").output)
         for each in (model, stock)
     )
-    centred = keras.applications.vgg16.preprocess_input(pictures(32))
+    centred = keras.applications.vgg16.preprocess_input(noise_images(32))
     expected = np.array(expected(centred))
     assert expected.max() > 0.1
     np.testing.assert_allclose(
-        features(pictures(32)), expected, rtol=1e-4, atol=1e-4
+        features(noise_images(32)), expected, rtol=1e-4, atol=1e-4
     )
 
 

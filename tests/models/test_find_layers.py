@@ -13,7 +13,7 @@ from tests.models.graphs import (
     functional,
     nested_functional,
     nested_sequential,
-    pictures,
+    noise_images,
 )
 
 
@@ -112,7 +112,7 @@ def test_subclassed_model_is_refused():
             return self.first(inputs)
 
     model = Subclassed()
-    model(pictures())
+    model(noise_images())
     with pytest.raises(ValueError, match="Only functional and Sequential"):
         insert_adl(model, ["first"])
 

@@ -15,7 +15,7 @@ from adl_tf.models.weights_tensorpack import read_tensorpack
 
 torch = pytest.importorskip("torch")
 from tests.models import torch_resnet  # noqa: E402
-from tests.models.networks import pictures  # noqa: E402
+from tests.models.networks import noise_images  # noqa: E402
 from tests.models.torch_resnet import tensorpack_names  # noqa: E402
 
 CLASSES = 7
@@ -50,8 +50,8 @@ def models():
 
 
 def assert_same_logits(model, expected, tolerance):
-    logits = np.array(model(pictures(64), training=False))
-    # The pictures and classes have to differ for this to say anything.
+    logits = np.array(model(noise_images(64), training=False))
+    # The images and classes have to differ for this to say anything.
     assert np.ptp(expected) > 0.1
     assert np.abs(expected[0] - expected[1]).max() > 0.01
     np.testing.assert_allclose(logits, expected, atol=tolerance)
@@ -64,7 +64,7 @@ def test_pytorch_network_agrees(tmp_path, networks):
     torch.save(network.state_dict(), path)
     model, _, new_layers = build_classifier(backbone, CLASSES, path, SHAPE)
     assert new_layers == ()
-    expected = torch_resnet.logits(network, pictures(64))
+    expected = torch_resnet.logits(network, noise_images(64))
     assert_same_logits(model, expected, 1e-4)
 
 
@@ -75,10 +75,10 @@ def test_tensorpack_network_agrees(tmp_path, networks):
     np.savez(path, **tensorpack_names(network.state_dict()))
     model, _, new_layers = build_classifier(backbone, CLASSES, path, SHAPE)
     assert new_layers == ()
-    expected = torch_resnet.logits(network, pictures(64), bgr=True)
+    expected = torch_resnet.logits(network, noise_images(64), bgr=True)
     assert_same_logits(model, expected, 1e-4)
     # Variants differ, or this and the test above would not show a thing.
-    others = torch_resnet.logits(network, pictures(64))
+    others = torch_resnet.logits(network, noise_images(64))
     assert np.abs(others - expected).max() > 1e-2
 
 
@@ -98,7 +98,7 @@ def test_files_of_ours_keep_the_variant(tmp_path, networks):
     source = build_model(
         backbone, "adl", CLASSES, foreign, (32, 32, 3), positions=positions
     )
-    expected = torch_resnet.logits(network, pictures(64))
+    expected = torch_resnet.logits(network, noise_images(64))
     for name in ("model.weights.h5", "model.keras", "model.h5"):
         path = tmp_path / name
         save = source.save_weights if ".weights" in name else source.save
@@ -160,7 +160,7 @@ def test_vgg_of_tensorpack(tmp_path, models):
             np.testing.assert_array_equal(kernel, entries[f"{name}/W"])
             np.testing.assert_allclose(bias, entries[f"{name}/b"], rtol=1e-6)
     # Caffe: BGR, mean subtracted, not scaled.
-    images = pictures(64)[:, :32, :32]
+    images = noise_images(64)[:, :32, :32]
     centred = images[..., ::-1] - [103.939, 116.779, 123.68]
     import tensorflow as tf
 

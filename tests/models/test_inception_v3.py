@@ -39,7 +39,7 @@ def randomised(model):
     return model
 
 
-def pictures(size=64):
+def noise_images(size=64):
     values = np.random.default_rng(1).uniform(0, 255, (2, size, size, 3))
     return values.astype("float32")
 
@@ -191,7 +191,7 @@ def test_stem_equals_pytorch(loaded):
     def pooling(features):
         return functional.max_pool2d(features, 3, 2, 1, ceil_mode=True)
 
-    scaled = torch.tensor(pictures().transpose(0, 3, 1, 2)) / 127.5 - 1
+    scaled = torch.tensor(noise_images().transpose(0, 3, 1, 2)) / 127.5 - 1
     features = convolution(scaled, "Conv2d_1a", stride=2, padding=1)
     features = convolution(features, "Conv2d_2a")
     features = pooling(convolution(features, "Conv2d_2b", padding=1))
@@ -200,7 +200,7 @@ def test_stem_equals_pytorch(loaded):
     stem = keras.Model(loaded.input, loaded.get_layer("pool_4").output)
     assert expected.std() > 0.1
     np.testing.assert_allclose(
-        ops.convert_to_numpy(stem(pictures(), training=False)),
+        ops.convert_to_numpy(stem(noise_images(), training=False)),
         expected.numpy().transpose(0, 2, 3, 1),
         rtol=1e-4,
         atol=1e-4,
@@ -223,11 +223,11 @@ def test_coarse_maps_pool_as_pytorch():
 
 def test_mean_of_a_class_map_is_the_logit():
     model = randomised(build()[0])
-    logits = ops.convert_to_numpy(model(pictures(), training=False))
-    maps = ops.convert_to_numpy(class_maps(model, pictures()))
+    logits = ops.convert_to_numpy(model(noise_images(), training=False))
+    maps = ops.convert_to_numpy(class_maps(model, noise_images()))
     assert maps.shape == (2, 8, 8, 5) and np.ptp(logits) > 0.1
     np.testing.assert_allclose(maps.mean(axis=(1, 2)), logits, rtol=1e-4)
-    _, features = feature_model(model)(pictures(), training=False)
+    _, features = feature_model(model)(noise_images(), training=False)
     of_classes = class_activation_maps(features, None, np.array([3, 0]))
     np.testing.assert_array_equal(
         ops.convert_to_numpy(of_classes),

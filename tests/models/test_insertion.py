@@ -16,8 +16,8 @@ from tests.models.graphs import (
     functional,
     nested_functional,
     nested_sequential,
+    noise_images,
     parallel_branches,
-    pictures,
     sequential,
     shared_layer,
     shared_nested_model,
@@ -50,7 +50,8 @@ def test_insertion_into(make):
     probe = np.ones((1, 2, 2, 4), "float32")
     assert not np.any(after["second_adl"](probe, training=True))
     assert not np.allclose(
-        edited(pictures(), training=True), model(pictures(), training=True)
+        edited(noise_images(), training=True),
+        model(noise_images(), training=True),
     )
 
 
@@ -68,15 +69,15 @@ def test_shared_layer_gets_adl_at_each_call():
     edited = insert_adl(shared_layer(), ["first"], drop_rate=1.0, gamma=0.5)
     first, second = edited.get_layer("first"), edited.get_layer("second")
 
-    def call(pictures):
-        features = np.array(first(pictures))
+    def call(images):
+        features = np.array(first(images))
         attention = features.mean(axis=3, keepdims=True)
         strongest = attention.max(axis=(1, 2), keepdims=True)
         return features * (attention < 0.5 * strongest)
 
     np.testing.assert_allclose(
-        edited(pictures(), training=True),
-        second(call(call(pictures()))),
+        edited(noise_images(), training=True),
+        second(call(call(noise_images()))),
         atol=1e-6,
     )
 
@@ -105,7 +106,7 @@ def test_any_layer_can_be_inserted():
     edited = insert_after(model, ["second"], make_layer)
     assert asked == [model.get_layer("second")]
     np.testing.assert_allclose(
-        edited(pictures()), 2 * model(pictures()), rtol=1e-6
+        edited(noise_images()), 2 * model(noise_images()), rtol=1e-6
     )
 
 
@@ -181,7 +182,7 @@ def test_number_format_is_that_of_the_place(ours, others):
     layer = edited.get_layer("first_adl")
     before = edited.get_layer("first")
     assert layer.output.dtype == before.output.dtype
-    outputs = layer(before(pictures()), training=True)
+    outputs = layer(before(noise_images()), training=True)
     assert keras.backend.standardize_dtype(outputs.dtype) == layer.output.dtype
     assert chosen.get_layer("first_adl").compute_dtype == "bfloat16"
 

@@ -26,7 +26,7 @@ def build(name, num_classes=7, weights=None, **arguments):
     )
 
 
-def pictures():
+def noise_images():
     values = np.random.default_rng(1).uniform(0, 255, (2, *SHAPE))
     return values.astype("float32")
 
@@ -71,10 +71,10 @@ def test_equals_keras(network):
     assert new_layers == ()
     module = getattr(keras.applications, NETWORKS[name])
     # Keras preprocesses in place.
-    expected = in_numpy(stock, module.preprocess_input(pictures()))
+    expected = in_numpy(stock, module.preprocess_input(noise_images()))
     assert np.ptp(expected) > 1e-3
     np.testing.assert_allclose(
-        in_numpy(model, pictures()), expected, rtol=1e-5, atol=1e-5
+        in_numpy(model, noise_images()), expected, rtol=1e-5, atol=1e-5
     )
     assert backbone.model.output_shape[1:3] == (2, 2)
 
@@ -101,7 +101,8 @@ def test_last_stride_1(network):
     )
     dense, some = (
         in_numpy(
-            keras.Model(each.input, each.get_layer(first).output), pictures()
+            keras.Model(each.input, each.get_layer(first).output),
+            noise_images(),
         )
         for each in (model, stock_stride)
     )
@@ -123,8 +124,8 @@ def test_adl_changes_nothing_at_inference(network):
     edited = insert_adl(stock, convolutions[-2:])
     assert len(edited.layers) == len(stock.layers) + 2
     np.testing.assert_allclose(
-        in_numpy(edited, pictures()),
-        in_numpy(stock, pictures()),
+        in_numpy(edited, noise_images()),
+        in_numpy(stock, noise_images()),
         rtol=1e-6,
         atol=1e-6,
     )
@@ -140,10 +141,10 @@ def test_preprocessing_is_the_modules(name, mode):
         model.input, model.get_layer("preprocess").output
     )
     expected = keras.applications.imagenet_utils.preprocess_input(
-        pictures(), mode=mode
+        noise_images(), mode=mode
     )
     np.testing.assert_allclose(
-        in_numpy(preprocessed, pictures()), expected, rtol=1e-4, atol=1e-4
+        in_numpy(preprocessed, noise_images()), expected, rtol=1e-4, atol=1e-4
     )
 
 
@@ -173,8 +174,8 @@ def test_mobilenet_with_stride_1_is_ours():
                 layer.get_weights()
             )
     np.testing.assert_allclose(
-        in_numpy(keras_backbone.model, pictures()),
-        in_numpy(ours.model, pictures()),
+        in_numpy(keras_backbone.model, noise_images()),
+        in_numpy(ours.model, noise_images()),
         rtol=1e-5,
         atol=1e-5,
     )
@@ -202,8 +203,8 @@ def test_efficientnet_divides_by_the_variance(tmp_path):
         model.input, model.get_layer("normalization_again").output
     )
     np.testing.assert_allclose(
-        in_numpy(normalised, pictures()),
-        (pictures() / 255 - mean) / deviation,
+        in_numpy(normalised, noise_images()),
+        (noise_images() / 255 - mean) / deviation,
         rtol=1e-3,
         atol=1e-4,
     )
@@ -255,9 +256,9 @@ def test_real_mobilenet_weights(test_weights):
     stock = keras.applications.MobileNet(
         input_shape=SHAPE, weights=str(path), classifier_activation=None
     )
-    scaled = keras.applications.mobilenet.preprocess_input(pictures())
+    scaled = keras.applications.mobilenet.preprocess_input(noise_images())
     np.testing.assert_allclose(
-        in_numpy(model, pictures()), in_numpy(stock, scaled), atol=1e-3
+        in_numpy(model, noise_images()), in_numpy(stock, scaled), atol=1e-3
     )
 
 
@@ -269,9 +270,9 @@ def test_real_vgg_weights(test_weights):
     stock = keras.applications.VGG16(
         include_top=False, weights=str(test_weights / name), input_shape=SHAPE
     )
-    centred = keras.applications.vgg16.preprocess_input(pictures())
+    centred = keras.applications.vgg16.preprocess_input(noise_images())
     np.testing.assert_allclose(
-        in_numpy(backbone.model, pictures()),
+        in_numpy(backbone.model, noise_images()),
         in_numpy(stock, centred),
         rtol=1e-3,
         atol=1e-3,

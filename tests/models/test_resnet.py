@@ -13,7 +13,7 @@ from adl_tf.methods.build import assemble, build_model
 from adl_tf.methods.cam import class_maps
 from adl_tf.models.classifier import build_classifier
 from tests.models.networks import (
-    pictures,
+    noise_images,
     weights_of,
     write_applications_file,
 )
@@ -145,11 +145,11 @@ def test_imagenet_weights_of_keras(tmp_path, monkeypatch):
     )
     assert new_layers == ()
     # Keras preprocesses in place.
-    images = keras.applications.resnet.preprocess_input(pictures(64))
+    images = keras.applications.resnet.preprocess_input(noise_images(64))
     expected = np.array(stock(images, training=False))
     assert np.abs(expected[0] - expected[1]).max() > 0.01
     np.testing.assert_allclose(
-        model(pictures(64), training=False), expected, atol=1e-5
+        model(noise_images(64), training=False), expected, atol=1e-5
     )
     # One file, the one that keras.applications would have asked for.
     assert len(asked) == 1
@@ -166,7 +166,7 @@ def test_stem_of_tensorpack():
     """BGR, standardized, padded as TensorFlow does: all in TensorFlow."""
     model, _, _ = build_classifier("resnet50_se", 5, None, SMALL)
     randomize(model)
-    images = pictures(64)
+    images = noise_images(64)
     mean = np.array([0.406, 0.456, 0.485])
     deviation = np.array([0.225, 0.224, 0.229])
     standardized = (images[..., ::-1] / 255.0 - mean) / deviation
@@ -241,7 +241,7 @@ def test_training_step_and_map(backbone, method):
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         run_eagerly=True,  # one step is not worth a graph
     )
-    loss = model.train_on_batch(pictures(64), np.array([0, 3]))
+    loss = model.train_on_batch(noise_images(64), np.array([0, 3]))
     assert np.isfinite(loss)
     moved = [
         np.abs(np.array(weight) - old).max() > 0
@@ -250,12 +250,12 @@ def test_training_step_and_map(backbone, method):
     # The classifier and the gammas that start at 0 move for certain; kernels
     # behind such a gamma cannot in the first step.
     assert moved[-1] and sum(moved) > 20
-    maps = np.array(class_maps(model, pictures(64)))
+    maps = np.array(class_maps(model, noise_images(64)))
     assert maps.shape == (2, 4, 4, 5)
     bias = model.get_layer("logits").get_weights()[1]
     np.testing.assert_allclose(
         maps.mean(axis=(1, 2)) + bias,
-        model(pictures(64), training=False),
+        model(noise_images(64), training=False),
         rtol=1e-3,
         atol=1e-4,
     )

@@ -14,7 +14,7 @@ from tests.models.graphs import (
     conv,
     functional,
     nested_functional,
-    pictures,
+    noise_images,
     sequential,
 )
 
@@ -34,17 +34,17 @@ def test_edited_stride_subsamples():
     model = keras.Model(inputs, layers.Conv2D(4, 1, name="conv")(inputs))
     edited = edit_layers(model, {"conv": {"strides": (2, 2)}})
     np.testing.assert_allclose(
-        edited(pictures()), model(pictures())[:, ::2, ::2], atol=1e-6
+        edited(noise_images()), model(noise_images())[:, ::2, ::2], atol=1e-6
     )
 
 
 def test_normalization_goes_on_with_its_weights():
     normalization = layers.Normalization(name="normalization")
     model = keras.Sequential([keras.Input(SHAPE), normalization])
-    normalization.adapt(10 * pictures() + 3)
+    normalization.adapt(10 * noise_images() + 3)
     edited = edit_layers(model, {})
     assert_same_outputs(edited, model)
-    assert np.abs(edited(pictures()) - pictures()).max() > 0.1
+    assert np.abs(edited(noise_images()) - noise_images()).max() > 0.1
 
 
 def test_removed_layer_is_passed_by():
@@ -57,8 +57,8 @@ def test_removed_layer_is_passed_by():
     assert edited.output_shape == (None, *SHAPE[:2], 4)
     first, second = model.get_layer("first"), model.get_layer("second")
     np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(edited(pictures())),
-        keras.ops.convert_to_numpy(second(first(pictures()))),
+        keras.ops.convert_to_numpy(edited(noise_images())),
+        keras.ops.convert_to_numpy(second(first(noise_images()))),
         atol=1e-6,
     )
     with pytest.raises(ValueError, match="no layer 'pol'.*pool"):

@@ -10,7 +10,7 @@ from adl_tf.methods.build import build_model
 from adl_tf.models.classifier import build_classifier
 from tests.models.networks import (
     assert_same_weights,
-    pictures,
+    noise_images,
     read_applications_file,
     softmax,
     weights_of,
@@ -177,7 +177,7 @@ def test_missing_file(tmp_path, name):
 @pytest.mark.parametrize("name", ["a.h5", "a.weights.h5"])
 def test_h5_of_another_kind(tmp_path, name):
     with h5py.File(tmp_path / name, "w") as file:
-        file["pictures"] = np.zeros(3)
+        file["images"] = np.zeros(3)
     with pytest.raises(DataError, match=name):
         small_cnn(weights=tmp_path / name)
 
@@ -225,9 +225,9 @@ def test_real_mobilenet_weights(test_weights):
         if name != "logits":
             assert_same_weights(arrays, expected[name])
     stock = keras.applications.MobileNet(input_shape=shape, weights=str(path))
-    scaled = keras.applications.mobilenet.preprocess_input(pictures(96))
+    scaled = keras.applications.mobilenet.preprocess_input(noise_images(96))
     np.testing.assert_allclose(
-        softmax(np.array(model(pictures(96), training=False))),
+        softmax(np.array(model(noise_images(96), training=False))),
         stock(scaled, training=False),
         atol=1e-4,
     )

@@ -124,7 +124,7 @@ def with_random_weights(network, seed=0):
 
 
 def logits(network, images, bgr=False):
-    """What the network answers for RGB pictures in [0, 255]."""
+    """What the network answers for RGB images in [0, 255]."""
     inputs = (images / 255.0 - MEAN) / DEVIATION
     if bgr:
         inputs = inputs[..., ::-1]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from adl_tf import evaluate
-from adl_tf.reporting.runs import read_runs
+from adl_tf.workdir.reading import read_runs
 from tests.in_process import call
 
 HOSTILE = "<img src=x onerror=alert(1)>.jpg"
@@ -28,7 +28,7 @@ def scored(tmp_path_factory):
     """Two work directories, evaluated under both protocols.
 
     Namespace with their `folders`, the `runs` that are read from them and the
-    `names` of the pictures. The first run boxes heads, the second more.
+    `names` of the images. The first run boxes heads, the second more.
     """
     root = tmp_path_factory.mktemp("scored")
     random = np.random.default_rng(3)
@@ -68,13 +68,13 @@ def scored(tmp_path_factory):
 
 
 def _write_data(root, names, corners, random):
-    """Pictures of 64x64 with a box of 24x24 each."""
+    """Images of 64x64 with a box of 24x24 each."""
     for name, (x, y) in zip(names, corners):
-        picture = random.integers(90, 130, (64, 64, 3), np.uint8)
-        picture[y : y + 24, x : x + 24] = (200, 60, 20)
+        image = random.integers(90, 130, (64, 64, 3), np.uint8)
+        image[y : y + 24, x : x + 24] = (200, 60, 20)
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        assert cv2.imwrite(str(path), picture)
+        assert cv2.imwrite(str(path), image)
     metadata = root / "metadata" / "test"
     metadata.mkdir(parents=True)
     for file, lines in {

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from adl_tf.datasets.check import CheckedSplit, DecodedPicture
+from adl_tf.datasets.check import CheckedSplit, DecodedImage
 from adl_tf.datasets.examples import Examples
 from adl_tf.reporting.dataset_page import write_dataset_page
 
@@ -34,12 +34,12 @@ def write(path, examples, checked=None):
     return path.read_text()
 
 
-def test_pictures_and_boxes(tmp_path, examples):
+def test_images_and_boxes(tmp_path, examples):
     text = write(tmp_path / "page.html", examples)
     assert "<script" not in text
     assert text.count("data:image/jpeg;base64,") == 1
     assert text.count("cannot be shown") == 1
-    # As far as the boxes reach, but no more than 15 % beyond the picture.
+    # As far as the boxes reach, but no more than 15 % beyond the image.
     (view,) = re.findall(r'viewBox="(.*?)"', text)
     assert view == "-20.0 0.0 250.0 100.0"
     rects = re.findall(
@@ -55,7 +55,7 @@ def test_pictures_and_boxes(tmp_path, examples):
     assert "What was found" not in text
 
 
-def test_boxes_for_a_picture_of_another_size(tmp_path, examples):
+def test_boxes_for_a_image_of_another_size(tmp_path, examples):
     examples = examples.take([0])
     object.__setattr__(examples, "sizes", np.array([[1000, 500]]))
     text = write(tmp_path / "page.html", examples)
@@ -63,11 +63,11 @@ def test_boxes_for_a_picture_of_another_size(tmp_path, examples):
 
 
 def test_what_was_found(tmp_path, examples):
-    pictures = [
-        DecodedPicture((200, 100), digest=b"a"),
-        DecodedPicture(None, "x<y"),
+    images = [
+        DecodedImage((200, 100), digest=b"a"),
+        DecodedImage(None, "x<y"),
     ]
-    checked = CheckedSplit("train", examples, pictures, [("m.png", "no mask")])
+    checked = CheckedSplit("train", examples, images, [("m.png", "no mask")])
     text = write(tmp_path / "page.html", examples, [checked])
     for found in (
         "x&lt;y",
@@ -76,8 +76,8 @@ def test_what_was_found(tmp_path, examples):
         "An empty",
     ):
         assert found in text
-    assert "The same picture" not in text
+    assert "The same image" not in text
 
 
-def test_a_split_without_pictures(tmp_path, examples):
-    assert "0 pictures" in write(tmp_path / "page.html", examples.take([]))
+def test_a_split_without_images(tmp_path, examples):
+    assert "0 images" in write(tmp_path / "page.html", examples.take([]))

@@ -9,7 +9,7 @@ import pytest
 
 from adl_tf.localization.boxes import box_iou
 from adl_tf.reporting import gallery as gallery_module
-from adl_tf.reporting.gallery import encode_picture, gallery
+from adl_tf.reporting.gallery import encode_image, gallery
 from tests.reporting.conftest import CLASSES, COUNT, PROTOCOLS
 
 
@@ -46,15 +46,13 @@ def test_boxes_give_the_accuracies_of_metrics_json(scored, protocol):
         assert both.tolist() == curve["top1_loc"] == shown["top1_loc"]
 
 
-def test_pictures_are_there_once(scored):
+def test_images_are_there_once(scored):
     data, _ = gallery(scored.runs)
     assert data["runs"] == ["heads", "<b>wholes"]
-    assert [picture["name"] for picture in data["pictures"]] == scored.names
-    assert {data["classes"][p["class"]] for p in data["pictures"]} == set(
-        CLASSES
-    )
+    assert [image["name"] for image in data["images"]] == scored.names
+    assert {data["classes"][p["class"]] for p in data["images"]} == set(CLASSES)
     for evaluation in data["evaluations"]:
-        assert evaluation["pictures"] == list(range(COUNT))
+        assert evaluation["images"] == list(range(COUNT))
 
 
 def test_views_are_cropped_as_the_protocol_crops(scored):
@@ -80,10 +78,10 @@ def test_marks_point_at_their_thresholds(scored):
 
 
 def test_large_test_sets_are_thinned_out_evenly(scored, monkeypatch):
-    monkeypatch.setattr(gallery_module, "MAX_PICTURES", 4)
+    monkeypatch.setattr(gallery_module, "MAX_IMAGES", 4)
     data, _ = gallery(scored.runs)
     shown = evaluations(data)["adl_cvpr19-test"]
-    names = [data["pictures"][number]["name"] for number in shown["pictures"]]
+    names = [data["images"][number]["name"] for number in shown["images"]]
     assert names == [scored.names[place] for place in (0, 4, 7, 11)]
     # The accuracies are still those of the whole test set.
     metrics, _ = scored.runs[1].evaluations["adl_cvpr19-test"]
@@ -108,11 +106,11 @@ def test_a_run_that_was_not_evaluated_so(scored):
     assert gallery([neither])[0]["evaluations"] == []
 
 
-def test_picture_as_data(tmp_path):
-    picture = np.zeros((60, 30, 3), np.uint8)
-    picture[:30] = (0, 0, 255)
-    cv2.imwrite(str(tmp_path / "p.png"), picture)
-    source = encode_picture(str(tmp_path / "p.png"))
+def test_image_as_data(tmp_path):
+    image = np.zeros((60, 30, 3), np.uint8)
+    image[:30] = (0, 0, 255)
+    cv2.imwrite(str(tmp_path / "p.png"), image)
+    source = encode_image(str(tmp_path / "p.png"))
     head, _, text = source.partition(",")
     assert head == "data:image/jpeg;base64"
     decoded = cv2.imdecode(
@@ -121,8 +119,8 @@ def test_picture_as_data(tmp_path):
     # A square, as the network's input is.
     assert decoded.shape == (60, 60, 3)
     assert decoded[10, 30, 2] > 200 and decoded[50, 30, 2] < 50
-    assert encode_picture(str(tmp_path / "nowhere.png")) is None
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    assert encode_picture(str(tmp_path / "broken.jpg")) is None
+    assert encode_image(str(tmp_path / "nowhere.png")) is None
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    assert encode_image(str(tmp_path / "broken.jpg")) is None
     (tmp_path / "empty.jpg").write_bytes(b"")
-    assert encode_picture(str(tmp_path / "empty.jpg")) is None
+    assert encode_image(str(tmp_path / "empty.jpg")) is None

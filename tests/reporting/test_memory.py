@@ -1,4 +1,4 @@
-"""Pictures from 1x1 to 20,000x20,000 pixels, within 2 GiB of memory."""
+"""Images from 1x1 to 20,000x20,000 pixels, within 2 GiB of memory."""
 
 import json
 import os
@@ -36,7 +36,7 @@ import runpy
 try:
     runpy.run_module("adl_tf.predict", run_name="__main__")
 except SystemExit as end:
-    assert end.code == 1  # One picture cannot be read.
+    assert end.code == 1  # One image cannot be read.
 """
 
 pytestmark = [
@@ -48,9 +48,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
+def noise_images(tmp_path_factory):
     """Paths of the largest and the smallest one."""
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     large, small = folder / "large.png", folder / "small.jpg"
     _write_large(large)
     assert cv2.imwrite(str(small), np.full((1, 1, 3), 90, np.uint8))
@@ -89,8 +89,8 @@ def _run(program, *arguments):
     return lines, int(peak)
 
 
-def test_saved_model(saved_model, pictures):
-    lines, peak = _run(SAVED_MODEL, saved_model, *pictures)
+def test_saved_model(saved_model, images):
+    lines, peak = _run(SAVED_MODEL, saved_model, *images)
     (large, small), (nothing, box) = json.loads(lines[-1])
     assert large == -1
     assert nothing == [0, 0, 0, 0]
@@ -99,11 +99,11 @@ def test_saved_model(saved_model, pictures):
     assert peak < LIMIT
 
 
-def test_predict(saved_model, pictures, tmp_path):
+def test_predict(saved_model, images, tmp_path):
     lines, peak = _run(
         PREDICT,
         f"--saved_model={saved_model}",
-        f"--images={','.join(pictures)}",
+        f"--images={','.join(images)}",
         f"--output_dir={tmp_path}",
         "--masks",
     )

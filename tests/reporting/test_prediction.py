@@ -1,4 +1,4 @@
-"""`adl_tf.predict`: which pictures, what is written, what is said."""
+"""`adl_tf.predict`: which images, what is written, what is said."""
 
 import io
 import json
@@ -10,29 +10,29 @@ import cv2
 import numpy as np
 import pytest
 
-from adl_tf.datasets.picture_formats import NOT_A_PICTURE
+from adl_tf.datasets.image_formats import NOT_AN_IMAGE
 from adl_tf.errors import DataError, UsageError
+from adl_tf.exported.decoding import MAX_PIXELS
+from adl_tf.exported.localizer import SavedLocalizer
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.reporting.pictures import find_pictures
+from adl_tf.reporting.images import find_images
 from adl_tf.reporting.prediction import predict
-from adl_tf.reporting.saved_localizer import SavedLocalizer
-from adl_tf.training.decoding import MAX_PIXELS
 
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """Two good pictures, three bad ones, and two files of other endings."""
-    folder = tmp_path / "pictures"
+def photographs(tmp_path):
+    """Two good images, three bad ones, and two files of other endings."""
+    folder = tmp_path / "images"
     folder.mkdir()
-    picture = np.full((40, 80, 3), 120, np.uint8)
-    picture[4:20, 8:40] = (30, 30, 230)
-    png = cv2.imencode(".png", picture)[1].tobytes()
+    image = np.full((40, 80, 3), 120, np.uint8)
+    image[4:20, 8:40] = (30, 30, 230)
+    png = cv2.imencode(".png", image)[1].tobytes()
     (folder / HOSTILE).write_bytes(png)
     # What a file is decides, not its name.
     (folder / "a.JPEG").write_bytes(png)
-    (folder / "broken.jpg").write_bytes(b"not a picture")
+    (folder / "broken.jpg").write_bytes(b"not an image")
     (folder / "empty.jpg").write_bytes(b"")
     side = (20_000).to_bytes(4, "big")
     (folder / "huge.png").write_bytes(png[:16] + side + side + png[24:])
@@ -41,8 +41,8 @@ def pictures(tmp_path):
     return folder
 
 
-def test_files_folders_patterns_and_lists(pictures, monkeypatch):
-    paths, passed_over = find_pictures(str(pictures))
+def test_files_folders_patterns_and_lists(photographs, monkeypatch):
+    paths, passed_over = find_images(str(photographs))
     assert [os.path.basename(path) for path in paths] == [
         HOSTILE,
         "a.JPEG",
@@ -54,60 +54,61 @@ def test_files_folders_patterns_and_lists(pictures, monkeypatch):
         "clip.mp4",
         "notes.txt",
     ]
-    notes = str(pictures / "notes.txt")
-    paths, passed_over = find_pictures(f"{pictures},{notes}")
+    notes = str(photographs / "notes.txt")
+    paths, passed_over = find_images(f"{photographs},{notes}")
     assert notes in paths
     assert len(passed_over) == 1
-    assert len(find_pictures(str(pictures / "*.jpg"))[0]) == 2
-    lines = f"{pictures}/a.JPEG\n\n/nowhere/b.jpg\n"
+    assert len(find_images(str(photographs / "*.jpg"))[0]) == 2
+    lines = f"{photographs}/a.JPEG\n\n/nowhere/b.jpg\n"
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
-    assert find_pictures("-")[0] == ["/nowhere/b.jpg", f"{pictures}/a.JPEG"]
+    assert find_images("-")[0] == ["/nowhere/b.jpg", f"{photographs}/a.JPEG"]
     # A comma parts names, unless it is in one.
-    (pictures / "a, b.png").write_bytes(b"")
+    (photographs / "a, b.png").write_bytes(b"")
     for alone in ("a, b.png", "*, b.png"):
-        found = [str(pictures / "a, b.png")]
-        assert find_pictures(str(pictures / alone))[0] == found
+        found = [str(photographs / "a, b.png")]
+        assert find_images(str(photographs / alone))[0] == found
 
 
 def test_nothing_found(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
     for images, words in (
-        (str(tmp_path / "*.jpg"), "there is no such picture$"),
-        (str(tmp_path), "there is no such picture$"),
-        (f"{tmp_path},b.jpg", "no such picture .commas part names"),
+        (str(tmp_path / "*.jpg"), "there is no such image$"),
+        (str(tmp_path), "there is no such image$"),
+        (f"{tmp_path},b.jpg", "no such image .commas part names"),
         ("-", "on the standard input, one a line, and there is none"),
     ):
         with pytest.raises(UsageError, match=words):
-            find_pictures(images)
+            find_images(images)
 
 
 @pytest.mark.parametrize(
     ("images", "output_dir"),
     [
-        ("pictures", "pictures/out"),
-        ("pictures", "pictures/../pictures"),
-        ("pictures/*.JPEG", "pictures"),
-        ("pictures/**/*.JPEG", "."),
+        ("images", "images/out"),
+        ("images", "images/../images"),
+        ("images/*.JPEG", "images"),
+        ("images/**/*.JPEG", "."),
     ],
 )
-def test_drawings_do_not_become_pictures(
-    pictures, monkeypatch, images, output_dir
+def test_drawings_do_not_become_images(
+    photographs, monkeypatch, images, output_dir
 ):
-    monkeypatch.chdir(pictures.parent)
+    monkeypatch.chdir(photographs.parent)
     with pytest.raises(UsageError, match="have to lie apart"):
-        find_pictures(images, output_dir)
-    assert find_pictures(images, "pictures_out")[0]
+        find_images(images, output_dir)
+    assert find_images(images, "images_out")[0]
 
 
 @pytest.mark.slow
-def test_what_the_command_says(saved_model, pictures, tmp_path):
+def test_what_the_command_says(saved_model, photographs, tmp_path):
     def localise(*names):
+        given = ",".join(str(photographs / name) for name in names)
         # Its flags have names that are those of other commands here.
         return subprocess.run(
             [
                 *(sys.executable, "-m", "adl_tf.predict"),
                 f"--saved_model={saved_model}",
-                f"--images={','.join(str(pictures / name) for name in names)}",
+                f"--images={given}",
                 f"--output_dir={out}",
             ],
             capture_output=True,
@@ -117,13 +118,13 @@ def test_what_the_command_says(saved_model, pictures, tmp_path):
     out = tmp_path / "out"
     result = localise("a.JPEG", HOSTILE)
     assert result.returncode == 0
-    assert result.stdout.startswith("localised: 2 of 2 pictures; open ")
-    # Pictures that cannot be read are told by the exit status, too.
+    assert result.stdout.startswith("localised: 2 of 2 images; open ")
+    # Images that cannot be read are told by the exit status, too.
     result = localise("a.JPEG", "broken.jpg")
     assert result.returncode == 1
     assert f"earlier answers in {out} are replaced" in result.stdout
-    assert "localised: 1 of 2 pictures" in result.stdout
-    assert result.stderr.startswith("adl_tf.predict: 1 of 2 pictures could not")
+    assert "localised: 1 of 2 images" in result.stdout
+    assert result.stderr.startswith("adl_tf.predict: 1 of 2 images could not")
     assert len(os.listdir(out / "heatmaps")) == 1
     (out / "thesis.txt").write_text("not to be lost")
     result = localise("a.JPEG")
@@ -137,8 +138,8 @@ def read_records(folder):
         return [json.loads(line) for line in file]
 
 
-def test_what_is_written(saved_model, pictures, data_dir, tmp_path):
-    paths, _ = find_pictures(f"{pictures},{data_dir}/test/*.png")
+def test_what_is_written(saved_model, photographs, data_dir, tmp_path):
+    paths, _ = find_images(f"{photographs},{data_dir}/test/*.png")
     # More than a batch, and a last one that is not full.
     paths = paths * 3 + ["/nowhere/b.jpg"]
     out = tmp_path / "out"
@@ -149,7 +150,7 @@ def test_what_is_written(saved_model, pictures, data_dir, tmp_path):
         "b.jpg",
     ]
     errors = {os.path.basename(r["image"]): r["error"] for r in failed}
-    assert errors["broken.jpg"] == NOT_A_PICTURE
+    assert errors["broken.jpg"] == NOT_AN_IMAGE
     assert f"{MAX_PIXELS:,}" in errors["huge.png"]
     assert errors["b.jpg"] == "No such file or directory"
     records = read_records(out)
@@ -178,12 +179,12 @@ def test_what_is_written(saved_model, pictures, data_dir, tmp_path):
     for name in drawn:
         assert cv2.imread(str(out / "drawings" / name)).size
     number = [os.path.basename(path) for path in paths].index(HOSTILE)
-    drawn = cv2.imread(str(out / "drawings" / f"{number:05d}_picture.jpg"))
+    drawn = cv2.imread(str(out / "drawings" / f"{number:05d}_image.jpg"))
     assert drawn.shape == (40, 80, 3)
 
 
-def test_class_and_threshold(saved_model, pictures, tmp_path):
-    paths = [str(pictures / "a.JPEG")]
+def test_class_and_threshold(saved_model, photographs, tmp_path):
+    paths = [str(photographs / "a.JPEG")]
     boxes = {}
     for threshold in (None, 0.1, 0.9):
         out = tmp_path / str(threshold)

@@ -71,7 +71,7 @@ def test_the_data_survive_being_embedded(page, scored):
     parsed, _ = page
     data, _ = gallery(scored.runs)
     assert json.loads(parsed.data) == data
-    assert data["pictures"][0]["name"] == HOSTILE
+    assert data["images"][0]["name"] == HOSTILE
 
 
 def test_accuracies_and_settings_are_there(page, scored):
@@ -118,7 +118,7 @@ def test_metrics_of_older_versions(scored, tmp_path):
     assert "95.2" in text and "37.8" in text
     assert "run adl_tf.evaluate again" in text
     assert "(38.0 %) than the best centred square (57.1 %)" in text
-    # Beside a run with pictures, its own column stays without.
+    # Beside a run with images, its own column stays without.
     data, _ = gallery([older, scored.runs[1]])
     shown = {each["name"]: each["runs"] for each in data["evaluations"]}
     assert shown["adl_cvpr19-test"][0] is None

@@ -96,7 +96,7 @@ class Page:
         return [each.text for each in self.all("#gallery .file")]
 
     def boxes(self, run=0):
-        """x0, y0, x1, y1 of the green box of each picture."""
+        """x0, y0, x1, y1 of the green box of each image."""
         return self.run(
             """const cards = [...document.querySelectorAll("#gallery li")];
             return cards.map((li) => {
@@ -182,9 +182,9 @@ def test_filters(page, data):
     outcomes = {
         (right, hit): set() for right in (False, True) for hit in (False, True)
     }
-    for picture, entry in zip(data["pictures"], run["entries"]):
+    for image, entry in zip(data["images"], run["entries"]):
         overlap = box_iou([box_at(entry, place)], entry["truth"]).max()
-        outcomes[entry["right"], bool(overlap >= 0.5)].add(picture["name"])
+        outcomes[entry["right"], bool(overlap >= 0.5)].add(image["name"])
     for value, outcome in (
         ("both", (True, True)),
         ("box", (True, False)),
@@ -194,13 +194,13 @@ def test_filters(page, data):
         page.select("outcome", value)
         assert set(page.names()) == outcomes[outcome]
         assert (
-            f"{len(outcomes[outcome])} of {COUNT} pictures."
+            f"{len(outcomes[outcome])} of {COUNT} images."
             in page.one("#shown").text
         )
     page.select("outcome", "all")
     for number in range(len(CLASSES)):
         page.select("class", number)
-        wanted = [p["name"] for p in data["pictures"] if p["class"] == number]
+        wanted = [p["name"] for p in data["images"] if p["class"] == number]
         assert page.names() == wanted
     page.select("class", "")
     assert len(page.names()) == COUNT
@@ -214,15 +214,15 @@ def test_a_filter_follows_the_threshold(page):
         assert len(page.names()) == round(share * COUNT / 100)
 
 
-def test_pictures_that_one_run_alone_boxes(page, data):
+def test_images_that_one_run_alone_boxes(page, data):
     place = 4
     page.move(place)
     page.select("run", 1)
     page.select("outcome", "gained")
     heads, wholes = (
         {
-            picture["name"]
-            for picture, entry in zip(data["pictures"], run["entries"])
+            image["name"]
+            for image, entry in zip(data["images"], run["entries"])
             if box_iou([box_at(entry, place)], entry["truth"]).max() >= 0.5
         }
         for run in data["evaluations"][0]["runs"]
@@ -235,8 +235,8 @@ def test_sort_by_overlap(page, data):
     run = data["evaluations"][0]["runs"][0]
     page.move(3)
     overlaps = {
-        picture["name"]: box_iou([box_at(entry, 3)], entry["truth"]).max()
-        for picture, entry in zip(data["pictures"], run["entries"])
+        image["name"]: box_iou([box_at(entry, 3)], entry["truth"]).max()
+        for image, entry in zip(data["images"], run["entries"])
     }
     assert len(set(overlaps.values())) > COUNT / 2
     page.select("order", "worst")
@@ -260,7 +260,7 @@ def test_hostile_names_are_shown_and_harmless(page):
     assert page.run("return document.querySelectorAll('script').length") == 2
 
 
-def test_pictures_are_decoded_and_heatmaps_painted(page):
+def test_images_are_decoded_and_heatmaps_painted(page):
     page.one("#gallery").location_once_scrolled_into_view  # noqa: B018
     deadline = time.monotonic() + 10
     ready = False
@@ -271,12 +271,12 @@ def test_pictures_are_decoded_and_heatmaps_painted(page):
         )
     assert ready
     brightest = """const canvas = document.querySelector("#gallery canvas");
-        const picture = canvas.getContext("2d").getImageData(
+        const image = canvas.getContext("2d").getImageData(
           0, 0, canvas.width, canvas.height).data;
         let red = 0, blue = 0;
-        for (let i = 0; i < picture.length; i += 4) {
-          if (picture[i] > 150 && picture[i + 2] < 80) red += 1;
-          if (picture[i + 2] > 100 && picture[i] < 80) blue += 1;
+        for (let i = 0; i < image.length; i += 4) {
+          if (image[i] > 150 && image[i + 2] < 80) red += 1;
+          if (image[i + 2] > 100 && image[i] < 80) blue += 1;
         }
         return [red, blue];"""
     red, blue = page.run(brightest)

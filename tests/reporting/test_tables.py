@@ -1,6 +1,5 @@
 import pytest
 
-from adl_tf.reporting.runs import Run
 from adl_tf.reporting.tables import (
     below_the_middle,
     metric_groups,
@@ -8,6 +7,7 @@ from adl_tf.reporting.tables import (
     signed,
     stale,
 )
+from adl_tf.workdir.reading import Run
 
 
 def metrics(box, best, interval=None):
@@ -84,7 +84,7 @@ def test_a_run_below_the_best_centred_square():
     assert below_the_middle("cam", worse) == (
         "Even at its best threshold cam boxes fewer objects (45.0 %) than the "
         "best centred square (50.0 %), which is the same box in the middle of "
-        "every picture."
+        "every image."
     )
     assert below_the_middle("cam", metrics(40.0, 0.1)) is None
     better = worse | {"best_tau": {"gt_known_loc": 50.0}}

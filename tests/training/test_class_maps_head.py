@@ -10,13 +10,13 @@ import tensorflow as tf
 from adl_tf.datasets.load import load_examples
 from adl_tf.evaluation.network import evaluate, keras_network
 from adl_tf.evaluation.scoring import Scoring
+from adl_tf.exported.saved_model import export
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.methods.cam import class_maps
 from adl_tf.models import classifier
-from adl_tf.training.export import export
 from adl_tf.training.loop import train
-from adl_tf.training.trained import class_names, load_trained
 from adl_tf.training.trainer import Trainer
+from adl_tf.workdir.trained import class_names, load_trained
 
 
 @pytest.fixture
@@ -48,20 +48,20 @@ def test_the_whole_way(settings, data_dir, tmp_path, small_cnn_with_class_maps):
     folder = str(tmp_path / "saved")
     export(model, folder, class_names(run), run, 0.5)
     localizer = tf.saved_model.load(folder)
-    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     answer = localizer.signatures["localize"](
         image_bytes=tf.constant(
-            [cv2.imencode(".png", picture[..., ::-1])[1].tobytes()]
+            [cv2.imencode(".png", image[..., ::-1])[1].tobytes()]
         ),
         class_id=tf.constant([1]),
     )
-    pictures = picture[None].astype("float32")
+    images = image[None].astype("float32")
     np.testing.assert_allclose(
         answer["probabilities"],
-        tf.nn.softmax(model(pictures, training=False)),
+        tf.nn.softmax(model(images, training=False)),
         atol=1e-5,
     )
-    class_map = np.array(class_maps(model, pictures))[0, :, :, 1]
+    class_map = np.array(class_maps(model, images))[0, :, :, 1]
     class_map = cv2.resize(class_map, (32, 32))
     expected = (class_map - class_map.min()) / np.ptp(class_map)
     np.testing.assert_allclose(answer["heatmap"][0], expected, atol=1e-4)

@@ -12,7 +12,7 @@ import pytest
 from adl_tf.errors import AdlTfError, UsageError
 from adl_tf.training import cluster
 from adl_tf.training.cluster import Cluster, cluster_from_environment, meet
-from adl_tf.training.trained import load_trained
+from adl_tf.workdir.trained import load_trained
 from tests.runs import losses_of
 
 PLAIN_TRAIN = os.path.join(os.path.dirname(__file__), "plain_train.py")

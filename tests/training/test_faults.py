@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from adl_tf.errors import AdlTfError, DataError, UsageError
-from adl_tf.training import checkpoints, stopping
-from adl_tf.training.history import History
+from adl_tf.training import stopping
 from adl_tf.training.loop import train
 from adl_tf.training.stopping import Stopped
-from adl_tf.training.trained import load_trained
 from adl_tf.training.trainer import Trainer
-from adl_tf.training.workdir import locked
+from adl_tf.workdir import checkpoints
+from adl_tf.workdir.history import History
+from adl_tf.workdir.run import locked
+from adl_tf.workdir.trained import load_trained
 from tests.runs import history_of, losses_of
 
 

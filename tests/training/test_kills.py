@@ -43,7 +43,7 @@ def finish(process):
 
 @pytest.mark.slow
 def test_kills(settings, start_training, tmp_path):
-    # Draws of ADL, batch statistics, and a shuffled stream of pictures that
+    # Draws of ADL, batch statistics, and a shuffled stream of images that
     # does not end with an epoch: 24 of them, and steps of 7.
     def run(name):
         return settings(

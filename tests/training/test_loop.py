@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from adl_tf.errors import AdlTfError, DataError, UsageError
-from adl_tf.training import checkpoints
 from adl_tf.training.loop import train
-from adl_tf.training.trained import load_trained
 from adl_tf.training.trainer import Trainer
+from adl_tf.workdir import checkpoints
+from adl_tf.workdir.trained import load_trained
 from tests.datasets.text_files import write
 from tests.runs import history_of, losses_of
 
@@ -72,10 +72,10 @@ def test_two_replicas(settings, capsys):
     assert np.isfinite(float(history_of(run)[0]["loss"]))
 
 
-def test_crops_that_show_little_of_a_picture(settings, capsys):
+def test_crops_that_show_little_of_a_image(settings, capsys):
     train(settings(epochs=1, resize_size=64))
     said = capsys.readouterr().out
-    assert "crops of 32 pixels from pictures of 64 show 25 % of each" in said
+    assert "crops of 32 pixels from images of 64 show 25 % of each" in said
     train(settings(epochs=1, workdir=settings().workdir + "2"))
     assert "crops of" not in capsys.readouterr().out
 
@@ -87,10 +87,10 @@ def test_a_batch_larger_than_the_data(settings, capsys):
     assert [row["step"] for row in history_of(run)] == ["1", "2"]
 
 
-def test_no_pictures(settings, tmp_path):
+def test_no_images(settings, tmp_path):
     for name in ("image_ids", "class_labels", "image_sizes"):
         write(tmp_path / "metadata" / "train", f"{name}.txt", [])
-    with pytest.raises(DataError, match="--train_split=train has no pictures"):
+    with pytest.raises(DataError, match="--train_split=train has no images"):
         train(settings(data_dir=str(tmp_path)))
 
 
@@ -164,10 +164,10 @@ def test_pretrained_weights_as_they_are(settings):
     assert "00000000" in checkpoints.latest_weights(run.workdir)
 
 
-def test_undecodable_picture_is_named(settings, data_dir, tmp_path):
+def test_undecodable_image_is_named(settings, data_dir, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(data_dir, copy)
-    (copy / "train" / "7.png").write_bytes(b"not a picture")
+    (copy / "train" / "7.png").write_bytes(b"not an image")
     for memory_budget in (2048, 0):
         with pytest.raises(DataError, match=r"train/7\.png"):
             train(
@@ -179,7 +179,7 @@ def test_undecodable_picture_is_named(settings, data_dir, tmp_path):
             )
 
 
-def test_crop_larger_than_picture(settings):
+def test_crop_larger_than_image(settings):
     with pytest.raises(UsageError, match="larger than"):
         train(settings(input_size=64))
 

@@ -1,4 +1,4 @@
-"""Pictures in TensorBoard while a run trains."""
+"""Images in TensorBoard while a run trains."""
 
 import dataclasses
 import glob
@@ -9,12 +9,12 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
+from adl_tf import drawing
 from adl_tf.datasets.load import load_examples
 from adl_tf.localization.boxes import box_iou
-from adl_tf.reporting import drawing
 from adl_tf.training import preview
 from adl_tf.training.preview import Preview, make_preview
-from adl_tf.training.trained import load_trained
+from adl_tf.workdir.trained import load_trained
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,9 @@ def examples(data_dir):
     return load_examples("metadata", str(data_dir), "test").take([0, 1, 2])
 
 
-def extent(picture, colour):
+def extent(image, colour):
     """Box around the pixels of exactly this colour."""
-    rows, columns = np.nonzero((picture == colour).all(axis=-1))
+    rows, columns = np.nonzero((image == colour).all(axis=-1))
     return [columns.min(), rows.min(), columns.max(), rows.max()]
 
 
@@ -33,32 +33,32 @@ def test_boxes_are_where_the_objects_are(trained, examples):
     drawn = made.draw()
     assert drawn.dtype == np.uint8
     assert drawn.shape == (3, 32, 32, 3)
-    for picture, truth, boxes in zip(drawn, made.ground_truth, examples.boxes):
-        # Pictures of 40x40, warped to 36x36, of which 32x32 are seen.
+    for image, truth, boxes in zip(drawn, made.ground_truth, examples.boxes):
+        # Images of 40x40, warped to 36x36, of which 32x32 are seen.
         expected = boxes * 36 / 40 - 2
         np.testing.assert_array_equal(truth, np.trunc(expected))
         # Lines are blurred at their edges.
-        found = extent(picture, drawing.GROUND_TRUTH)
+        found = extent(image, drawing.GROUND_TRUTH)
         assert box_iou([found], expected).item() > 0.5
-        assert (picture == drawing.ESTIMATE).all(axis=-1).any()
+        assert (image == drawing.ESTIMATE).all(axis=-1).any()
 
 
-def test_the_same_pictures_each_time(trained, examples):
+def test_the_same_images_each_time(trained, examples):
     made = Preview(examples, trained, load_trained(trained))
     np.testing.assert_array_equal(made.draw(), made.draw())
 
 
-def test_every_epoch_has_its_pictures(undisturbed):
+def test_every_epoch_has_its_images(undisturbed):
     (path,) = glob.glob(os.path.join(undisturbed.workdir, "logs", "events*"))
     log = event_accumulator.EventAccumulator(path, {"tensors": 0})
     log.Reload()
     events = log.Tensors("heatmaps")
     assert [event.step for event in events] == [1, 2]
-    width, height, *pictures = events[0].tensor_proto.string_val
+    width, height, *images = events[0].tensor_proto.string_val
     assert (int(width), int(height)) == (32, 32)
-    assert len(pictures) == preview.NUM_PICTURES
-    decoded = [tf.io.decode_png(each).numpy() for each in pictures]
-    assert len({each.tobytes() for each in decoded}) == preview.NUM_PICTURES
+    assert len(images) == preview.NUM_IMAGES
+    decoded = [tf.io.decode_png(each).numpy() for each in images]
+    assert len({each.tobytes() for each in decoded}) == preview.NUM_IMAGES
 
 
 def test_training_needs_none_of_it(trained, examples, monkeypatch):

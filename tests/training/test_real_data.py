@@ -7,14 +7,14 @@ from adl_tf.evaluation.network import evaluate, keras_network
 from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.training.loop import train
-from adl_tf.training.trained import load_trained
+from adl_tf.workdir.trained import load_trained
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("last_stride", "top1_clas", "gt_known_loc"),
-    # What an independent prototype got on these 1,300 pictures.
+    # What an independent prototype got on these 1,300 images.
     [(2, 79.4, 58.8), (1, 76.8, 66.4)],
 )
 def test_pretrained_mobilenet(

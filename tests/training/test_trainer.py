@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from adl_tf.training.loop import train
 from adl_tf.training.strategy import make_strategy
-from adl_tf.training.trained import load_trained
 from adl_tf.training.trainer import Trainer
+from adl_tf.workdir.trained import load_trained
 
 
 def make_trainer(run):

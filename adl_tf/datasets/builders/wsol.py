@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from adl_tf.datasets.picture_sizes import picture_sizes
+from adl_tf.datasets.image_sizes import image_sizes
 from adl_tf.errors import DataError
 
 SPLITS = ("train", "val", "test")
 
 
 def wsol_features(label, masks=False):
-    """Features of a data set of pictures, classes and boxes or masks.
+    """Features of a data set of images, classes and boxes or masks.
 
     Args:
         label: `tfds.features.ClassLabel`.
@@ -28,7 +28,7 @@ def wsol_features(label, masks=False):
           fractions, cut at the edge), and `pixels`, which is x0, y0, x1, y1
           as annotated,
         - with masks: `segmentation_mask`, 255 where the object is, and
-          `ignore_mask`, 255 at pixels that do not count. A picture without
+          `ignore_mask`, 255 at pixels that do not count. An image without
           has a mask of one pixel, 0.
     """
     mask = {"shape": (None, None, 1), "encoding_format": "png"}
@@ -88,11 +88,11 @@ def wsol_examples(examples, masks=False):
         masks: As for `wsol_features`.
 
     Yields:
-        Tuples of the name of a picture and a dictionary of its features.
+        Tuples of the name of an image and a dictionary of its features.
     """
     sizes = examples.sizes
     if sizes is None:
-        sizes = picture_sizes(examples.paths)
+        sizes = image_sizes(examples.paths)
     for index, image_id in enumerate(examples.image_ids):
         features = {
             "image": examples.paths[index],
@@ -120,7 +120,7 @@ def relative_box(box, size):
         size: Width and height in pixels.
 
     Returns:
-        `tfds.features.BBox`, cut at the edge of the picture.
+        `tfds.features.BBox`, cut at the edge of the image.
     """
     x0, y0, x1, y1 = np.clip(np.divide(box, (*size, *size)), 0, 1).tolist()
     return tfds.features.BBox(ymin=y0, xmin=x0, ymax=y1, xmax=x1)
@@ -130,7 +130,7 @@ def merged_masks(paths):
     """The union of masks.
 
     Args:
-        paths: Paths of pictures whose pixels above 0 are meant. Should their
+        paths: Paths of images whose pixels above 0 are meant. Should their
             sizes differ, the others are stretched to the largest.
 
     Returns:

@@ -36,17 +36,17 @@ class Drawer:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"{row}\n" for row in rows))
 
-    def picture(self, name):
+    def image(self, name):
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = self._random.integers(0, 256, (10, 20, 3), np.uint8)
         assert cv2.imwrite(str(path), pixels)
 
     def split(self, split, rows, folder="."):
-        """A split: for each picture its path, class and annotations."""
+        """A split: for each image its path, class and annotations."""
         target = f"{folder}/metadata/{split}"
         for path, *_ in rows:
-            self.picture(f"{folder}/{path}")
+            self.image(f"{folder}/{path}")
         self.text(f"{target}/image_ids.txt", [row[0] for row in rows])
         self.text(
             f"{target}/class_labels.txt", [f"{row[0]},{row[1]}" for row in rows]
@@ -64,7 +64,7 @@ def draw_cub(root):
     draw = Drawer(root)
     names = ["001.Crow/1.jpg", "200.Wren/2.jpg", "001.Crow/3.jpg"]
     for name in names:
-        draw.picture(f"CUB_200_2011/images/{name}")
+        draw.image(f"CUB_200_2011/images/{name}")
     classes = ["1 001.Crow"] + [f"{n} {n:03d}.Bird_{n}" for n in range(2, 201)]
     for name, rows in {
         "classes": classes,

@@ -1,4 +1,4 @@
-"""CUB-200-2011 with the validation pictures of CUBV2, for TFDS."""
+"""CUB-200-2011 with the validation images of CUBV2, for TFDS."""
 
 import tensorflow_datasets as tfds
 
@@ -11,7 +11,7 @@ from adl_tf.datasets.metadata import metadata
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """Splits train, val (CUBV2) and test, one box a picture."""
+    """Splits train, val (CUBV2) and test, one box an image."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Initial release."}

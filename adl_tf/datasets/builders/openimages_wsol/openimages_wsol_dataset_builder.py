@@ -41,7 +41,7 @@ def _class_names(root, splits):
     """The names that OpenImages has for the classes, which folders bear."""
     names = {}
     for split in splits:
-        examples = metadata(str(root), split, with_pictures=False)
+        examples = metadata(str(root), split, with_images=False)
         for image_id, label in zip(examples.image_ids, examples.labels):
             names[label] = image_id.split("/")[1]
     return [names[label] for label in sorted(names)]

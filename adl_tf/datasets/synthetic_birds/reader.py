@@ -1,0 +1,175 @@
+"""The data set `synthetic_birds`: drawn on first use, then read from disk."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import tempfile
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from adl_tf.datasets.metadata import metadata
+from adl_tf.datasets.synthetic_birds.bird import CLASS_NAMES, VERSION, draw_bird
+from adl_tf.errors import DataError
+
+SPLITS = ("train", "test")
+JPEG_QUALITY = 92
+_MARKER = "synthetic_birds.json"
+
+
+def synthetic_birds(data_dir, split):
+    """Reads the drawn data set, after drawing it if need be.
+
+    Args:
+        data_dir: Folder for its 2,000 training and 500 test images.
+        split: `"train"` or `"test"`.
+
+    Returns:
+        `Examples`.
+
+    Raises:
+        DataError: If there is no such split, or the folder holds something
+            else.
+    """
+    if split not in SPLITS:
+        raise DataError(
+            f"synthetic_birds has the splits train and test, not '{split}'"
+        )
+    prepare(data_dir)
+    examples = metadata(str(data_dir), split)
+    if split == "train":
+        return examples
+    masks = [
+        (os.path.join(data_dir, "masks", f"{name.removesuffix('.jpg')}.png"),)
+        for name in examples.image_ids
+    ]
+    return dataclasses.replace(examples, masks=masks)
+
+
+def _write_image(path, image, options=()):
+    if not cv2.imwrite(str(path), image, list(options)):
+        raise OSError(f"cannot write {path}")
+
+
+def _write_split(root, split, count, seed, bar):
+    (root / split).mkdir()
+    if split == "test":
+        (root / "masks" / split).mkdir(parents=True)
+    metadata = root / "metadata" / split
+    metadata.mkdir(parents=True)
+    lines = {
+        "image_ids": [],
+        "class_labels": [],
+        "image_sizes": [],
+        "localization": [],
+    }
+    for index in range(count):
+        label = index % len(CLASS_NAMES)
+        image, mask = draw_bird(index, label, seed, split)
+        name = f"{split}/{index:05d}"
+        _write_image(
+            root / f"{name}.jpg",
+            image[..., ::-1],
+            (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY),
+        )
+        if split == "test":
+            _write_image(
+                root / "masks" / f"{name}.png", mask.astype(np.uint8) * 255
+            )
+        rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+        height, width = mask.shape
+        lines["image_ids"].append(f"{name}.jpg")
+        lines["class_labels"].append(f"{name}.jpg,{label}")
+        lines["image_sizes"].append(f"{name}.jpg,{width},{height}")
+        lines["localization"].append(
+            f"{name}.jpg,{columns[0]},{rows[0]},{columns[-1]},{rows[-1]}"
+        )
+        bar.update()
+    lines["class_names"] = CLASS_NAMES
+    for name, content in lines.items():
+        (metadata / f"{name}.txt").write_text("\n".join(content) + "\n")
+
+
+def _is_complete(directory, settings):
+    try:
+        return json.loads((directory / _MARKER).read_text()) == settings
+    except (OSError, ValueError):
+        return False
+
+
+def prepare(directory, num_train=2000, num_test=500, seed=0):
+    """Draws the data set into a directory, unless it is there already.
+
+    Written are `train/*.jpg`, `test/*.jpg`, `masks/test/*.png` and, under
+    `metadata/<split>/`, `image_ids.txt`, `class_labels.txt`,
+    `image_sizes.txt` and `localization.txt` (x0,y0,x1,y1, inclusive).  All is
+    drawn in a temporary directory beside `directory` and renamed at the end,
+    so an interrupted call leaves nothing half-written.
+
+    Args:
+        directory: where the data set goes.
+        num_train: number of training images.
+        num_test: number of test images.
+        seed: seed of every image.
+
+    Returns:
+        The directory, as a `pathlib.Path`.
+
+    Raises:
+        ValueError: if a number of images is below the number of classes.
+        DataError: if the directory holds something else.
+        OSError: if a file cannot be written.
+    """
+    if min(num_train, num_test) < len(CLASS_NAMES):
+        raise ValueError(
+            f"num_train is {num_train} and num_test is {num_test}; each must "
+            f"be at least {len(CLASS_NAMES)}, one image a class"
+        )
+    settings = {
+        "version": VERSION,
+        "num_train": int(num_train),
+        "num_test": int(num_test),
+        "seed": int(seed),
+    }
+    directory = pathlib.Path(directory)
+    if _is_complete(directory, settings):
+        return directory
+    if (
+        directory.exists()
+        and not (directory / _MARKER).exists()
+        and (not directory.is_dir() or any(directory.iterdir()))
+    ):
+        raise DataError(
+            f"{directory} holds no synthetic birds, which --dataset is unless "
+            "given (--dataset=metadata for images of your own); drawn birds "
+            "need a --data_dir of their own"
+        )
+    print(
+        f"drawing {num_train + num_test:,} birds into {directory}", flush=True
+    )
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        prefix=f".{directory.name}-", dir=directory.parent
+    ) as scratch:
+        built = pathlib.Path(scratch, "new")
+        built.mkdir()
+        with tqdm(
+            total=num_train + num_test,
+            desc="drawing birds",
+            leave=False,
+            disable=None,
+        ) as bar:
+            _write_split(built, "train", num_train, seed, bar)
+            _write_split(built, "test", num_test, seed, bar)
+        (built / _MARKER).write_text(json.dumps(settings, indent=2) + "\n")
+        try:
+            if directory.exists():  # older settings, or empty
+                os.rename(directory, pathlib.Path(scratch, "old"))
+            os.rename(built, directory)
+        except OSError:
+            # Another process may have put the same data set there meanwhile.
+            if not _is_complete(directory, settings):
+                raise
+    return directory

@@ -1,0 +1,126 @@
+"""What lies beside an exported model: classes, threshold and protocol."""
+
+import dataclasses
+import json
+import os
+
+from adl_tf.errors import DataError, UsageError
+from adl_tf.localization.protocols import Protocol, protocol_named, varied
+
+CLASS_NAMES = os.path.join("assets.extra", "class_names.txt")
+LOCALIZATION = os.path.join("assets.extra", "localization.json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What is told of an exported model.
+
+    Attributes:
+        class_names: List of the names of its classes.
+        threshold: Float in [0, 1]: that of its boxes.
+        threshold_origin: Where the threshold comes from, in words.
+        protocol: `Protocol` whose levels and largest contour give the boxes.
+        input_size: Side of the network's input in pixels.
+        resize_size: Side in pixels that images were warped to in training,
+            before crops; `None` if an earlier version exported it.
+    """
+
+    class_names: list
+    threshold: float
+    threshold_origin: str
+    protocol: Protocol
+    input_size: int
+    resize_size: int | None
+
+    def makes_boxes_of(self, protocol):
+        """Whether a protocol makes the same boxes of the same heatmap."""
+        own = self.protocol
+        return (own.levels, own.largest_by) == (
+            protocol.levels,
+            protocol.largest_by,
+        )
+
+
+def write_description(folder, description):
+    """Writes what is told of a model into its folder.
+
+    Args:
+        folder: Folder of the model.
+        description: `Description`.
+    """
+    os.makedirs(os.path.join(folder, "assets.extra"), exist_ok=True)
+    names = os.path.join(folder, CLASS_NAMES)
+    with open(names, "w", encoding="utf-8") as file:
+        file.writelines(f"{name}\n" for name in description.class_names)
+    about = {
+        "threshold": description.threshold,
+        "threshold_origin": description.threshold_origin,
+        "protocol": description.protocol.name,
+        "input_size": description.input_size,
+        "resize_size": description.resize_size,
+    }
+    path = os.path.join(folder, LOCALIZATION)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(about, file, indent=1)
+
+
+def read_description(folder):
+    """Reads what `write_description` wrote.
+
+    Args:
+        folder: Folder of the model.
+
+    Returns:
+        `Description`.
+
+    Raises:
+        DataError: If the folder is no exported model.
+    """
+    try:
+        path = os.path.join(folder, CLASS_NAMES)
+        with open(path, encoding="utf-8") as file:
+            class_names = file.read().splitlines()
+        path = os.path.join(folder, LOCALIZATION)
+        with open(path, encoding="utf-8") as file:
+            about = json.load(file)
+        return Description(
+            class_names,
+            about["threshold"],
+            # Earlier exports do not tell it.
+            about.get("threshold_origin", ""),
+            protocol_named(about["protocol"]),
+            about["input_size"],
+            about.get("resize_size"),
+        )
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise not_exported(folder) from error
+
+
+def as_exported(protocol):
+    """A protocol with the heatmaps that an exported model makes itself.
+
+    Args:
+        protocol: `Protocol`.
+
+    Returns:
+        `Protocol`.
+
+    Raises:
+        UsageError: If it wants heatmaps that exported models do not make.
+    """
+    if protocol.normalization != "min_max":
+        raise UsageError(
+            "--saved_model makes its own heatmaps, with "
+            "normalization=min_max alone"
+        )
+    if protocol.interpolation == "bilinear":
+        return protocol
+    return varied(protocol, "interpolation=bilinear")
+
+
+def not_exported(folder):
+    """The error for a folder that is no exported model, to be raised."""
+    return DataError(
+        f"{folder} is not a model that this version's adl_tf.export wrote: "
+        "export it again"
+    )

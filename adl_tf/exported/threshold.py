@@ -1,0 +1,93 @@
+"""The threshold that an exported model gets, and what it rests on."""
+
+import json
+import os
+import typing
+
+from adl_tf.workdir import checkpoints
+
+DEFAULT_THRESHOLD = 0.2
+DEFAULT_PROTOCOL = "adl_cvpr19"
+
+# Fewer images say little about which threshold is best.
+MIN_IMAGES = 30
+
+
+class Threshold(typing.NamedTuple):
+    """The threshold of an exported model.
+
+    Attributes:
+        value: Float in [0, 1].
+        protocol: Name of the protocol whose levels it is compared with.
+        origin: Where it comes from, in words.
+        num_images: Number of images that it was chosen on, if any and known.
+        stale: What to do if it was chosen for weights that are no longer the
+            newest.
+    """
+
+    value: float
+    protocol: str
+    origin: str
+    num_images: int | None = None
+    stale: str | None = None
+
+    def doubts(self):
+        """Lines on why boxes may not be as they should."""
+        lines = []
+        if self.value == 0:
+            lines.append(
+                "a threshold of 0 keeps all but the lowest value of a heatmap, "
+                "which mostly is the whole image"
+            )
+        if (self.num_images or MIN_IMAGES) < MIN_IMAGES:
+            lines.append(f"{self.num_images} images are few to choose it by")
+        if self.stale:
+            lines.append(self.stale)
+        return lines
+
+
+def evaluated_threshold(workdir):
+    """The threshold that an evaluation found to be best.
+
+    Args:
+        workdir: Work directory.
+
+    Returns:
+        `Threshold`: that of the validation split if there was one, or else the
+        best; 0.2 without an evaluation, or one of masks alone.
+    """
+    default = Threshold(
+        DEFAULT_THRESHOLD, DEFAULT_PROTOCOL, "without an evaluation to choose"
+    )
+    path = os.path.join(workdir, "metrics.json")
+    if not os.path.isfile(path):
+        return default
+    with open(path, encoding="utf-8") as file:
+        metrics = json.load(file)
+    tau, split, number = "best_tau", "split", "num_images"
+    if metrics.get("val_tau"):
+        tau, split, number = "val_tau", "val_split", "val_num_images"
+    if not metrics[tau]:
+        return default
+    num_images = metrics.get(number)
+    of_classes = ""
+    if metrics.get("classes"):
+        of_classes = f", classes {metrics['classes']}"
+    return Threshold(
+        metrics[tau]["tau"],
+        metrics["protocol"],
+        f"best of {num_images or 'the'} images of split {metrics[split]}"
+        f"{of_classes}, under {metrics['protocol']}",
+        num_images,
+        _stale(workdir, metrics),
+    )
+
+
+def _stale(workdir, metrics):
+    evaluated, newest = metrics.get("step"), checkpoints.latest_step(workdir)
+    if None in (evaluated, newest) or evaluated == newest:
+        return None
+    return (
+        f"the evaluation is of step {evaluated}, the weights are of step "
+        f"{newest}; run adl_tf.evaluate again"
+    )

@@ -1,0 +1,164 @@
+"""The files of a work directory that say what the run is."""
+
+import contextlib
+import datetime
+import json
+import os
+import platform
+import subprocess
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+import adl_tf
+from adl_tf.errors import UsageError
+from adl_tf.files import write_whole
+from adl_tf.flags import as_flagfile
+from adl_tf.workdir import checkpoints
+
+# How fast, not what: these may change when a run goes on.
+_MAY_CHANGE = (
+    "--strategy=",
+    "--data_dir=",
+    "--deterministic=",
+    "--startup_timeout=",
+)
+
+
+@contextlib.contextmanager
+def locked(workdir):
+    """Keeps other processes from training in the same work directory.
+
+    The system lets go of the lock when the process ends, however it ends. On
+    network file systems that do not pass locks on, it holds on one machine.
+
+    Args:
+        workdir: The folder; it is made.
+
+    Raises:
+        UsageError: If another process trains there.
+    """
+    os.makedirs(workdir, exist_ok=True)
+    path = os.path.join(workdir, "lock")
+    # Opened for appending: who fails to get the lock must not empty the file.
+    with open(path, "a+", encoding="utf-8") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise UsageError(
+                    f"--workdir={workdir} is in use by {file.read().strip()}: "
+                    "stop that run, or take another folder"
+                ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}\n")
+        file.flush()
+        yield
+
+
+def claim(settings, class_names):
+    """Describes the run in its work directory, or checks that it is its.
+
+    Args:
+        settings: Settings of the run, with `workdir`.
+        class_names: List of the names of its classes.
+
+    Raises:
+        UsageError: If the folder holds a run with other settings.
+    """
+    path = os.path.join(settings.workdir, "flags.cfg")
+    text = as_flagfile(settings)
+    # Flags of a run that never got so far as to save may be mended.
+    if os.path.isfile(path) and checkpoints.latest_weights(settings.workdir):
+        with open(path, encoding="utf-8") as file:
+            _refuse_other_run(settings.workdir, file.read(), text)
+    write_whole(path, text)
+    write_whole(
+        os.path.join(settings.workdir, "class_names.txt"),
+        "".join(f"{name}\n" for name in class_names),
+    )
+
+
+def write_environment(workdir):
+    """Writes environment.json: versions, machine, devices, revision.
+
+    Args:
+        workdir: Work directory.
+    """
+    write_whole(
+        os.path.join(workdir, "environment.json"),
+        json.dumps(environment(), indent=1) + "\n",
+    )
+
+
+def environment():
+    """Dictionary of versions, machine, devices and revision."""
+    return {
+        "started": datetime.datetime.now(datetime.timezone.utc).isoformat(
+            timespec="seconds"
+        ),
+        "adl_tf": adl_tf.__version__,
+        "revision": _git_revision(),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "system": platform.platform(terse=True),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "devices": [
+            device.device_type for device in tf.config.list_logical_devices()
+        ],
+    }
+
+
+def _refuse_other_run(workdir, saved, current):
+    def comparable(text):
+        return {
+            line
+            for line in text.split("\n")
+            if line and not line.startswith(_MAY_CHANGE)
+        }
+
+    there, here = comparable(saved), comparable(current)
+    if there != here:
+        raise UsageError(
+            f"{workdir} holds a run with other flags: there "
+            f"{' '.join(sorted(there - here)) or '(default)'}, here "
+            f"{' '.join(sorted(here - there)) or '(default)'}; take another "
+            "--workdir, or the same flags to go on"
+        )
+
+
+def _git_revision():
+    folder = os.path.dirname(os.path.abspath(adl_tf.__file__))
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()
