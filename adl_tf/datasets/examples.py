@@ -184,7 +184,7 @@ def parse_classes(text, num_classes):
     >>> parse_classes("3,7,10-12", 200)
     [3, 7, 10, 11, 12]
     """
-    numbers = []
+    numbers: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if not match:

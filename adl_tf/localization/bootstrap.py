@@ -57,7 +57,9 @@ def _outcomes(metrics, scores, correct, correct_top5):
     """
     answers = {"top1": correct, "top5": correct_top5}
     answers = {k: v for k, v in answers.items() if v is not None}
-    outcomes = {(f"{name}_clas",): right for name, right in answers.items()}
+    outcomes: dict[tuple, np.ndarray] = {
+        (f"{name}_clas",): right for name, right in answers.items()
+    }
     every = list(chunks(len(scores)))
     for tau in ("fixed_tau", "best_tau", "val_tau", "exported_tau"):
         if not metrics[tau]:

@@ -224,7 +224,7 @@ def _with_pooling_of_acol(trunk):
         [f"block{number}_conv{2 if number < 3 else 3}" for number in (1, 2, 3)],
         lambda before: keras.layers.ZeroPadding2D(1, name=f"{before.name}_pad"),
     )
-    changes = {
+    changes: dict[str, dict] = {
         f"block{number}_pool": {"pool_size": (3, 3)} for number in (1, 2, 3)
     }
     if "block4_pool" in [layer.name for layer in trunk.layers]:

@@ -72,7 +72,8 @@ def grad_cam(model, images, class_ids, layer=None):
             f"image. Received: class_ids={class_ids.tolist()} for "
             f"{len(images)} images"
         )
-    _, maps = logits_and_grad_cam(*parts, images, class_ids)
+    to_features, to_logits = parts
+    _, maps = logits_and_grad_cam(to_features, to_logits, images, class_ids)
     # PyTorch would go on recording, and refuse to make an array of it.
     return ops.stop_gradient(maps)
 
