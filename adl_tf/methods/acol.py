@@ -10,9 +10,6 @@ from adl_tf.layers.shares import check_share
 from adl_tf.methods.objective import Objective, cross_entropy
 from adl_tf.models.surgery import edit_layers, insert_after
 
-# Where the branches start, in place of the head of the backbone; the end of
-# the backbone for all others.
-_TRUNKS = {"vgg_gap": "block5_conv3", "inception_v3": "Mixed_6e"}
 _FILTERS = 1024
 
 
@@ -48,12 +45,12 @@ def acol(model, backbone, threshold=0.6):
     - [Zhang et al., 2018](https://arxiv.org/abs/1804.06962)
     """
     name = backbone.model.name
-    if name in _TRUNKS:
-        trunk = model.get_layer(_TRUNKS[name]).output
+    if backbone.acol_position:
+        trunk = model.get_layer(backbone.acol_position).output
     else:
         trunk = model.get_layer("gap").input
     trunk = keras.Model(model.input, trunk)
-    if name == "vgg_gap":
+    if backbone.acol_pooling:
         trunk = _with_pooling_of_acol(trunk)
     features = trunk.output
     num_classes = model.output_shape[-1]

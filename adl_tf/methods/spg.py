@@ -17,17 +17,6 @@ from adl_tf.methods.cam import (
 )
 from adl_tf.methods.objective import Objective, cross_entropy
 
-# Layers that the branches B1, B2 and C start from. InceptionV3's are those of
-# the authors' code, the others our choice: the middle and the end of the blocks
-# before the last features, and these.
-_PLACES = {
-    "vgg_gap": ("block4_conv3", "block5_conv3", "conv6"),
-    "mobilenet_v1": ("conv_pw_6_relu", "conv_pw_11_relu", "conv_pw_13_relu"),
-    "resnet50": ("conv4_block1_out", "conv4_block6_out", "conv5_block3_out"),
-    "resnet50_se": ("conv4_block1_out", "conv4_block6_out", "conv5_block3_out"),
-    "inception_v3": ("Mixed_5d", "Mixed_6d", "SPG_A3_2b"),
-    "small_cnn": ("conv2_relu", "conv3_relu", "conv4_relu"),
-}
 _FILTERS = 512
 # High and low threshold of the targets of B2, B1 and C, in the order in which
 # each learns from the one before.
@@ -56,18 +45,19 @@ def spg(model, backbone, thresholds=_THRESHOLDS):
         and the mean binary cross entropies of the three branches.
 
     Raises:
-        ValueError: If the backbone has no places for the branches, or the
-            thresholds are not possible.
+        ValueError: If the backbone has no `spg_positions`, or the thresholds
+            are not possible.
 
     Reference:
 
     - [Zhang et al., 2018](https://arxiv.org/abs/1807.08902)
     """
     name = backbone.model.name
-    if name not in _PLACES:
+    if not backbone.spg_positions:
         raise ValueError(
-            f"Method 'spg' knows no places for its branches in '{name}': take "
-            f"one of {', '.join(_PLACES)}. Received: backbone={name!r}"
+            f"Backbone '{name}' has no positions for the branches of 'spg'; "
+            "those that are not of keras.applications have. "
+            f"Received: backbone={name!r}"
         )
     thresholds = _checked(thresholds)
     shared = [_convolution("spg_b_shared"), _mask_convolution("spg_b_mask")]
@@ -77,7 +67,7 @@ def spg(model, backbone, thresholds=_THRESHOLDS):
         [_convolution("spg_c"), _mask_convolution("spg_c_mask")],
     ]
     masks = []
-    for branch, place in zip(branches, _PLACES[name]):
+    for branch, place in zip(branches, backbone.spg_positions):
         mask = model.get_layer(place).output
         for layer in branch:
             mask = layer(mask)

@@ -1,4 +1,4 @@
-"""What every backbone tells about itself."""
+"""Backbone metadata."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import keras
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """A feature extractor and what the methods need to know of it.
+    """A feature extractor and what training and the methods need to know.
 
     Attributes:
         model: Keras model from RGB images with values in [0, 255] to a
@@ -29,6 +29,17 @@ class Backbone:
             classifier, or `None`.
         adl_positions: Names of the layers after which ADL goes by default.
         adl_gamma: The paper's gamma for this backbone.
+        spg_positions: Names of the layers that SPG's branches B1, B2 and C
+            start from; empty where SPG cannot be used. Those of InceptionV3
+            are the authors', the others ours: the middle and the end of the
+            blocks before the last features, and these.
+        acol_position: Name of the layer that ACoL's branches start from;
+            `None` for the last features.
+        acol_pooling: Whether ACoL replaces the pooling layers of VGG16 by
+            overlapping ones.
+        fast_layers: Prefixes of the names of further layers that learn at
+            `--head_learning_rate_ratio`, beside `logits`, `new_layers` and
+            the layers that the method adds.
     """
 
     model: keras.Model
@@ -39,6 +50,10 @@ class Backbone:
     imagenet_classifier: str | None = None
     adl_positions: tuple[str, ...] = ()
     adl_gamma: float = 0.8
+    spg_positions: tuple[str, ...] = ()
+    acol_position: str | None = None
+    acol_pooling: bool = False
+    fast_layers: tuple[str, ...] = ()
 
 
 def require_one_of(name, value, allowed):

@@ -87,6 +87,8 @@ def inception_v3(input_shape=(224, 224, 3), map_stride=8, dropout_rate=0.5):
         rename_weights=lambda source: _renamed(source, network.names),
         adl_positions=("Mixed_5d", "Mixed_6e", "SPG_A3_2b"),
         adl_gamma=0.8,
+        spg_positions=("Mixed_5d", "Mixed_6d", "SPG_A3_2b"),
+        acol_position="Mixed_6e",
     )
 
 

@@ -59,6 +59,11 @@ def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1, width=1.0):
         imagenet_classifier="conv_preds",
         adl_positions=("conv_pw_13_relu",),
         adl_gamma=0.95,
+        spg_positions=(
+            "conv_pw_6_relu",
+            "conv_pw_11_relu",
+            "conv_pw_13_relu",
+        ),
     )
 
 

@@ -20,6 +20,7 @@ IMAGENET_MD5 = "2cb95161c43110f7111970584f804107"
 # After conv4_1, after conv5_1 and at the end.
 ADL_POSITIONS = ("conv4_block1_out", "conv5_block1_out", "conv5_block3_out")
 ADL_GAMMA = 0.9
+SPG_POSITIONS = ("conv4_block1_out", "conv4_block6_out", "conv5_block3_out")
 
 
 def resnet50(input_shape=(224, 224, 3), last_stride=1, variant="keras"):
@@ -60,6 +61,7 @@ def resnet50(input_shape=(224, 224, 3), last_stride=1, variant="keras"):
         imagenet_classifier="predictions",
         adl_positions=ADL_POSITIONS,
         adl_gamma=ADL_GAMMA,
+        spg_positions=SPG_POSITIONS,
     )
 
 

@@ -3,7 +3,12 @@
 import keras
 
 from adl_tf.models.backbone import Backbone, require_one_of
-from adl_tf.models.resnet50 import ADL_GAMMA, ADL_POSITIONS, v1_5_model
+from adl_tf.models.resnet50 import (
+    ADL_GAMMA,
+    ADL_POSITIONS,
+    SPG_POSITIONS,
+    v1_5_model,
+)
 
 
 def resnet50_se(input_shape=(224, 224, 3), last_stride=1, variant="tensorpack"):
@@ -36,4 +41,5 @@ def resnet50_se(input_shape=(224, 224, 3), last_stride=1, variant="tensorpack"):
         ),
         adl_positions=ADL_POSITIONS,
         adl_gamma=ADL_GAMMA,
+        spg_positions=SPG_POSITIONS,
     )

@@ -43,4 +43,5 @@ def small_cnn(input_shape=(112, 112, 3)):
         model=keras.Model(inputs, features, name="small_cnn"),
         adl_positions=("conv4_relu",),
         adl_gamma=0.8,
+        spg_positions=("conv2_relu", "conv3_relu", "conv4_relu"),
     )

@@ -53,6 +53,9 @@ def vgg_gap(input_shape=(224, 224, 3), map_stride=16):
         imagenet_weights=_imagenet_weights,
         adl_positions=tuple(positions),
         adl_gamma=0.8,
+        spg_positions=("block4_conv3", "block5_conv3", "conv6"),
+        acol_position="block5_conv3",
+        acol_pooling=True,
     )
 
 

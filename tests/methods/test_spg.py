@@ -187,6 +187,6 @@ def test_parameters_of_inception(num_classes, parameters, plain):
     assert trainable(made.model) == plain
 
 
-def test_networks_without_places():
-    with pytest.raises(ValueError, match="no places for its branches"):
+def test_networks_without_positions():
+    with pytest.raises(ValueError, match="no positions for the branches"):
         assemble("keras:MobileNet", "spg", 3, None, (32, 32, 3))
