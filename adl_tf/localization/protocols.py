@@ -34,7 +34,9 @@ class Protocol:
             are compared with the threshold.
         largest_by: `"area"` that a contour encloses or `"rectangle"` around
             it: which contour of a heatmap gives its box.
-        thresholds: First threshold, step and number of thresholds.
+        thresholds: All thresholds, ascending. The published floats to the
+            bit: a threshold is multiplied by the largest level and cut to
+            an integer, so the last bit can decide.
         fixed_threshold: The threshold that is not chosen on the test set.
         ground_truth: `"first"` box of an image, or `"any"`.
         clip_ground_truth: Whether ground truth boxes are cut at the edge of
@@ -49,7 +51,7 @@ class Protocol:
     centre_crop: bool
     interpolation: str
     levels: str
-    thresholds: tuple[float, float, int]
+    thresholds: tuple[float, ...]
     fixed_threshold: float
     ground_truth: str
     clip_ground_truth: bool
@@ -61,8 +63,7 @@ class Protocol:
 
     def threshold_values(self):
         """All thresholds, as a float array."""
-        first, step, number = self.thresholds
-        return np.round(first + step * np.arange(number), 6)
+        return np.array(self.thresholds)
 
     def heatmap(self, class_map, size):
         """Heatmap of a class activation map.
@@ -220,7 +221,7 @@ PROTOCOLS = {
             centre_crop=True,
             interpolation="bilinear",
             levels="cubehelix",
-            thresholds=(0.05, 0.05, 19),
+            thresholds=tuple((np.arange(1, 20) / 20).tolist()),
             fixed_threshold=0.2,
             ground_truth="first",
             clip_ground_truth=False,
@@ -233,7 +234,7 @@ PROTOCOLS = {
             centre_crop=False,
             interpolation="bicubic",
             levels="linear",
-            thresholds=(0.0, 0.001, 1000),
+            thresholds=tuple(np.arange(0, 1, 0.001).tolist()),
             fixed_threshold=0.2,
             ground_truth="any",
             clip_ground_truth=True,

@@ -13,7 +13,8 @@ from adl_tf.localization.scores import Scores
 
 COUNT = 200
 PROTOCOL = dataclasses.replace(
-    PROTOCOLS["wsoleval_cvpr20"], thresholds=(0.0, 0.1, 10)
+    PROTOCOLS["wsoleval_cvpr20"],
+    thresholds=tuple(step / 10 for step in range(10)),
 )
 CORRECT = np.arange(COUNT) % 10 < 7
 CORRECT_TOP5 = np.arange(COUNT) % 10 < 9

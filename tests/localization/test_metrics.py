@@ -15,10 +15,11 @@ from tests.localization.plain import box_of, contours_above, smooth
 SIZE = 40
 ADL = PROTOCOLS["adl_cvpr19"]
 WSOLEVAL = dataclasses.replace(
-    PROTOCOLS["wsoleval_cvpr20"], thresholds=(0.0, 0.02, 50)
+    PROTOCOLS["wsoleval_cvpr20"],
+    thresholds=tuple(step * 0.02 for step in range(50)),
 )
 THREE_THRESHOLDS = dataclasses.replace(
-    ADL, levels="linear", thresholds=(0.1, 0.1, 3), fixed_threshold=0.2
+    ADL, levels="linear", thresholds=(0.1, 0.2, 0.3), fixed_threshold=0.2
 )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from adl_tf.datasets.cub import cub
-from adl_tf.localization.boxes import box_iou
+from adl_tf.localization.boxes import box_iou, cutoffs
 from adl_tf.localization.heatmaps import to_heatmap
 from adl_tf.localization.protocols import PROTOCOLS, cubehelix_grey
 from tests.localization.plain import class_map, largest_box
@@ -74,12 +74,35 @@ def test_estimates_as_the_plain_pipeline(protocol, side, size, seed):
 
 
 def test_thresholds():
-    np.testing.assert_allclose(
-        ADL.threshold_values(), [step / 20 for step in range(1, 20)]
-    )
-    np.testing.assert_allclose(
-        WSOLEVAL.threshold_values(), [step / 1000 for step in range(1000)]
-    )
+    """To the last bit: a decimal fraction, and a multiple of 0.001."""
+    assert ADL.threshold_values().tolist() == [k / 20 for k in range(1, 20)]
+    assert WSOLEVAL.threshold_values().tolist() == [
+        k * 0.001 for k in range(1000)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("largest", "step", "cutoff"),
+    [
+        # Exact products: the nearest float to the decimal fraction falls
+        # short of these, and 0.001 multiplied does not.
+        (90, 700, 63),
+        (100, 570, 57),
+        (150, 820, 123),
+        (170, 700, 119),
+        (180, 350, 63),
+        (180, 700, 126),
+        (200, 285, 57),
+        (200, 565, 113),
+        (200, 570, 114),
+        (200, 575, 115),
+    ],
+)
+def test_cutoffs_are_those_of_the_published_floats(largest, step, cutoff):
+    levels = np.array([[0, largest]], np.uint8)
+    found = cutoffs(levels, WSOLEVAL.threshold_values())[step]
+    assert found == int(step * 0.001 * largest) == cutoff
+    assert int(step / 1000 * largest) == cutoff - 1
 
 
 def test_grey_values_of_cubehelix():
