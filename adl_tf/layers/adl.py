@@ -78,6 +78,10 @@ class ADLLayer(keras.layers.Layer):
     object. The layer has no weights, does not rescale, and is the identity at
     inference.
 
+    Only the map that was drawn is computed. The published code computes both
+    and multiplies one by 0, which differs for features with NaN or infinity
+    alone: the map that was not drawn makes its output NaN, and not this one's.
+
     Place it after a ReLU, at intermediate and high levels of the network: on
     VGG16 after `block3_pool`, `block4_pool` and `block5_conv3`.
 

@@ -6,6 +6,8 @@ from adl_tf.layers.squeeze_excite import SqueezeExcite
 
 _FILTERS = (64, 128, 256, 512)
 _BLOCKS = (3, 4, 6, 3)
+# Of batch normalization: the authors' code, and PyTorch's default of 0.1.
+MOMENTUM = 0.9
 
 
 def bottleneck_features(images, padding, last_stride, reduction=None):
@@ -90,7 +92,7 @@ def _convolve(inputs, filters, size, stride, padding, name, gamma="ones"):
         name=f"{name}_conv",
     )(inputs)
     return keras.layers.BatchNormalization(
-        momentum=0.9,
+        momentum=MOMENTUM,
         epsilon=1e-5,
         gamma_initializer=gamma,
         name=f"{name}_bn",

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from adl_tf.models.backbone import Backbone
+from adl_tf.models.backbone import Backbone, require_one_of
 from adl_tf.models.layer_names import in_order_of_making
+from adl_tf.models.preprocessing import standardize
 
 # Branches of the blocks: filters and kernel size of each convolution.
 _BRANCHES_5 = {
@@ -18,16 +19,27 @@ _BRANCHES_6A = {
 }
 
 
-def inception_v3(input_shape=(224, 224, 3), map_stride=8, dropout_rate=0.5):
+def inception_v3(
+    input_shape=(224, 224, 3),
+    map_stride=8,
+    dropout_rate=0.5,
+    variant="pytorch",
+):
     """InceptionV3 up to `Mixed_6e`, with the stem and the head of SPG.
 
-    Blocks, preprocessing and ImageNet weights are those of
-    `keras.applications.InceptionV3`. Stem and `Mixed_6a` are padded so that
-    every multiple of 32 is a possible size, and `Mixed_6a` keeps the size of
-    its input. Two 3x3 convolutions with 1024 filters follow; the classifier is
-    a 1x1 convolution whose mean over space is the logits, and class
-    activation maps are its channels. Layers have the names of the authors'
-    code, `Mixed_5b_branch5x5_1` for one.
+    The network of SPG and of the authors' later comparison is PyTorch's.
+    Keras's weights come from one that differs in more than weights:
+
+    | variant | average pooling at the border | input |
+    | --- | --- | --- |
+    | `"pytorch"` | counts zeros | RGB, standardized |
+    | `"keras"` | leaves the padding out of the mean | RGB in [-1, 1] |
+
+    Stem and `Mixed_6a` are padded so that every multiple of 32 is a possible
+    size, and `Mixed_6a` keeps the size of its input. Two 3x3 convolutions with
+    1024 filters follow; the classifier is a 1x1 convolution whose mean over
+    space is the logits, and class activation maps are its channels. Layers have
+    the names of the authors' code, `Mixed_5b_branch5x5_1` for one.
 
     Args:
         input_shape: Tuple `(height, width, 3)`.
@@ -38,28 +50,30 @@ def inception_v3(input_shape=(224, 224, 3), map_stride=8, dropout_rate=0.5):
             convolution of the head sets to 0. 0 leaves the three layers out,
             as the authors' later comparison does for ADL alone; the paper
             does not say.
+        variant: Whose network it is, as above. Where weights are given, they
+            decide (see `adl_tf.models.variants`).
 
     Returns:
         `Backbone`. The paper gives no ADL positions; they are those of the
         authors' later comparison.
 
     Raises:
-        ValueError: If `map_stride` is another number.
+        ValueError: If `map_stride` or `variant` is another value.
 
     Reference:
 
     - [Zhang et al., 2018](https://arxiv.org/abs/1807.08902)
     """
-    if map_stride not in (8, 16):
-        raise ValueError(
-            f"`map_stride` must be 8 or 16. Received: map_stride={map_stride}"
-        )
-    network = _Network()
+    require_one_of("map_stride", map_stride, (8, 16))
+    require_one_of("variant", variant, ("pytorch", "keras"))
+    network = _Network(counts_zeros=variant == "pytorch")
     inputs = keras.Input(input_shape, name="image")
-    features = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocess")(
-        inputs
-    )
-    features = network.stem(features)
+    if variant == "pytorch":
+        images = standardize(inputs, name="preprocess_pytorch")
+    else:
+        scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocess")
+        images = scaled(inputs)
+    features = network.stem(images)
     for name, pool_filters in (
         ("Mixed_5b", 32),
         ("Mixed_5c", 64),
@@ -96,11 +110,13 @@ class _Network:
     """The graph up to the head.
 
     Attributes:
+        counts_zeros: Whether average pooling counts the zeros of the border.
         names: Names of the convolutions, in the order in which Keras's
             InceptionV3 makes its own.
     """
 
-    def __init__(self):
+    def __init__(self, counts_zeros):
+        self.counts_zeros = counts_zeros
         self.names = []
 
     def stem(self, features):
@@ -143,19 +159,30 @@ class _Network:
                     output, f"{name}_{branch}{place}", filters, size
                 )
             outputs.append(output)
-        pooling = (
-            keras.layers.AveragePooling2D
-            if pool_filters
-            else keras.layers.MaxPooling2D
-        )
-        pooled = pooling(3, strides=1, padding="same", name=f"{name}_pool")(
-            features
-        )
         if pool_filters:
             pooled = self.convolution(
-                pooled, f"{name}_branch_pool", pool_filters, 1
+                self.average(features, f"{name}_pool"),
+                f"{name}_branch_pool",
+                pool_filters,
+                1,
             )
+        else:
+            pooled = keras.layers.MaxPooling2D(
+                3, strides=1, padding="same", name=f"{name}_pool"
+            )(features)
         return keras.layers.Concatenate(name=name)([*outputs, pooled])
+
+    def average(self, features, name):
+        """The mean of 3x3 places around each."""
+        padding = "same"
+        if self.counts_zeros:
+            padding = "valid"
+            features = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(
+                features
+            )
+        return keras.layers.AveragePooling2D(
+            3, strides=1, padding=padding, name=name
+        )(features)
 
     def convolution(
         self, features, name, filters, size, strides=1, padding="same"
@@ -170,8 +197,9 @@ class _Network:
             use_bias=False,
             name=name,
         )(features)
+        # SPG's code and the later comparison: PyTorch's momentum of 0.1.
         features = keras.layers.BatchNormalization(
-            epsilon=1e-3, name=f"{name}_bn"
+            momentum=0.9, epsilon=1e-3, name=f"{name}_bn"
         )(features)
         return keras.layers.ReLU(name=f"{name}_relu")(features)
 

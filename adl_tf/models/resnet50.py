@@ -3,7 +3,7 @@
 import keras
 
 from adl_tf.models.backbone import Backbone, require_one_of
-from adl_tf.models.bottlenecks import bottleneck_features
+from adl_tf.models.bottlenecks import MOMENTUM, bottleneck_features
 from adl_tf.models.preprocessing import standardize, subtract_mean
 from adl_tf.models.surgery import edit_layers
 from adl_tf.models.weights import read_layers
@@ -35,7 +35,9 @@ def resnet50(input_shape=(224, 224, 3), last_stride=1, variant="keras"):
     | `"tensorpack"` | 3x3 convolution (v1.5) | as "same" | BGR, standardized |
 
     Convolutions of `"keras"`, which is `keras.applications.ResNet50`, have
-    biases: 26,560 parameters more than the others.
+    biases: 26,560 parameters more than the others. Its batch normalization has
+    the others' momentum of 0.9 rather than Keras's 0.99: it decides how the
+    network is trained on, not what the weights compute.
 
     Args:
         input_shape: Tuple `(height, width, 3)`; multiples of 32.
@@ -91,13 +93,15 @@ def _keras_model(inputs, last_stride):
         input_tensor=subtract_mean(inputs), include_top=False, weights=None
     )
     model = keras.Model(inputs, stock.output, name="resnet50")
+    changes = {
+        layer.name: {"momentum": MOMENTUM}
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
     if last_stride == 1:
-        changes = {
-            f"conv5_block1_{branch}_conv": {"strides": (1, 1)}
-            for branch in (0, 1)
-        }
-        model = edit_layers(model, changes)
-    return model
+        for branch in (0, 1):
+            changes[f"conv5_block1_{branch}_conv"] = {"strides": (1, 1)}
+    return edit_layers(model, changes)
 
 
 def _imagenet_weights():

@@ -2,6 +2,7 @@
 
 import keras
 
+from adl_tf.errors import DataError
 from adl_tf.models.backbone import Backbone, require_one_of
 from adl_tf.models.resnet50 import (
     ADL_GAMMA,
@@ -9,6 +10,7 @@ from adl_tf.models.resnet50 import (
     SPG_POSITIONS,
     v1_5_model,
 )
+from adl_tf.models.variants import OTHERWISE
 
 
 def resnet50_se(input_shape=(224, 224, 3), last_stride=1, variant="tensorpack"):
@@ -31,8 +33,13 @@ def resnet50_se(input_shape=(224, 224, 3), last_stride=1, variant="tensorpack"):
         `Backbone`, with the ADL positions of the authors' code. The layers
         have the names of `keras.applications.ResNet50`, and
         `conv2_block1_se` and the like.
+
+    Raises:
+        DataError: If the weights are Keras's.
     """
     require_one_of("last_stride", last_stride, (1, 2))
+    if variant == "keras":
+        raise DataError(f"Keras has no weights of resnet50_se: {OTHERWISE}")
     require_one_of("variant", variant, ("tensorpack", "pytorch"))
     inputs = keras.Input(input_shape, name="image")
     return Backbone(

@@ -3,9 +3,11 @@
 Frameworks train what they all call ResNet50 with other strides, paddings and
 preprocessing. Backbones where that matters have an option `variant`, and the
 weight file decides it, so that weights never run in a network that they were
-not trained in. Files of other frameworks tell by their suffix; models of ours
-by the name of their preprocessing layer, which every format of Keras keeps,
-the checkpoints of a work directory too.
+not trained in. Files of other frameworks are recognised by their suffix;
+models of ours by the name of their preprocessing layer, which every format of
+Keras keeps, the checkpoints of a work directory too. All other files of Keras,
+and its own download, are for the network of `keras.applications`: variant
+`"keras"`.
 """
 
 import json
@@ -32,8 +34,7 @@ def with_variant(options, weights):
         weights: `"imagenet"`, `None` or the path of a weight file.
 
     Returns:
-        Dictionary of options. Nothing is added where the weights do not say:
-        `"imagenet"`, none, and files that `keras.applications` downloads.
+        Dictionary of options. Nothing is added without weights.
 
     Raises:
         ValueError: If the options ask for another variant than the file's.
@@ -65,7 +66,9 @@ def variant_of(weights, otherwise=None):
         DataError: If it is a `.weights.h5` file without names of layers, and
             `otherwise` is `None`.
     """
-    if weights in (None, "imagenet") or not os.path.isfile(weights):
+    if weights == "imagenet":
+        return "keras"
+    if weights is None or not os.path.isfile(weights):
         return otherwise
     suffix = os.path.splitext(weights)[1]
     if suffix in FOREIGN:
@@ -84,7 +87,7 @@ def variant_of(weights, otherwise=None):
     for name in names:
         if name.startswith("preprocess_"):
             return name.removeprefix("preprocess_")
-    return otherwise
+    return "keras" if names else otherwise
 
 
 def _layer_names(path):

@@ -12,6 +12,7 @@ from adl_tf.models.layer_names import in_order_of_making, renumbered
 from tests.models.networks import weights_of, write_applications_file
 
 SMALL = (64, 64, 3)
+SIXTH = ("6b", "6c", "6d", "6e")
 
 
 def build(num_classes=5, weights=None, input_shape=SMALL, **arguments):
@@ -205,6 +206,64 @@ def test_stem_equals_pytorch(loaded):
         rtol=1e-4,
         atol=1e-4,
     )
+
+
+@pytest.mark.parametrize("variant", ["pytorch", "keras"])
+def test_average_pools_count_zeros_in_pytorch(variant):
+    torch = pytest.importorskip("torch")
+    model, _, _ = build(variant=variant)
+    features = np.random.default_rng(0).uniform(1, 2, (1, 8, 8, 256))
+    expected = torch.nn.functional.avg_pool2d(
+        torch.tensor(features.transpose(0, 3, 1, 2)),
+        3,
+        stride=1,
+        padding=1,
+        count_include_pad=variant == "pytorch",
+    ).numpy()
+    # A corner has four of nine places in the image.
+    corners = expected[..., 0, 0] / features[:, :2, :2].mean((1, 2))
+    np.testing.assert_allclose(corners, 4 / 9 if variant == "pytorch" else 1)
+    pool = keras.Model(
+        model.get_layer("Mixed_5b").output,
+        model.get_layer("Mixed_5c_pool").output,
+    )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(pool(features)),
+        expected.transpose(0, 2, 3, 1),
+        rtol=1e-5,
+    )
+    pools = [
+        layer.name
+        for layer in model.layers
+        if isinstance(layer, keras.layers.AveragePooling2D)
+    ]
+    assert pools == [
+        f"Mixed_{block}_pool" for block in ("5b", "5c", "5d", *SIXTH)
+    ]
+    padded = [
+        f"{name}_pad" in {layer.name for layer in model.layers}
+        for name in pools
+    ]
+    assert padded == [variant == "pytorch"] * 7
+
+
+def test_weights_decide_the_variant(loaded, tmp_path):
+    def variant(model):
+        (name,) = (
+            layer.name
+            for layer in model.layers
+            if layer.name.startswith("preprocess")
+        )
+        return "pytorch" if name == "preprocess_pytorch" else "keras"
+
+    assert variant(build()[0]) == "pytorch"
+    assert variant(loaded) == "keras"
+    for source in (build()[0], loaded):
+        path = tmp_path / "model.weights.h5"
+        source.save_weights(path)
+        assert variant(build(weights=path)[0]) == variant(source)
+    with pytest.raises(ValueError, match="`variant` must be 'keras'"):
+        build(weights="imagenet", variant="pytorch")
 
 
 def test_coarse_maps_pool_as_pytorch():
