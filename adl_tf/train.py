@@ -37,7 +37,7 @@ def main(values):
 def _found(settings):
     """The data and the weight file, before the wait for TensorFlow."""
     from adl_tf.models.variants import require_file
-    from adl_tf.training.examples import training_examples
+    from adl_tf.training.split import training_examples
     from adl_tf.workdir import checkpoints
 
     is_file = settings.weights not in ("imagenet", "none")

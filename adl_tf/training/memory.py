@@ -1,4 +1,4 @@
-"""The C library's allocator, set for the same large blocks again and again."""
+"""Allocator settings of glibc, for large blocks that steps free and take."""
 
 import ctypes
 import sys

@@ -147,30 +147,42 @@ def share_from_chief(strategy, number, variables):
             value.assign(tf.cast(total, value.dtype))
 
     tf.function(lambda: strategy.run(share))()
-    return _sum(
-        strategy,
-        lambda context: number if context.replica_id_in_sync_group == 0 else 0,
-    )
+    return agree(strategy, False, number)[1]
 
 
-def any_worker(strategy, wanted):
-    """Whether any worker wants something; all wait for each other here.
+def agree(strategy, wanted, number):
+    """Has all workers decide the same; they wait for each other here.
 
     Args:
         strategy: `tf.distribute.Strategy`.
-        wanted: Whether this worker does.
+        wanted: Whether this worker wants something.
+        number: Integer; the chief's counts.
 
     Returns:
-        Boolean, the same in all workers.
+        Tuple of whether any worker wants it, and the chief's number.
     """
     if not spans_workers(strategy):
-        return bool(wanted)
-    return _sum(strategy, lambda _: int(bool(wanted))) > 0
+        return bool(wanted), number
 
+    def votes(context):
+        is_first = context.replica_id_in_sync_group == 0
+        return tf.constant([bool(wanted), is_first * number], tf.int64)
 
-def _sum(strategy, number_of_replica):
-    numbers = strategy.experimental_distribute_values_from_function(
-        lambda context: tf.constant(number_of_replica(context), tf.int64)
+    total = strategy.reduce(
+        tf.distribute.ReduceOp.SUM,
+        strategy.experimental_distribute_values_from_function(votes),
+        axis=None,
     )
-    total = strategy.reduce(tf.distribute.ReduceOp.SUM, numbers, axis=None)
-    return int(total.numpy())
+    wishes, number = total.numpy().tolist()
+    return wishes > 0, number
+
+
+def barrier(strategy):
+    """Returns when all workers are here.
+
+    A worker that exits early would disconnect the others.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+    """
+    agree(strategy, False, 0)

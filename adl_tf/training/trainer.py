@@ -1,4 +1,4 @@
-"""What is trained, and one step of it: model, optimizer, loss and penalty."""
+"""A training step: model, optimizer, loss and penalty."""
 
 import keras
 import tensorflow as tf
@@ -24,10 +24,9 @@ class Trainer:
         self.strategy = strategy
         self.settings = settings
         self.steps_per_epoch = steps_per_epoch
+        self.num_steps = settings.epochs * steps_per_epoch
         self.schedule = learning_rate_schedule(
-            settings.schedule,
-            settings.learning_rate,
-            settings.epochs * steps_per_epoch,
+            settings.schedule, settings.learning_rate, self.num_steps
         )
         # All workers of a cluster have to build the same in the same way,
         # whether or not they see the work directory.
@@ -70,12 +69,19 @@ class Trainer:
 
     @tf.function(autograph=False)
     def step(self, batch):
-        """One step; returns its mean loss and how many answers were right."""
-        losses, right = self.strategy.run(self._replica_step, (batch,))
-        reduce = self.strategy.reduce
-        return (
-            reduce(tf.distribute.ReduceOp.SUM, losses, axis=None),
-            reduce(tf.distribute.ReduceOp.SUM, right, axis=None),
+        """Runs one step; nothing is read from the device.
+
+        Args:
+            batch: Images and labels, as the strategy distributes them.
+
+        Returns:
+            Tuple of scalar tensors: the mean loss of the images, and how many
+            predictions are correct.
+        """
+        results = self.strategy.run(self._replica_step, (batch,))
+        return tuple(
+            self.strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
+            for each in results
         )
 
     def _replica_step(self, batch):
@@ -96,9 +102,9 @@ class Trainer:
             [rate * gradient for rate, gradient in zip(self.rates, gradients)],
             variables,
         )
-        answers = tf.argmax(logits, axis=-1, output_type=labels.dtype)
-        right = tf.reduce_sum(tf.cast(answers == labels, tf.int32))
-        return loss, right
+        # TensorFlow keeps int32 in the host's memory: a step would wait.
+        hits = tf.argmax(logits, axis=-1) == tf.cast(labels, tf.int64)
+        return loss, tf.reduce_sum(tf.cast(hits, tf.int64))
 
     def _penalty(self):
         """This replica's share of the L2 penalty, as in the authors' code."""
@@ -110,45 +116,3 @@ class Trainer:
     def variables(self):
         """All that training changes, random states too."""
         return [*self.model.variables, *self.optimizer.variables]
-
-    def save(self, step, epoch_so_far=(0.0, 0)):
-        """Writes a checkpoint; see `checkpoints.save`."""
-        checkpoints.save(
-            self.settings.workdir,
-            step,
-            self.model,
-            self.optimizer,
-            epoch_so_far,
-        )
-
-    def describe(self, examples, step):
-        """What is trained, on what, in a few lines."""
-        settings = self.settings
-        lines = [
-            f"{settings.backbone} with {settings.method}, "
-            f"{self.model.count_params():,} parameters, on "
-            f"{len(examples) if examples else 'no'} images; epochs: "
-            f"{settings.epochs}, steps in each: {self.steps_per_epoch}, "
-            f"replicas: {self.strategy.num_replicas_in_sync}"
-        ]
-        if examples and len(examples) < settings.batch_size:
-            lines.append(
-                f"--batch_size={settings.batch_size} is more than there are "
-                "images: a step sees some twice; a smaller one makes more "
-                "steps of an epoch"
-            )
-        crop, side = settings.input_size, settings.resize_size
-        if examples and crop < 0.75 * side:
-            lines.append(
-                f"crops of {crop} pixels from images of {side} show "
-                f"{100 * (crop / side) ** 2:.0f} % of each: "
-                "--resize_size says how large images are before the crop"
-            )
-        if step:
-            lines.append(f"going on from step {step}")
-        elif settings.weights != "none":
-            lines.append(
-                f"weights: {settings.weights}; new layers: "
-                f"{', '.join(self.new_layers) or 'none'}"
-            )
-        return "\n".join(lines)

@@ -11,7 +11,8 @@ from adl_tf import ADLLayer
 from adl_tf.evaluation.network import Network
 from adl_tf.evaluation.replicas import replicated
 from adl_tf.training.strategy import (
-    any_worker,
+    agree,
+    barrier,
     is_chief,
     make_strategy,
     share_from_chief,
@@ -35,9 +36,9 @@ seen["step"] = share_from_chief(
 seen["state"] = generator.state.numpy().tolist()
 seen["weight"] = weight.numpy().tolist()
 seen["votes"] = [
-    any_worker(strategy, False),
-    any_worker(strategy, chief),
-    any_worker(strategy, not chief),
+    agree(strategy, False, 3 if chief else 7),
+    agree(strategy, chief, 4 if chief else 8),
+    agree(strategy, not chief, 5 if chief else 9),
 ]
 
 
@@ -69,6 +70,6 @@ except ValueError as error:
     seen["fit"] = str(error)[:60]
 
 print(json.dumps(seen), flush=True)
-any_worker(strategy, False)
+barrier(strategy)
 # TensorFlow's server may hold up the interpreter's own end.
 os._exit(0)

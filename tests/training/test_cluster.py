@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 from adl_tf.errors import AdlTfError, UsageError
 from adl_tf.training import cluster
 from adl_tf.training.cluster import Cluster, cluster_from_environment, meet
+from adl_tf.workdir import checkpoints
 from adl_tf.workdir.trained import load_trained
 from tests.runs import losses_of
 
@@ -167,6 +169,23 @@ def test_two_workers(settings, start_training, free_addresses, tmp_path):
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_a_signal_for_one_stops_all(settings, start_training, free_addresses):
+    """At the same step, which is saved."""
+    run = settings(num_classes=2, epochs=100_000, strategy="auto")
+    workers = [start_training(run, free_addresses, index) for index in (0, 1)]
+    wait_for(os.path.join(run.workdir, "history.csv"), workers[0])
+    workers[1].terminate()
+    said = []
+    for worker in workers:
+        _, errors = worker.communicate(timeout=60)
+        assert worker.returncode == 143
+        said += re.findall(r"stopped by SIGTERM; step (\d+) is saved", errors)
+    assert len(said) == 2 and said[0] == said[1]
+    assert checkpoints.latest_step(run.workdir) == int(said[0])
+
+
 def wait_for(path, process):
     while not os.path.exists(path):
         assert process.poll() is None, process.communicate()
@@ -191,7 +210,7 @@ def test_what_the_workers_see(settings, start_training, free_addresses):
     assert first["step"] == 12
     assert first["state"] == [5, 9]
     assert first["weight"] == np.array([1.5, -2.0, 1e-30], "float32").tolist()
-    assert first["votes"] == [False, True, True]
+    assert first["votes"] == [[False, 3], [True, 4], [True, 5]]
     images = np.arange(15.0).reshape(5, 3).tolist()
     assert first["gathered"] == [images, [0, 1, 2, 3, 4]]
     # The reason for a loop of our own. When this fails, `Model.fit` works

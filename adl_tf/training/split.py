@@ -1,4 +1,4 @@
-"""What a training reads, found before TensorFlow is loaded."""
+"""The training split, read and checked without TensorFlow."""
 
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import DataError, UsageError
