@@ -67,6 +67,7 @@ def _runs(data_dir, workdir, folder):
             (step, f"--backbones={backbone}", f"--batch_size={size}")
             for backbone, size in BACKBONES.items()
         ),
+        ("training_loop",),
         (
             *("evaluator", f"--workdir={workdir}"),
             f"--heatmaps={folder}/heatmaps",

@@ -50,16 +50,17 @@ def main(values):
     load = command.load_tensorflow
     def loaded():
         load()
-        from adl_tf.training import loop
-        step = loop._run_step
+        from adl_tf.training.trainer import Trainer
+        step = Trainer.step
         def timed(*arguments):
             result = step(*arguments)
+            float(result[0])
             ends.append(time.time())
             if len(ends) == 2:
                 os.write(1, f"{ends}".encode())
                 os._exit(0)
             return result
-        loop._run_step = timed
+        Trainer.step = timed
     command.load_tensorflow = loaded
     train.main(values)
 
