@@ -70,6 +70,7 @@ setup(
         "numpy>=1.26",
         "opencv-python>=4.10",
         "pillow>=10",
+        "requests>=2.31",
         "tensorboard>=2.18",
         "tensorflow>=2.18",
         "tensorflow-datasets>=4.9.7",

@@ -27,9 +27,6 @@ absl_flags.DEFINE_list(
 absl_flags.DEFINE_bool("check", False, "Decode every image.")
 absl_flags.DEFINE_string("show", None, "HTML file to write.")
 
-# Damaged images, odd boxes and duplicates of which the name is printed.
-MAX_NAMED = 10
-
 
 def main(values):
     if not values.check and not values.show:
@@ -43,7 +40,10 @@ def main(values):
     checked = None
     if values.check:
         command.load_tensorflow()
-        checked = _check(examples)
+        from adl_tf.datasets.check import check_all
+        from adl_tf.datasets.findings import as_text
+
+        checked = check_all(examples)
         print(as_text(checked))
     if values.show:
         from adl_tf.reporting.dataset_page import write_dataset_page
@@ -51,7 +51,10 @@ def main(values):
         write_dataset_page(values.show, settings.dataset, examples, checked)
         print(f"written: open {os.path.abspath(values.show)}")
     if checked:
-        _refuse(checked)
+        from adl_tf.datasets.findings import problems
+
+        if found := problems(checked):
+            raise DataError("; ".join(found))
 
 
 def _read(settings, splits):
@@ -81,114 +84,6 @@ def _read(settings, splits):
     for error in errors.values():
         raise error
     return examples
-
-
-def _refuse(checked):
-    from adl_tf.datasets.check import problems
-
-    found = problems(checked)
-    if found:
-        raise DataError("; ".join(found))
-
-
-def _check(examples):
-    from tqdm import tqdm
-
-    from adl_tf.datasets.check import check_split
-
-    return [
-        check_split(
-            name,
-            split,
-            lambda items, count, name=name: tqdm(
-                items, f"checking {name}", count, leave=False, disable=None
-            ),
-        )
-        for name, split in examples.items()
-    ]
-
-
-def as_text(splits):
-    """What was found, as a table of counts and the names that belong to it.
-
-    Args:
-        splits: List of `CheckedSplit`.
-
-    Returns:
-        Text of several lines.
-    """
-    from adl_tf.datasets.check import counts, duplicates
-
-    shared = duplicates(splits)
-    rows = [("", *(split.name for split in splits)), *counts(splits, shared)]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = [
-        "  ".join(
-            (name.ljust(widths[0]), *map(str.rjust, cells, widths[1:]))
-        ).rstrip()
-        for name, *cells in rows
-    ]
-    for split in splits:
-        lines += _findings(split)
-    labels = [number for split in splits for number in split.examples.labels]
-    if min(labels, default=0) > 0:
-        lines += ["", "no image is of class 0: class numbers start at 0"]
-    lines += _listed(
-        "the same image",
-        [
-            " = ".join(_described(splits[number], place) for number, place in g)
-            for g in shared
-        ],
-    )
-    return "\n".join(lines)
-
-
-def _findings(split):
-    """Lines that name what is wrong with a split."""
-    examples, lines = split.examples, []
-    bad = [*split.unreadable, *split.bad_masks]
-    lines += _listed(
-        f"{split.name}, cannot be read",
-        [f"{path}: {error}" for path, error in bad],
-        limit=None,
-    )
-    lines += _listed(
-        f"{split.name}, damaged, but can be read",
-        [f"{path}: {complaint}" for path, complaint in split.damaged],
-    )
-    names = examples.image_ids
-    for kind, places in split.odd_boxes.items():
-        found = [names[place] for place in places]
-        lines += _listed(f"{split.name}, {kind}", found)
-    found = [names[place] for place in split.without_box]
-    lines += _listed(f"{split.name}, without a box", found)
-    if not examples.has_ground_truth:
-        lines += [
-            "",
-            f"{split.name} has neither boxes nor masks: it can be trained "
-            "on, and not be scored",
-        ]
-    without = set(range(examples.num_classes)) - set(examples.labels)
-    lines += _listed(
-        f"{split.name}, classes without images",
-        [examples.class_names[number] for number in sorted(without)],
-    )
-    return lines
-
-
-def _described(split, place):
-    examples = split.examples
-    name = examples.class_names[examples.labels[place]]
-    return f"{split.name} {examples.image_ids[place]} ({name})"
-
-
-def _listed(heading, items, limit=MAX_NAMED):
-    if not items:
-        return []
-    lines = ["", f"{heading}:", *(f"  {item}" for item in items[:limit])]
-    if limit and len(items) > limit:
-        lines.append(f"  and {len(items) - limit} more")
-    return lines
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """What is wrong with a data set: images, boxes, duplicates, classes."""
 
-import collections
 import dataclasses
 import functools
 import hashlib
@@ -8,6 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from tqdm import tqdm
 
 from adl_tf.datasets.examples import Examples, read_bytes
 from adl_tf.datasets.image_formats import BEGINNINGS, NOT_AN_IMAGE
@@ -171,134 +171,25 @@ def check_split(name, examples, progress):
     )
 
 
-def duplicates(splits):
-    """Images that are there more than once.
+def check_all(examples):
+    """Checks every split, with progress bars.
 
     Args:
-        splits: List of `CheckedSplit`.
+        examples: Dictionary from the names of splits to `Examples`.
 
     Returns:
-        List of groups, each a list of tuples (number of the split, place in
-        it) of images whose pixels are equal, and those with the most splits
-        first.
+        List of `CheckedSplit`.
     """
-    groups = collections.defaultdict(list)
-    for number, split in enumerate(splits):
-        for place, image in enumerate(split.images):
-            if not image.error:
-                groups[image.digest].append((number, place))
-    found = [group for group in groups.values() if len(group) > 1]
-    return sorted(found, key=lambda group: -len({split for split, _ in group}))
-
-
-def counts(splits, shared):
-    """Rows of numbers, one column a split.
-
-    Args:
-        splits: List of `CheckedSplit`.
-        shared: What `duplicates` returned.
-
-    Returns:
-        List of tuples: a name, and text for each split.
-    """
-
-    def a_class(split):
-        examples = split.examples
-        each = np.bincount(examples.labels, minlength=examples.num_classes)
-        return f"{min(each, default=0)}-{max(each, default=0)}"
-
-    def repeated(split, across):
-        number = splits.index(split)
-        return sum(
-            len({other for other, _ in group}) > 1 or not across
-            for group in shared
-            for other, _ in group
-            if other == number
-        )
-
-    rows = {
-        "images": lambda split: len(split.examples),
-        "cannot be read": lambda split: len(split.unreadable),
-        "damaged": lambda split: len(split.damaged),
-        "classes": lambda split: split.examples.num_classes,
-        "images a class": a_class,
-        "boxes": lambda split: sum(map(len, split.examples.boxes)),
-        "without a box": lambda split: len(split.without_box),
-        **{
-            f"with {kind}": lambda split, kind=kind: len(split.odd_boxes[kind])
-            for kind in ODD
-        },
-        "images given twice": lambda split: repeated(split, False),
-        "also in another split": lambda split: repeated(split, True),
-    }
     return [
-        (name, *(_text(count(split)) for split in splits))
-        for name, count in rows.items()
+        check_split(
+            name,
+            split,
+            lambda items, count, name=name: tqdm(
+                items, f"checking {name}", count, leave=False, disable=None
+            ),
+        )
+        for name, split in examples.items()
     ]
-
-
-def _text(count):
-    return count if isinstance(count, str) else f"{count:,}"
-
-
-def problems(splits):
-    """What training or evaluation would stumble over.
-
-    Args:
-        splits: List of `CheckedSplit`.
-
-    Returns:
-        List of text, one a problem.
-    """
-    found = []
-    for split in splits:
-        if not len(split.examples):
-            found.append(f"{split.name} has no images")
-        if split.unreadable:
-            found.append(
-                f"{_counted(split.unreadable, 'image')} of {split.name} "
-                "cannot be read"
-            )
-        if split.bad_masks:
-            found.append(
-                f"{_counted(split.bad_masks, 'mask')} of {split.name} cannot "
-                "be read"
-            )
-        if split.has_fractions:
-            found.append(
-                f"all boxes of {split.name} lie within 0 to 1: pixels are "
-                "wanted"
-            )
-        # Training needs no boxes.
-        if split.without_box and not split.name.startswith("train"):
-            found.append(
-                f"{_counted(split.without_box, 'image')} of {split.name} "
-                "without a box, which evaluation needs"
-            )
-    return found + _other_classes(splits[0], splits[1:])
-
-
-def _other_classes(first, others):
-    """What the first split whose classes differ has in place of them."""
-    names = first.examples.class_names
-    for split in others:
-        other_names = split.examples.class_names
-        if len(names) != len(other_names):
-            here, there = len(names), len(other_names)
-        elif names != other_names:
-            pairs = zip(names, other_names)
-            here, there = next((a, b) for a, b in pairs if a != b)
-        else:
-            continue
-        return [
-            f"the splits have different classes: {here} in {first.name}, "
-            f"{there} in {split.name}"
-        ]
-    return []
-
-
-def _counted(items, noun):
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
 def _decode_all(places):

@@ -1,47 +1,61 @@
-"""Downloads that go on where they broke off, and are what they should be.
+"""Downloads that resume, checked against sizes and checksums.
 
-Ours because archives of several gigabytes need it: neither the download
-manager of TFDS nor pooch continues a transfer that broke off.
+Transfers, their retries and certificates are those of `requests`. Resuming is
+ours: neither the download manager of TFDS nor pooch does it, and both replace
+a file that is there and has another checksum.
 """
 
 import contextlib
 import dataclasses
 import hashlib
-import http.client
 import os
-import urllib.error
-import urllib.request
+import re
 
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 
 from adl_tf.errors import DataError
 from adl_tf.files import write_whole
 
 CHUNK = 1 << 20
-_BROKEN = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
+RETRIES = urllib3.Retry(
+    connect=3,
+    read=0,  # what broke off is resumed instead
+    status=3,
+    backoff_factor=0.3,
+    status_forcelist=(429, 500, 502, 503, 504),
+    raise_on_status=False,
 )
+# Bytes as they are published, not compressed for the way.
+HEADERS = {"User-Agent": "adl-tf", "Accept-Encoding": "identity"}
+TIMEOUT = 60  # seconds without a byte
+_BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError)
 
 
 @dataclasses.dataclass(frozen=True)
 class RemoteFile:
-    """A file that others publish.
+    """A published file.
 
     Attributes:
-        name: What it is called on disk.
-        url: Where it is, or, if it has to be got by hand, what checksums name
-            it by.
+        name: Its name on disk.
+        url: Its address, by which tables of checksums name it.
         by_hand: What to do where a program cannot or may not download it.
-        registered: Whether only registered people may download it.
+        registered: Whether only registered users may download it.
+        limit: Largest size in bytes, where no checksum is known.
     """
 
     name: str
     url: str
     by_hand: str = ""
     registered: bool = False
+    limit: int = 16 << 30
+
+    def bad(self, reason):
+        """The error of a download that failed."""
+        remedy = f"; or {self.by_hand}" if self.by_hand else ""
+        return DataError(f"{self.url} {reason}{remedy}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,48 +67,49 @@ class Checksum:
 
 
 def fetch(remote, folder, published, record):
-    """Makes sure that a file is there, whole and unchanged.
+    """Downloads a file, unless it is there, and checks it.
 
-    A file that is there already, brought by hand perhaps, is checked. Where
-    no checksum is published, that of the first file seen is recorded and holds
-    from then on.
+    Where no checksum is published, that of the first file seen is recorded
+    and holds from then on.
 
     Args:
         remote: `RemoteFile`.
         folder: Folder for it.
         published: Dictionary from addresses to their `Checksum`, as
             `read_checksums` returns it.
-        record: File of the checksums that are not published, written here.
+        record: Table of the checksums that are not published, written here.
 
     Returns:
         Path of the file.
 
     Raises:
-        DataError: If it cannot be had, or is not what it should be. What was
-            downloaded so far is kept, and is where the next call goes on.
+        DataError: If it could not be downloaded, or is not the published
+            file. The next call resumes from the bytes downloaded so far. A
+            file that was there already is never removed.
     """
     path = os.path.join(folder, remote.name)
     recorded = read_checksums(record) if os.path.isfile(record) else {}
-    expected = published.get(remote.url) or recorded.get(remote.url)
+    target = published.get(remote.url) or recorded.get(remote.url)
     os.makedirs(folder, exist_ok=True)
     if os.path.isfile(path):
-        found = _check(path, expected, "get it again")
+        found = _check(path, target, "download it again")
     elif remote.registered:
         raise DataError(f"{path} is missing: {remote.by_hand}")
     else:
         partial = path + ".partial"
-        _download(remote, partial, expected)
+        with _session() as session:
+            _download(session, remote, partial, target)
         try:
-            found = _check(partial, expected, "it was removed: start again")
+            found = _check(partial, target, "it was removed: start again")
         except DataError:
             _discard(partial)
             raise
         os.replace(partial, path)
         _discard(partial)
-    if expected is None:
+    if target is None:
         print(
             f"{remote.name}: no checksum is published; its SHA-256 "
-            f"{found.sha256} is kept in {record}"
+            f"{found.sha256} is recorded in {record}"
         )
         recorded[remote.url] = found
         os.makedirs(os.path.dirname(record), exist_ok=True)
@@ -133,11 +148,11 @@ def read_checksums(path):
     return checksums
 
 
-def _check(path, expected, remedy):
+def _check(path, target, remedy):
     size = os.path.getsize(path)
-    if expected is not None and size != expected.size:
+    if target is not None and size != target.size:
         raise DataError(
-            f"{path} has {size:,} bytes instead of {expected.size:,}; {remedy}"
+            f"{path} has {size:,} bytes instead of {target.size:,}; {remedy}"
         )
     digest = hashlib.sha256()
     with open(path, "rb") as file, _bar(f"checking {path}", size) as bar:
@@ -145,104 +160,122 @@ def _check(path, expected, remedy):
             digest.update(chunk)
             bar.update(len(chunk))
     found = Checksum(size, digest.hexdigest())
-    if expected not in (None, found):
+    if target not in (None, found):
         raise DataError(
-            f"{path} has SHA-256 {found.sha256} instead of {expected.sha256}; "
+            f"{path} has SHA-256 {found.sha256} instead of {target.sha256}; "
             f"{remedy}"
         )
     return found
 
 
-def _download(remote, partial, expected):
-    """Downloads until the file is whole or an attempt brings nothing."""
-    while True:
-        start = os.path.getsize(partial) if os.path.isfile(partial) else 0
-        if expected is not None and start >= expected.size:
+def _session():
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+    return session
+
+
+def _download(session, remote, partial, target):
+    """Transfers until the file is whole or an attempt brings nothing."""
+    start, reason = -1, "connection closed"
+    while (size := _size(partial)) > start:
+        start = size
+        if target is not None and size >= target.size:
             return
         try:
-            total = _transfer(remote, partial, start, expected)
-        except urllib.error.HTTPError as error:
-            # Asked for what follows the last byte, or for more than there is.
-            if error.code == 416 and start:
-                there = error.headers.get("Content-Range", "")
-                if there.endswith(f"/{start}"):
-                    return
-                _discard(partial)
-                continue
-            raise DataError(
-                f"{remote.url} answers {error.code} {error.reason}"
-                f"{_or_by_hand(remote)}"
-            ) from error
+            if _transfer(session, remote, partial, start, target):
+                return
         except _BROKEN as error:
-            total, reason = None, getattr(error, "reason", error)
-        else:
-            reason = "connection closed"
-        size = os.path.getsize(partial) if os.path.isfile(partial) else 0
-        if size == total:
-            return
-        if size <= start:
-            raise DataError(
-                f"{remote.url} cannot be downloaded ({reason}); {size:,} bytes "
-                "are here, and the same command goes on from there"
-                f"{_or_by_hand(remote)}"
-            )
+            reason = error
+            while reason.__context__:  # what the libraries wrapped
+                reason = reason.__context__
+    raise remote.bad(
+        f"could not be downloaded ({reason}); {size:,} bytes are here, and "
+        "the same command resumes there"
+    )
 
 
-def _transfer(remote, partial, start, expected):
-    """Appends what one answer holds; returns the size of the whole file."""
-    headers = {"User-Agent": "adl-tf"}
-    version = partial + ".version"
+def _transfer(session, remote, partial, start, target):
+    """Appends an answer to what is here; returns whether the file is whole."""
+    headers = dict(HEADERS)
     if start:
         headers["Range"] = f"bytes={start}-"
-        if os.path.isfile(version):
-            with open(version, encoding="utf-8") as file:
-                known = file.read()
-            headers |= {"If-Range": known} if known else {}
-    request = urllib.request.Request(remote.url, headers=headers)
-    with urllib.request.urlopen(request, timeout=60) as response:
-        if response.headers.get_content_type() == "text/html":
-            raise DataError(
-                f"{remote.url} answers with a page instead of the file"
-                f"{_or_by_hand(remote)}"
-            )
-        if response.status != 206:
-            start = 0
-        length = response.headers.get("Content-Length")
-        total = None if length is None else start + int(length)
-        if None not in (total, expected) and total != expected.size:
-            raise DataError(
-                f"{remote.url} has {total:,} bytes instead of "
-                f"{expected.size:,}: it was published anew"
-            )
+        headers |= _same_version(partial)
+    with session.get(
+        remote.url, headers=headers, stream=True, timeout=TIMEOUT
+    ) as response:
+        begin, total = _part(remote, response)
+        if response.status_code == 416 and total == start > 0:
+            return True
+        if begin not in (0, start):  # not what was asked for: all of it, then
+            _discard(partial)
+            return _transfer(session, remote, partial, 0, target)
+        limit = remote.limit if target is None else target.size
+        if total is not None and total != limit and (target or total > limit):
+            most = "" if target else "at most "
+            raise remote.bad(f"has {total:,} bytes instead of {most}{limit:,}")
         with (
-            open(partial, "ab" if start else "wb") as file,
-            _bar(remote.name, total, start) as bar,
+            open(partial, "ab" if begin else "wb") as file,
+            _bar(remote.name, total, begin) as bar,
         ):
-            if not start:
-                _keep_version(version, response.headers)
-            while chunk := response.read(CHUNK):
+            if not begin:
+                _keep_version(partial, response.headers)
+            for chunk in response.raw.stream(CHUNK, decode_content=False):
+                if file.tell() + len(chunk) > limit:
+                    _discard(partial)
+                    raise remote.bad(f"sends more than {limit:,} bytes")
                 file.write(chunk)
                 bar.update(len(chunk))
             # An answer of unknown length that ends in order is whole.
-            return file.tell() if total is None else total
+            return file.tell() == total or total is None
 
 
-def _keep_version(path, headers):
-    """Notes what a server calls its file, to go on with no other."""
+def _part(remote, response):
+    """Where an answer begins and the file ends, `None` where unknown."""
+    status, headers = response.status_code, response.headers
+    if status in (206, 416):
+        if "Range" not in response.request.headers:
+            raise remote.bad("answers with a part that was not asked for")
+        part = headers.get("Content-Range", "")
+        match = re.fullmatch(r"bytes ([1-9]\d*-\d+|\*)/(\d+)", part)
+        begin, total = match.groups() if match else ("*", "")
+    elif status != 200:
+        raise remote.bad(f"answers {status} {response.reason}")
+    elif headers.get("Content-Type", "").startswith("text/html"):
+        raise remote.bad("answers with a page instead of the file")
+    else:
+        begin, total = "0", headers.get("Content-Length", "")
+    return (
+        int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+        for text in (begin.partition("-")[0], total)
+    )
+
+
+def _same_version(partial):
+    """Headers that ask for the rest of a file unless it has changed."""
+    with contextlib.suppress(FileNotFoundError):
+        with open(partial + ".version", encoding="utf-8") as file:
+            if version := file.read():
+                return {"If-Range": version}
+    return {}
+
+
+def _keep_version(partial, headers):
+    """Keeps the server's name of a version, so that versions do not mix."""
     version = headers.get("ETag", "")
     if not version or version.startswith("W/"):
         version = headers.get("Last-Modified", "")
-    write_whole(path, version)
+    write_whole(partial + ".version", version)
+
+
+def _size(path):
+    return os.path.getsize(path) if os.path.isfile(path) else 0
 
 
 def _discard(partial):
     for path in (partial, partial + ".version"):
         with contextlib.suppress(FileNotFoundError):
             os.remove(path)
-
-
-def _or_by_hand(remote):
-    return f"; or {remote.by_hand}" if remote.by_hand else ""
 
 
 def _bar(text, total, initial=0):

@@ -1,24 +1,21 @@
-"""What the commands `data/<name>/prepare.py` share.
+"""Making the folder of a data set complete.
 
-Each looks whether its folder is complete; if not, it downloads and unpacks
-what is missing, and looks again. So the same command goes on after anything.
+What is missing is downloaded and unpacked, and everything is counted. So the
+same command resumes after any interruption.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import os
-import sys
 
-from absl import flags
-
-from adl_tf import command
 from adl_tf.datasets.fetching import RemoteFile, fetch, read_checksums
 from adl_tf.datasets.image_sizes import image_sizes
 from adl_tf.datasets.lines import read_lines
-from adl_tf.errors import DataError, UsageError
+from adl_tf.errors import DataError
 from adl_tf.files import write_whole
+from adl_tf.native_messages import native_messages
 
-SPLITS = ("train", "val", "test")
 # Box and mask annotations of CVPR 2020 ("Evaluating weakly supervised object
 # localization methods right"), with the file names that ImageNetV2 has since
 # December 2020.
@@ -26,66 +23,26 @@ METADATA_URL = (
     "https://raw.githubusercontent.com/clovaai/wsolevaluation/"
     "879728cf8d30c557684754c66be859414caad749/metadata"
 )
-
 METADATA_FILES = ("image_ids", "class_labels", "image_sizes", "localization")
+MAX_METADATA_BYTES = 64 << 20
 
 _ROW = "{:<6}{:<9}{:>10}{:>10}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """How much a split holds; `None` for what is not counted."""
+    """Numbers of a split; `None` for what is not counted."""
 
     images: int
     boxes: int | None = None
     masks: int | None = None
 
 
-def run(prepare, name):
-    """Starts a command; does not return.
-
-    Args:
-        prepare: Function of the folder and the list of splits.
-        name: Name of the folder in `data/`.
-    """
-    here = os.path.dirname(os.path.abspath(sys.modules["__main__"].__file__))
-    flags.DEFINE_string(
-        "data_dir",
-        os.path.join(here, "download"),
-        "Folder for the data set; archives go to archives/ in it.",
-    )
-    flags.DEFINE_list("splits", None, "Splits to prepare [train,val,test].")
-    flags.DEFINE_string(
-        "tfds_dir",
-        None,
-        "Folder of TFDS to write the data set to, too, as shards; give it as "
-        f"--data_dir to --dataset=tfds:{name}_wsol then.",
-    )
-
-    def main(values):
-        wanted = SPLITS if values.splits is None else values.splits
-        if not wanted or set(wanted) - set(SPLITS):
-            raise UsageError(
-                f"--splits={','.join(wanted)}: some of {', '.join(SPLITS)} "
-                "expected"
-            )
-        splits = [each for each in SPLITS if each in wanted]
-        data_dir = os.path.expanduser(values.data_dir)
-        prepare(data_dir, splits)
-        if values.tfds_dir:
-            tfds_dir = os.path.expanduser(values.tfds_dir)
-            build(f"{name}_wsol", data_dir, tfds_dir, splits)
-
-    command.run(
-        main, f"data.{name}.prepare", ("data_dir", "splits", "tfds_dir")
-    )
-
-
 def build(name, data_dir, tfds_dir, splits):
-    """Writes a data set as TFDS has it, as `tfds build` does.
+    """Writes a data set in the format of TFDS, as `tfds build` does.
 
     Args:
-        name: Name of one of our builders.
+        name: Name of a builder in `adl_tf/datasets/builders`.
         data_dir: Folder that is complete.
         tfds_dir: Folder of TFDS. A data set that is there already stays.
         splits: List of the splits that it must have.
@@ -94,10 +51,10 @@ def build(name, data_dir, tfds_dir, splits):
         The builder.
 
     Raises:
-        DataError: If what is there already has fewer splits.
+        DataError: If the data set that is there already has fewer splits.
     """
-    command.load_tensorflow()
-    import tensorflow_datasets as tfds
+    with native_messages():
+        import tensorflow_datasets as tfds
 
     package = f"adl_tf.datasets.builders.{name}.{name}_dataset_builder"
     builder = importlib.import_module(package).Builder(data_dir=tfds_dir)
@@ -116,28 +73,30 @@ def build(name, data_dir, tfds_dir, splits):
     return builder
 
 
-def complete(splits, read, expected, bring):
-    """Brings what is missing, counts, and prints the counts as a table.
+def complete(splits, read, expected, download):
+    """Downloads what is missing, counts, and prints the counts as a table.
 
-    What one split lacks does not keep the others from being brought.
+    A split that fails does not stop the others.
 
     Args:
         splits: List of the names of splits.
         read: Function from the name of a split to its `Examples`.
         expected: Dictionary from the names of splits to their `Counts`.
-        bring: Function that downloads and unpacks what a split needs.
+        download: Function from the name of a split that downloads and unpacks
+            its files.
 
     Raises:
-        DataError: If something is missing or the counts are not those
-            expected in the end.
+        DataError: If something is still missing or a count differs.
     """
     problems = []
     print(_ROW.format("split", "of", "found", "expected"))
     for split in splits:
         try:
-            found = _count_if_there(read, split)
+            found = None
+            with contextlib.suppress(DataError):
+                found = count(read(split))
             if found is None or _differences(found, expected[split]):
-                bring(split)
+                download(split)
                 found = count(read(split))
             problems += [
                 f"{split} {difference}"
@@ -161,13 +120,6 @@ def count(examples):
     )
 
 
-def _count_if_there(read, split):
-    try:
-        return count(read(split))
-    except DataError:
-        return None
-
-
 def _cells(found, expected):
     for field in dataclasses.fields(Counts):
         wanted = getattr(expected, field.name)
@@ -187,8 +139,8 @@ def on_drive(name, number):
     """A file that is published on Google Drive.
 
     Args:
-        name: What it is called on disk.
-        number: Its identity there.
+        name: Its name on disk.
+        number: Its identifier there.
 
     Returns:
         `RemoteFile`.
@@ -203,12 +155,11 @@ def on_drive(name, number):
 
 
 def archive(data_dir, builder, remote):
-    """Fetches an archive into `archives/`, checked as far as is known.
+    """Downloads an archive into `archives/` and checks it.
 
     Args:
         data_dir: Folder of the data set.
-        builder: Name of its TFDS builder, whose checksums are the published
-            ones.
+        builder: Name of its TFDS builder, which has the published checksums.
         remote: `RemoteFile`.
 
     Returns:
@@ -223,7 +174,7 @@ def archive(data_dir, builder, remote):
 
 
 def metadata_files(data_dir, target, dataset, split, names=METADATA_FILES):
-    """Fetches annotations into `metadata/<split>/`.
+    """Downloads annotations into `metadata/<split>/`.
 
     Args:
         data_dir: Folder of the data set.
@@ -235,7 +186,7 @@ def metadata_files(data_dir, target, dataset, split, names=METADATA_FILES):
     folder = os.path.join(target, "metadata", split)
     for name in names:
         url = f"{METADATA_URL}/{dataset}/{split}/{name}.txt"
-        remote = RemoteFile(f"{name}.txt", url)
+        remote = RemoteFile(f"{name}.txt", url, limit=MAX_METADATA_BYTES)
         fetch(remote, folder, {}, _record(data_dir))
 
 
@@ -251,7 +202,7 @@ def write_image_sizes(target, split):
         split: Name of the split.
 
     Raises:
-        DataError: If an image is missing or none.
+        DataError: If an image is missing or cannot be read.
     """
     folder = os.path.join(target, "metadata", split)
     lines = read_lines(os.path.join(folder, "image_ids.txt"))

@@ -4,7 +4,8 @@ import os
 
 import numpy as np
 
-from adl_tf.datasets.check import ODD, counts, duplicates
+from adl_tf.datasets.check import ODD
+from adl_tf.datasets.findings import counts, duplicates
 from adl_tf.drawing import shrink
 from adl_tf.files import write_whole
 from adl_tf.reporting.gallery import (

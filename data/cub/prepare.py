@@ -3,8 +3,8 @@
     python -m data.cub.prepare --data_dir=FOLDER
 
 CUB_200_2011/ has the splits train and test, and CUBV2/ has val: images and
-boxes that were collected for choosing thresholds and other settings. Call it
-again after an interruption: it goes on where it was.
+boxes for choosing thresholds and other settings. After an interruption the
+same command resumes.
 """
 
 import os
@@ -18,9 +18,9 @@ from adl_tf.datasets.preparation import (
     complete,
     metadata_files,
     on_drive,
-    run,
 )
 from adl_tf.datasets.unpacking import unpack
+from data.command import run
 
 EXPECTED = {
     "train": Counts(5994, boxes=5994),
@@ -36,7 +36,7 @@ CUBV2 = on_drive("CUBV2.tar", "1U6cwKHS65wayT9FFvoLIA8cn1k0Ot2M1")
 
 
 def prepare(data_dir, splits):
-    """Makes the folder complete, or says what is to be done by hand."""
+    """Completes the folder; an error says what has to be done by hand."""
     official = os.path.join(data_dir, "CUB_200_2011")
     collected = os.path.join(data_dir, "CUBV2")
 
@@ -45,7 +45,7 @@ def prepare(data_dir, splits):
             return metadata(collected, split)
         return cub(official, split)
 
-    def bring(split):
+    def download(split):
         if split == "val":
             # Not the boxes of wsolevaluation's release/CUBV2_boxes.txt: its
             # first line promises corners, but it has widths and heights.
@@ -55,7 +55,7 @@ def prepare(data_dir, splits):
             path = archive(data_dir, "cub_wsol", CUB)
             unpack(path, official, inner="CUB_200_2011")
 
-    complete(splits, read, EXPECTED, bring)
+    complete(splits, read, EXPECTED, download)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python -m data.ilsvrc.prepare --data_dir=FOLDER --splits=val,test
 
-train is ImageNet's own (148 GB), test its validation images with all their
-boxes, and val is ImageNetV2 (threshold 0.7). ImageNet's archives have to be
-got by hand, after a registration. Call it again after an interruption: it goes
-on where it was.
+The split train is ImageNet's own (148 GB), test is its validation images with
+all their boxes, and val is ImageNetV2 (threshold 0.7). ImageNet's archives have
+to be downloaded by hand, after a registration. After an interruption the same
+command resumes.
 """
 
 import os
@@ -17,12 +17,12 @@ from adl_tf.datasets.preparation import (
     archive,
     complete,
     metadata_files,
-    run,
     write_image_sizes,
 )
 from adl_tf.datasets.unpacking import unpack
 from adl_tf.errors import DataError
 from adl_tf.files import write_whole
+from data.command import run
 
 EXPECTED = {
     "train": Counts(1281167),
@@ -57,9 +57,9 @@ SOURCES = {
 
 
 def prepare(data_dir, splits):
-    """Makes the folder complete, or says what is to be done by hand."""
+    """Completes the folder; an error says what has to be done by hand."""
 
-    def bring(split):
+    def download(split):
         remote, folder, inner = SOURCES[split]
         path = archive(data_dir, "ilsvrc_wsol", remote)
         unpack(path, os.path.join(data_dir, folder), inner)
@@ -69,7 +69,7 @@ def prepare(data_dir, splits):
         else:
             metadata_files(data_dir, data_dir, "ILSVRC", split)
 
-    complete(splits, lambda split: ilsvrc(data_dir, split), EXPECTED, bring)
+    complete(splits, lambda split: ilsvrc(data_dir, split), EXPECTED, download)
 
 
 def write_training_labels(data_dir):

@@ -2,8 +2,8 @@
 
     python -m data.openimages.prepare --data_dir=FOLDER
 
-The folder can then be given to `--dataset=metadata`. Call it again after an
-interruption: it goes on where it was.
+Pass the folder to `--dataset=metadata` then. After an interruption the same
+command resumes.
 """
 
 import os
@@ -15,11 +15,11 @@ from adl_tf.datasets.preparation import (
     complete,
     metadata_files,
     on_drive,
-    run,
     write_image_sizes,
 )
 from adl_tf.datasets.unpacking import unpack
 from adl_tf.errors import DataError
+from data.command import run
 
 EXPECTED = {
     "train": Counts(29819),
@@ -33,9 +33,9 @@ MASKS = on_drive(
 
 
 def prepare(data_dir, splits):
-    """Makes the folder complete, or says what is to be done by hand."""
+    """Completes the folder; an error says what has to be done by hand."""
 
-    def bring(split):
+    def download(split):
         with_masks = split != "train"
         names = ["image_ids", "class_labels"] + ["localization"] * with_masks
         metadata_files(data_dir, data_dir, "OpenImages", split, names)
@@ -49,7 +49,7 @@ def prepare(data_dir, splits):
         check_masks(examples)
         return examples
 
-    complete(splits, read, EXPECTED, bring)
+    complete(splits, read, EXPECTED, download)
 
 
 def check_masks(examples):

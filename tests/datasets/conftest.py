@@ -16,6 +16,11 @@ class Publisher:
             answer each of the next connections breaks off.
         with_ranges: Whether it can answer from the middle of a file.
         pages: Paths that answer with a page.
+        parts: Dictionary from paths to what `Content-Range` says of their
+            parts, in place of the truth.
+        busy: Dictionary from paths to lists of the statuses that the next
+            connections are answered with.
+        endless: Paths whose answers have no end and no length.
         moved: Dictionary from paths to those that they lead to.
         requests: Pairs of the path and the first byte asked for.
     """
@@ -23,7 +28,8 @@ class Publisher:
     def __init__(self, port):
         self.url = f"http://127.0.0.1:{port}"
         self.files, self.breaks, self.moved = {}, {}, {}
-        self.pages = set()
+        self.pages, self.endless = set(), set()
+        self.parts, self.busy = {}, {}
         self.with_ranges = True
         self.requests = []
 
@@ -41,6 +47,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.end_headers()
         asked = self.headers.get("Range", "bytes=0-")
         start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        if publisher.busy.get(path):
+            return self.send_error(publisher.busy[path].pop(0))
         publisher.requests.append((path, start))
         content = publisher.files.get(path)
         if content is None:
@@ -54,11 +62,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes */{len(content)}")
             return self.end_headers()
         self.send_response(206 if start else 200)
+        if start:
+            end, count = len(content) - 1, len(content)
+            part = publisher.parts.get(path, f"bytes {start}-{end}/{count}")
+            self.send_header("Content-Range", part)
         self.send_header("ETag", version)
-        self.send_header("Content-Length", str(len(content) - start))
+        if path not in publisher.endless:
+            self.send_header("Content-Length", str(len(content) - start))
         kind = "text/html" if path in publisher.pages else "application/x-tar"
         self.send_header("Content-Type", kind)
         self.end_headers()
+        while path in publisher.endless:  # until the client hangs up
+            self.wfile.write(content)
         breaks = publisher.breaks.get(path)
         sent = content[start:]
         self.wfile.write(sent[: breaks.pop(0)] if breaks else sent)

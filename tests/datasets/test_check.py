@@ -12,8 +12,8 @@ from PIL import Image
 
 from adl_tf.datasets import __main__ as command
 from adl_tf.datasets import pipeline
-from adl_tf.datasets.__main__ import as_text
-from adl_tf.datasets.check import check_split, counts, duplicates, problems
+from adl_tf.datasets.check import check_split
+from adl_tf.datasets.findings import as_text, counts, duplicates, problems
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import DataError
 from adl_tf.training.loop import train

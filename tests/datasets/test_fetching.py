@@ -1,5 +1,6 @@
 """Downloads from a server that fails in the usual ways."""
 
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -85,6 +86,49 @@ def test_a_file_that_changed_meanwhile_is_not_mixed(get, publisher, tmp_path):
     assert names(tmp_path) == ["birds.tar"]
 
 
+@pytest.mark.parametrize(
+    "part",
+    ["bytes 0-2999999/3000000", "bytes 999999-2999999/3000000", "no", ""],
+)
+@pytest.mark.parametrize("published", [SUM, None])
+def test_another_part_than_asked_for_is_not_appended(
+    get, publisher, part, published
+):
+    # Without a published checksum that of the mixture would be the truth.
+    publisher.breaks["/birds.tar"] = [1_000_000, 5]
+    publisher.parts["/birds.tar"] = part
+    with open(get(published=published), "rb") as file:
+        assert file.read() == CONTENT
+    starts = [start for _, start in publisher.requests]
+    assert starts == [0, 1_000_000, 0]
+
+
+@pytest.mark.parametrize("published", [SUM, None])
+def test_an_endless_answer_ends_at_the_limit(
+    remote, get, publisher, tmp_path, published
+):
+    publisher.endless.add("/birds.tar")
+    limited = dataclasses.replace(remote, limit=5_000_000)
+    message = refusal(get, published=published, remote=limited)
+    limit = 3_000_000 if published else 5_000_000
+    assert f"sends more than {limit:,} bytes" in message
+    assert names(tmp_path) == []
+    assert not (tmp_path / "sums.tsv").exists()
+
+
+def test_an_announced_size_beyond_the_limit(remote, get, publisher, tmp_path):
+    limited = dataclasses.replace(remote, limit=2_999_999)
+    message = refusal(get, published=None, remote=limited)
+    assert "3,000,000 bytes instead of at most 2,999,999" in message
+    assert names(tmp_path) == []
+
+
+def test_a_busy_server_is_asked_again(get, publisher):
+    publisher.busy["/birds.tar"] = [503, 429]
+    with open(get(), "rb") as file:
+        assert file.read() == CONTENT
+
+
 def test_a_server_without_ranges_starts_anew(get, publisher):
     publisher.with_ranges = False
     publisher.breaks["/birds.tar"] = [1_000_000]
@@ -163,13 +207,13 @@ def test_a_file_for_the_registered_is_never_asked_for(
 
 
 @pytest.mark.parametrize("url", ["/none.tar", None])
-def test_what_cannot_be_had(get, publisher, url):
+def test_what_could_not_be_downloaded(get, publisher, url):
     # Port 9 refuses.
     address = "http://127.0.0.1:9/none.tar" if url is None else publisher.url
     message = refusal(
         get, published=None, remote=RemoteFile("none.tar", f"{address}{url}")
     )
-    expected = "cannot be downloaded" if url is None else "404"
+    expected = "could not be downloaded" if url is None else "404"
     assert expected in message
 
 

@@ -19,7 +19,7 @@ def drawn(tmp_path_factory):
     return folder
 
 
-def test_a_image_depends_on_its_arguments_alone():
+def test_an_image_depends_on_its_arguments_alone():
     first, mask = draw_bird(3, 4, seed=1)
     again, _ = draw_bird(3, 4, seed=1)
     assert np.array_equal(first, again)
@@ -92,6 +92,32 @@ def test_folder_of_something_else(tmp_path):
     (tmp_path / "thesis.txt").write_text("not to be lost")
     with pytest.raises(DataError, match="holds no synthetic birds"):
         module.prepare(tmp_path, num_train=10, num_test=10)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["notes.txt", "train/robin.jpg", "masks/old/1.png", "train/00010.jpg"],
+)
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_file_that_was_not_drawn_is_never_lost(tmp_path, name, damaged):
+    folder = tmp_path / "birds"
+    module.prepare(folder, num_train=10, num_test=10)
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("not to be lost")
+    if damaged:
+        (folder / "synthetic_birds.json").write_text("{")
+    with pytest.raises(DataError, match="was not drawn"):
+        module.prepare(folder, num_train=10, num_test=10, seed=1)
+    assert path.read_text() == "not to be lost"
+    assert (folder / "train" / "00000.jpg").exists()
+    if not damaged:  # what is there may still be read
+        module.prepare(folder, num_train=10, num_test=10)
+
+
+def test_an_empty_folder_is_drawn_into(tmp_path):
+    module.prepare(tmp_path, num_train=10, num_test=10)
+    assert len(metadata(str(tmp_path), "test")) == 10
 
 
 def test_no_such_split(tmp_path):

@@ -1,4 +1,6 @@
-"""What the TFDS builders share: features, and examples from our readers."""
+"""TFDS builder of a data set that `data/<name>/prepare.py` made."""
+
+import abc
 
 import cv2
 import numpy as np
@@ -7,7 +9,56 @@ import tensorflow_datasets as tfds
 from adl_tf.datasets.image_sizes import image_sizes
 from adl_tf.errors import DataError
 
-SPLITS = ("train", "val", "test")
+
+class WsolBuilder(tfds.core.GeneratorBasedBuilder, abc.ABC):
+    """A builder whose images, classes and boxes come from our readers.
+
+    Attributes:
+        homepage: Address of the data set's page.
+        masks: Whether the objects are given as masks.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "Initial release."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "`python -m data.<name>.prepare --data_dir=FOLDER` makes the folder "
+        "for `--manual_dir`."
+    )
+    homepage: str
+    masks = False
+
+    @abc.abstractmethod
+    def splits(self, root):
+        """Names of the splits in a folder."""
+
+    @abc.abstractmethod
+    def class_names(self, root, splits):
+        """Names of the classes."""
+
+    @abc.abstractmethod
+    def read(self, root, split):
+        """`Examples` of a split."""
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            features=wsol_features(tfds.features.ClassLabel(), self.masks),
+            supervised_keys=("image", "label"),
+            homepage=self.homepage,
+        )
+
+    def _split_generators(self, dl_manager):
+        root = str(dl_manager.manual_dir)
+        splits = self.splits(root)
+        if not splits:
+            raise DataError(
+                f"{root} has no splits: give the folder that "
+                "data/<name>/prepare.py made as --manual_dir"
+            )
+        self.info.features["label"].names = self.class_names(root, splits)
+        return {split: self._generate_examples(root, split) for split in splits}
+
+    def _generate_examples(self, root, split):
+        yield from wsol_examples(self.read(root, split), self.masks)
 
 
 def wsol_features(label, masks=False):
@@ -56,28 +107,6 @@ def wsol_features(label, masks=False):
             else {}
         )
     )
-
-
-def metadata_splits(root):
-    """The splits that a folder describes.
-
-    Args:
-        root: `epath.Path` of the folder that `data/<name>/prepare.py` made.
-
-    Returns:
-        List of `train`, `val` and `test`, or some of them.
-
-    Raises:
-        DataError: If there is none.
-    """
-    folder = root / "metadata"
-    found = [split for split in SPLITS if (folder / split).is_dir()]
-    if not found:
-        raise DataError(
-            f"{folder} has no folder {', '.join(SPLITS)}: give the folder that "
-            "data/<name>/prepare.py made as --manual_dir"
-        )
-    return found
 
 
 def wsol_examples(examples, masks=False):

@@ -1,4 +1,4 @@
-"""The data set `synthetic_birds`: drawn on first use, then read from disk."""
+"""Reader of `synthetic_birds`, which are drawn on first use."""
 
 import dataclasses
 import json
@@ -16,11 +16,18 @@ from adl_tf.errors import DataError
 
 SPLITS = ("train", "test")
 JPEG_QUALITY = 92
+METADATA_FILES = (
+    "image_ids",
+    "class_labels",
+    "image_sizes",
+    "localization",
+    "class_names",
+)
 _MARKER = "synthetic_birds.json"
 
 
 def synthetic_birds(data_dir, split):
-    """Reads the drawn data set, after drawing it if need be.
+    """Reads the data set, and draws it first if it is not there.
 
     Args:
         data_dir: Folder for its 2,000 training and 500 test images.
@@ -30,8 +37,8 @@ def synthetic_birds(data_dir, split):
         `Examples`.
 
     Raises:
-        DataError: If there is no such split, or the folder holds something
-            else.
+        DataError: If there is no such split, or the folder holds files that
+            were not drawn.
     """
     if split not in SPLITS:
         raise DataError(
@@ -59,12 +66,7 @@ def _write_split(root, split, count, seed, bar):
         (root / "masks" / split).mkdir(parents=True)
     metadata = root / "metadata" / split
     metadata.mkdir(parents=True)
-    lines = {
-        "image_ids": [],
-        "class_labels": [],
-        "image_sizes": [],
-        "localization": [],
-    }
+    lines = {name: [] for name in METADATA_FILES}
     for index in range(count):
         label = index % len(CLASS_NAMES)
         image, mask = draw_bird(index, label, seed, split)
@@ -99,28 +101,61 @@ def _is_complete(directory, settings):
         return False
 
 
-def prepare(directory, num_train=2000, num_test=500, seed=0):
-    """Draws the data set into a directory, unless it is there already.
+def _refuse_others(directory):
+    """Raises `DataError` if somebody else's files would be replaced."""
+    if not os.path.lexists(directory):
+        return
+    known = set(map(pathlib.Path, _drawn(directory)))
+    known |= {parent for path in known for parent in path.parents}
+    others = [directory]
+    if directory.is_dir():
+        found = sorted(directory.rglob("*"))
+        others = [p for p in found if p.relative_to(directory) not in known]
+    if others:
+        raise DataError(
+            f"{directory} holds no synthetic birds alone, which --dataset is "
+            f"unless given: {others[0]} was not drawn. Take another --data_dir "
+            "(or --dataset=metadata for images of your own)"
+        )
 
-    Written are `train/*.jpg`, `test/*.jpg`, `masks/test/*.png` and, under
-    `metadata/<split>/`, `image_ids.txt`, `class_labels.txt`,
-    `image_sizes.txt` and `localization.txt` (x0,y0,x1,y1, inclusive).  All is
-    drawn in a temporary directory beside `directory` and renamed at the end,
-    so an interrupted call leaves nothing half-written.
+
+def _drawn(directory):
+    """Yields the paths of what an earlier call has drawn into a folder."""
+    try:
+        settings = json.loads((directory / _MARKER).read_text())
+        counts = {split: int(settings[f"num_{split}"]) for split in SPLITS}
+    except (OSError, ValueError, TypeError, KeyError):
+        return
+    yield _MARKER
+    for split, count in counts.items():
+        yield from (f"metadata/{split}/{name}.txt" for name in METADATA_FILES)
+        for index in range(count):
+            yield f"{split}/{index:05d}.jpg"
+            yield f"masks/{split}/{index:05d}.png"
+
+
+def prepare(directory, num_train=2000, num_test=500, seed=0):
+    """Draws the data set into a directory, unless it is there.
+
+    It writes `train/*.jpg`, `test/*.jpg`, `masks/test/*.png` and, under
+    `metadata/<split>/`, the files that `datasets/metadata.py` reads. All of it
+    is drawn in a temporary directory beside `directory` and renamed at the
+    end, so an interrupted call leaves nothing half-written. Birds drawn by
+    another version or with another seed are replaced.
 
     Args:
-        directory: where the data set goes.
-        num_train: number of training images.
-        num_test: number of test images.
-        seed: seed of every image.
+        directory: Folder of the data set.
+        num_train: Number of training images.
+        num_test: Number of test images.
+        seed: Integer.
 
     Returns:
         The directory, as a `pathlib.Path`.
 
     Raises:
-        ValueError: if a number of images is below the number of classes.
-        DataError: if the directory holds something else.
-        OSError: if a file cannot be written.
+        ValueError: If a number of images is below the number of classes.
+        DataError: If the directory holds files that were not drawn.
+        OSError: If a file cannot be written.
     """
     if min(num_train, num_test) < len(CLASS_NAMES):
         raise ValueError(
@@ -136,16 +171,7 @@ def prepare(directory, num_train=2000, num_test=500, seed=0):
     directory = pathlib.Path(directory)
     if _is_complete(directory, settings):
         return directory
-    if (
-        directory.exists()
-        and not (directory / _MARKER).exists()
-        and (not directory.is_dir() or any(directory.iterdir()))
-    ):
-        raise DataError(
-            f"{directory} holds no synthetic birds, which --dataset is unless "
-            "given (--dataset=metadata for images of your own); drawn birds "
-            "need a --data_dir of their own"
-        )
+    _refuse_others(directory)
     print(
         f"drawing {num_train + num_test:,} birds into {directory}", flush=True
     )
@@ -165,7 +191,7 @@ def prepare(directory, num_train=2000, num_test=500, seed=0):
             _write_split(built, "test", num_test, seed, bar)
         (built / _MARKER).write_text(json.dumps(settings, indent=2) + "\n")
         try:
-            if directory.exists():  # older settings, or empty
+            if directory.exists():  # of another seed or version, or empty
                 os.rename(directory, pathlib.Path(scratch, "old"))
             os.rename(built, directory)
         except OSError:

@@ -2,36 +2,22 @@
 
 import tensorflow_datasets as tfds
 
-from adl_tf.datasets.builders.wsol import (
-    metadata_splits,
-    wsol_examples,
-    wsol_features,
-)
+from adl_tf.datasets.builders.wsol import WsolBuilder
 from adl_tf.datasets.ilsvrc import ilsvrc
+from adl_tf.datasets.metadata import metadata_splits
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(WsolBuilder):
     """Splits train, val (ImageNetV2) and test (ImageNet's validation)."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "Initial release."}
-    MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "`python -m data.ilsvrc.prepare --data_dir=FOLDER` makes the folder "
-        "for `--manual_dir`."
-    )
+    homepage = "https://image-net.org/"
 
-    def _info(self):
+    def splits(self, root):
+        return metadata_splits(root)
+
+    def class_names(self, root, splits):
         names = tfds.core.tfds_path("datasets/imagenet2012/labels.txt")
-        return self.dataset_info_from_configs(
-            features=wsol_features(tfds.features.ClassLabel(names_file=names)),
-            supervised_keys=("image", "label"),
-            homepage="https://image-net.org/",
-        )
+        return names.read_text().split()
 
-    def _split_generators(self, dl_manager):
-        root = dl_manager.manual_dir
-        splits = metadata_splits(root)
-        return {split: self._generate_examples(root, split) for split in splits}
-
-    def _generate_examples(self, root, split):
-        yield from wsol_examples(ilsvrc(str(root), split))
+    def read(self, root, split):
+        return ilsvrc(root, split)

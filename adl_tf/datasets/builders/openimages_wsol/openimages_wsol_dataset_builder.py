@@ -1,47 +1,26 @@
 """OpenImages30k with the masks of its objects, for TFDS."""
 
-import tensorflow_datasets as tfds
-
-from adl_tf.datasets.builders.wsol import (
-    metadata_splits,
-    wsol_examples,
-    wsol_features,
-)
-from adl_tf.datasets.metadata import metadata
+from adl_tf.datasets.builders.wsol import WsolBuilder
+from adl_tf.datasets.metadata import metadata, metadata_splits
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(WsolBuilder):
     """Splits train, val and test; masks in the last two."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "Initial release."}
-    MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "`python -m data.openimages.prepare --data_dir=FOLDER` makes the "
-        "folder for `--manual_dir`."
-    )
+    homepage = "https://storage.googleapis.com/openimages/web/index.html"
+    masks = True
 
-    def _info(self):
-        return self.dataset_info_from_configs(
-            features=wsol_features(tfds.features.ClassLabel(), masks=True),
-            supervised_keys=("image", "label"),
-            homepage="https://storage.googleapis.com/openimages/web/index.html",
-        )
+    def splits(self, root):
+        return metadata_splits(root)
 
-    def _split_generators(self, dl_manager):
-        root = dl_manager.manual_dir
-        splits = metadata_splits(root)
-        self.info.features["label"].names = _class_names(root, splits)
-        return {split: self._generate_examples(root, split) for split in splits}
+    def class_names(self, root, splits):
+        """OpenImages's own names, which the folders bear."""
+        names = {}
+        for split in splits:
+            examples = metadata(root, split, with_images=False)
+            for image_id, label in zip(examples.image_ids, examples.labels):
+                names[label] = image_id.split("/")[1]
+        return [names[label] for label in sorted(names)]
 
-    def _generate_examples(self, root, split):
-        yield from wsol_examples(metadata(str(root), split), masks=True)
-
-
-def _class_names(root, splits):
-    """The names that OpenImages has for the classes, which folders bear."""
-    names = {}
-    for split in splits:
-        examples = metadata(str(root), split, with_images=False)
-        for image_id, label in zip(examples.image_ids, examples.labels):
-            names[label] = image_id.split("/")[1]
-    return [names[label] for label in sorted(names)]
+    def read(self, root, split):
+        return metadata(root, split)
