@@ -1,5 +1,6 @@
 """How every command starts: flags in, one line when something is wrong."""
 
+import importlib.util
 import os
 import sys
 import textwrap
@@ -90,6 +91,24 @@ def load_reader(dataset):
     """
     if dataset.startswith("tfds:"):
         load_tensorflow()
+
+
+def require_extra(extra, *modules):
+    """Refuses to go on without packages that are not installed by default.
+
+    Args:
+        extra: Name of the extra that installs them.
+        *modules: Their modules.
+
+    Raises:
+        UsageError: If one is not there.
+    """
+    missing = [name for name in modules if not importlib.util.find_spec(name)]
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} not installed: pip install "
+            f"'adl-tf[{extra}]'"
+        )
 
 
 def require_folder(name, path, command):

@@ -1,127 +1,135 @@
 """Figures 3 and 4: heatmaps and boxes of two runs on the same images."""
 
+import cv2
 import numpy as np
 
-from adl_tf import drawing
 from adl_tf.errors import DataError, UsageError
 from adl_tf.reporting.gallery import read_image
-from experiments.evaluated import answers_at, read_evaluation
-from experiments.figure_grid import SIDE, fitted, grid
+from experiments.comparison import check_alike
+from experiments.panels import GROUND_TRUTH, PREDICTED, Panel, figure
+from experiments.records import boxes_and_truths, image_results, read_run
 
 PROTOCOL = "adl_cvpr19"
-TITLES = ("image", "heatmap", "overlap")
+THRESHOLD = "fixed_tau"
+_TITLES = ("image", "heatmap", "overlap")
 
 
-def draw_boxes(baseline, workdir, count, losses):
+def draw_boxes(baseline, workdir, count, losses, chosen=(), colours="viridis"):
     """Images on which two runs differ most, of those both classify right.
 
     Args:
         baseline: Work directory without ADL.
         workdir: Work directory with ADL.
         count: Number of images, each of another class as far as they go.
-        losses: Whether those where the overlap of ADL's box with the true one
-            is less, rather than more.
+        losses: Whether those where the IoU of ADL's box is lower, rather than
+            higher.
+        chosen: Ids of the images to draw instead.
+        colours: Colour map of the heatmaps.
 
     Returns:
-        uint8 RGB array.
+        `matplotlib.figure.Figure`.
 
     Raises:
-        DataError: If a run was not evaluated, or has no images left.
+        DataError: If a run was not evaluated, has no images left, or an image
+            cannot be read.
         UsageError: If they were evaluated on different images.
     """
-    scored = [read_evaluation(each, PROTOCOL) for each in (baseline, workdir)]
-    runs = [arrays for _, arrays in scored]
-    first, other = runs
-    if not np.array_equal(first["image_ids"], other["image_ids"]):
-        raise UsageError(
-            f"{baseline} and {workdir} were evaluated on different images"
-        )
-    found = list(
-        zip(
-            *(
-                answers_at(arrays, metrics["fixed_tau"]["tau"])
-                for metrics, arrays in scored
+    runs = [read_run(each, [PROTOCOL]) for each in (baseline, workdir)]
+    check_alike(runs, PROTOCOL)
+    for run in runs:
+        if "heatmaps" not in run.evaluations[PROTOCOL][1]:
+            raise DataError(
+                f"{run.folder} is a record, without heatmaps: figures are "
+                "drawn from the work directory"
             )
-        )
-    )
-    change = np.array([ours["iou"] - theirs["iou"] for theirs, ours in found])
-    right = np.all([run["predicted"] == run["labels"] for run in runs], axis=0)
-    order = np.argsort(change if losses else -change, kind="stable")
-    chosen, classes = [], set()
-    for place in order[right[order]]:
-        differs = change[place] < 0 if losses else change[place] > 0
-        if differs and first["labels"][place] not in classes:
-            chosen.append(place)
-            classes.add(first["labels"][place])
-    if not chosen:
+    found = [image_results(run, PROTOCOL, THRESHOLD) for run in runs]
+    if chosen:
+        numbers = _numbers_of(chosen, found[0].index)
+    else:
+        numbers = _most_different(*found, count, losses)
+    rows = [
+        [panel for run in runs for panel in _panels(run, number)]
+        for number in numbers
+    ]
+    captions = [_caption(runs, found, number) for number in numbers]
+    titles = [f"{run.name}: {title}" for run in runs for title in _TITLES]
+    return figure(rows, titles, captions, colours)
+
+
+def _numbers_of(chosen, image_ids):
+    numbers = image_ids.get_indexer(list(chosen))
+    for image_id, number in zip(chosen, numbers):
+        if number < 0:
+            raise UsageError(
+                f"--image_ids: no test image '{image_id}'; the first is "
+                f"'{image_ids[0]}'"
+            )
+    return numbers
+
+
+def _most_different(first, other, count, losses):
+    """Numbers of the images on which the IoU changes most, a class each."""
+    change = (other.iou - first.iou) * (-1 if losses else 1)
+    change = change.where(first.correct & other.correct, 0).to_numpy()
+    order = np.argsort(-change, kind="stable")
+    order = order[change[order] > 0]
+    # The first of each class, in this order.
+    _, places = np.unique(first.label.to_numpy()[order], return_index=True)
+    numbers = order[np.sort(places)][:count]
+    which = "loses" if losses else "gains"
+    if not len(numbers):
         raise DataError(
             "of the images that both runs classify right, there is none on "
-            f"which ADL {'loses' if losses else 'gains'} overlap"
+            f"which ADL {which} IoU"
         )
-    if len(chosen) < count:
+    if len(numbers) < count:
         print(
-            f"drawn: {len(chosen)} of {count} images, each of another "
-            "class; in no other class is there one that both runs classify "
-            "right and on which the box with ADL overlaps the true one "
-            f"{'less' if losses else 'more'} than without"
+            f"drawn: {len(numbers)} of {count} images, each of another class; "
+            "in no other class is there one that both runs classify right and "
+            f"on which ADL {which} IoU"
         )
-    rows, captions = [], []
-    for place in chosen[:count]:
-        rows.append(
-            [
-                panel
-                for run, answer in zip(runs, found[place])
-                for panel in _panels(run, place, answer)
-            ]
-        )
-        name = first["class_names"][first["labels"][place]].replace("_", " ")
-        theirs, ours = (answer["iou"] for answer in found[place])
-        captions.append(
-            f"{name}: found (green) over true box (red), intersection over "
-            f"union {theirs:.2f} without ADL, {ours:.2f} with ADL"
-        )
-    titles = [
-        f"{which} ADL: {title}"
-        for which in ("Without", "With")
-        for title in TITLES
-    ]
-    return grid(rows, titles, captions)
+    return numbers
 
 
-def _panels(run, place, answer):
-    """The three images of the paper: boxes, heatmap, and both."""
-    image = _as_input(run, place)
-    heatmap = run["heatmaps"][place] / 255
-    blank = np.full_like(image, 255)
-    scale = SIDE / int(run["sizes"][0])
-    panels = [
-        image,
-        drawing.overlay_heatmap(blank, heatmap, opacity=1.0),
-        drawing.overlay_heatmap(image, heatmap),
-    ]
-    for number in (0, 2):
-        for truth in answer["truths"]:
-            panels[number] = drawing.draw_box(
-                panels[number], scale * truth, drawing.GROUND_TRUTH
-            )
-        panels[number] = drawing.draw_box(
-            panels[number], scale * answer["box"], drawing.ESTIMATE
-        )
-    return panels
+def _caption(runs, found, number):
+    _, arrays = runs[0].evaluations[PROTOCOL]
+    name = arrays["class_names"][arrays["labels"][number]].replace("_", " ")
+    ious = ", ".join(
+        f"{each.iou.iloc[number]:.2f} {run.name}"
+        for run, each in zip(runs, found)
+    )
+    return f"{name}: predicted (green) and ground truth box (red), IoU {ious}"
 
 
-def _as_input(run, place):
-    """What the network saw, larger: the image warped, its centre."""
-    path = str(run["paths"][place])
-    stretch = run["stretches"][place] if "stretches" in run else None
+def _panels(run, number):
+    """The three panels of the paper: boxes, heatmap, and both."""
+    metrics, arrays = run.evaluations[PROTOCOL]
+    image, heatmap = _as_input(arrays, number), arrays["heatmaps"][number] / 255
+    boxes, truths = boxes_and_truths(metrics, arrays, THRESHOLD)
+    drawn = (
+        *((truth, GROUND_TRUTH) for truth in truths[number]),
+        (boxes[number], PREDICTED),
+    )
+    return (
+        Panel(image, None, drawn),
+        Panel(None, heatmap),
+        Panel(image, heatmap, drawn),
+    )
+
+
+def _as_input(arrays, number):
+    """What the network saw: the image warped, its centre."""
+    path = str(arrays["paths"][number])
+    stretch = arrays["stretches"][number] if "stretches" in arrays else None
     image = read_image(path, stretch)
     if image is None:
         raise DataError(
             f"image {path} is missing or cannot be read; evaluate again"
         )
-    input_size, resize_size = run["sizes"]
-    side = round(SIDE * resize_size / input_size)
-    image = fitted(image, side)
-    begin = (side - SIDE) // 2
-    end = begin + SIDE
+    input_size, resize_size = arrays["sizes"].tolist()
+    image = cv2.resize(
+        image, (resize_size, resize_size), interpolation=cv2.INTER_AREA
+    )
+    begin = (resize_size - input_size) // 2
+    end = begin + input_size
     return image[begin:end, begin:end, ::-1]

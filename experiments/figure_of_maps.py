@@ -2,32 +2,31 @@
 
 import collections
 
-import cv2
 import keras
 import numpy as np
 import tensorflow as tf
 
 from adl_tf.datasets import pipeline
-from adl_tf.datasets.load import load_examples
-from adl_tf.drawing import overlay_heatmap
 from adl_tf.errors import UsageError
 from adl_tf.layers.adl import ADLLayer, adl_maps
 from adl_tf.workdir.trained import load_trained
 from experiments.attention import layer_outputs
-from experiments.figure_grid import grid
+from experiments.panels import Panel, figure
 
 
-def draw_maps(settings, layers, count):
+def draw_maps(settings, examples, layers, count, colours="viridis"):
     """Maps of test images, as at inference.
 
     Args:
-        settings: Namespace of flags as in the work directory's flags.cfg.
+        settings: Settings of the run.
+        examples: `Examples` of its test split.
         layers: List of names of layers, a regular expression, or `None` for
             those that ADL follows.
         count: Number of images, each of another class as far as they go.
+        colours: Colour map of the maps.
 
     Returns:
-        uint8 RGB array.
+        `matplotlib.figure.Figure`.
 
     Raises:
         UsageError: If there is no such layer, or no ADL in the run.
@@ -48,41 +47,35 @@ def draw_maps(settings, layers, count):
     usual = max(adl_layers.values(), default=0.8)
     outputs = layer_outputs(model, layers)
     features = keras.Model(model.input, list(outputs.values()))
-    examples = load_examples(
-        settings.dataset, settings.data_dir, "test", settings.classes
+    chosen = examples.take(of_many_classes(examples.labels, count))
+    batches = pipeline.test_batches(
+        chosen,
+        batch_size=len(chosen),
+        resize_size=settings.resize_size,
+        input_size=settings.input_size,
     )
-    chosen = examples.take(_of_many_classes(examples.labels, count))
-    images, _ = next(
-        iter(
-            pipeline.test_batches(
-                chosen,
-                batch_size=len(chosen),
-                resize_size=settings.resize_size,
-                input_size=settings.input_size,
-            )
-        )
-    )
-    answers = features(tf.cast(images, "float32"), training=False)
+    images, _ = next(iter(batches))
+    values = features(tf.cast(images, "float32"), training=False)
     maps = [
-        [each.numpy() for each in adl_maps(answer, adl_layers.get(name, usual))]
-        for name, answer in zip(outputs, tf.nest.flatten(answers))
-    ]
-    rows, captions = [], []
-    for number, image in enumerate(images.numpy()):
-        row = [image]
-        for attention, mask, _ in maps:
-            row.append(overlay_heatmap(image, _scaled(attention[number])))
-            row.append(_hidden(image, mask[number]))
-        rows.append(row)
-        captions.append(
-            chosen.class_names[chosen.labels[number]].replace("_", " ")
+        [each.numpy()[..., 0] for each in adl_maps(value, gamma)[:2]]
+        for value, gamma in zip(
+            tf.nest.flatten(values),
+            (adl_layers.get(name, usual) for name in outputs),
         )
+    ]
+    rows = [
+        [Panel(image), *_panels(image, [(a[n], m[n]) for a, m in maps])]
+        for n, image in enumerate(images.numpy())
+    ]
+    captions = [
+        chosen.class_names[label].replace("_", " ") for label in chosen.labels
+    ]
     titles = [title for name in outputs for title in (name, "dropped there")]
-    return grid(rows, ["image", *titles], captions)
+    return figure(rows, ["image", *titles], captions, colours)
 
 
-def _of_many_classes(labels, count):
-    """Places of the first image of each class, then of the second, ..."""
+def of_many_classes(labels, count):
+    """Positions of the first image of each class, then of the second, ..."""
     seen, turns = collections.Counter(), []
     for label in labels:
         turns.append(seen[label])
@@ -92,15 +85,17 @@ def _of_many_classes(labels, count):
     return places[np.linspace(0, len(places) - 1, count).astype(int)]
 
 
-def _scaled(attention):
-    """A map in [0, 1], as heatmaps are."""
-    attention = attention[..., 0] - attention.min()
-    return attention / max(attention.max(), 1e-12)
+def _panels(image, maps):
+    """Of each layer the attention in [0, 1], and the image without what the
+    mask drops."""
+    for attention, mask in maps:
+        attention = attention - attention.min()
+        yield Panel(image, attention / max(attention.max(), 1e-12))
+        yield Panel(_masked(image, mask))
 
 
-def _hidden(image, mask):
-    """The image without what the mask drops."""
-    mask = cv2.resize(
-        mask[..., 0], image.shape[1::-1], interpolation=cv2.INTER_NEAREST
-    )
-    return (image * mask[..., None]).astype(np.uint8)
+def _masked(image, mask):
+    """The image, black where the mask is 0."""
+    side = len(image)
+    rows, columns = (np.arange(side) * n // side for n in mask.shape)
+    return (image * mask[rows][:, columns, None]).astype(np.uint8)

@@ -36,16 +36,18 @@ def main(values):
         raise UsageError(
             "--layers is needed; python -m adl_tf.models lists them"
         )
-    command.load_tensorflow()
     from adl_tf.datasets.load import load_examples
+
+    settings = flags.settings(values)
+    command.load_reader(settings.dataset)
+    examples = load_examples(
+        settings.dataset, settings.data_dir, "test", settings.classes
+    )
+    command.load_tensorflow()
     from adl_tf.methods.settings import assemble_from_settings, named_layers
     from adl_tf.workdir.trained import trained_weights
     from experiments.attention import attention_places
 
-    settings = flags.settings(values)
-    examples = load_examples(
-        settings.dataset, settings.data_dir, "test", settings.classes
-    )
     if settings.num_classes is None:
         settings.num_classes = examples.num_classes
     weights = settings.weights

@@ -1,5 +1,6 @@
 """The first columns of the paper's Table 3: what each method costs."""
 
+import json
 import math
 import os
 import statistics
@@ -13,14 +14,23 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 from tqdm import tqdm
 
+from adl_tf.files import write_whole
 from adl_tf.layers.adl import ADLLayer
 from adl_tf.methods.cam import feature_model
 from adl_tf.training.trainer import Trainer
 from adl_tf.workdir.run import environment
-from experiments.measured import machine, write_result
-from experiments.paper import METHOD_NAMES
+from experiments.page import machine
+from experiments.scores import as_markdown
 
 NUM_CLASSES = 1000
+# Values of --method as their authors write them.
+_NAMES = {
+    "cam": "CAM",
+    "has": "HaS",
+    "acol": "ACoL",
+    "spg": "SPG",
+    "adl": "ADL",
+}
 # Backbone, method, and the paper's parameters in MiB, parameter overhead and
 # computation overhead in percent.
 PAPER = (
@@ -97,8 +107,11 @@ def write_table(settings, rounds, folder):
         ],
         "notes": NOTES,
     }
-    text = as_markdown(result)
-    write_result(folder, "table3_cost", result, text)
+    text = page(result)
+    path = os.path.join(folder, "table3_cost")
+    os.makedirs(folder, exist_ok=True)
+    write_whole(f"{path}.json", json.dumps(result, indent=1) + "\n")
+    write_whole(f"{path}.md", text)
     return text
 
 
@@ -234,27 +247,22 @@ def _times(settings, backbone, trainers, infer, rounds):
     return times
 
 
-def as_markdown(result):
+def page(result):
     """The table, with the paper's figures in brackets.
 
     Args:
         result: What the JSON file holds.
 
     Returns:
-        Text.
+        Text in Markdown.
     """
-    lines = [
+    import pandas as pd
+
+    parts = [
         "# Table 3: cost",
-        "",
         "The paper's figures are in brackets. Overheads are against CAM on the "
         "same backbone.",
-        "",
-        "| backbone | method | parameters | MiB | parameter overhead | "
-        "multiply-accumulates | overhead | training step | inference step | "
-        "values ADL multiplies |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *map(_line, result["rows"]),
-        "",
+        as_markdown(pd.DataFrame(map(_cells, result["rows"]))),
         f"Steps: median of {result['rounds']}, the methods of a backbone "
         "taking turns in one run, in brackets the least and the most, and the "
         "median of what each round cost more than CAM's; "
@@ -262,33 +270,33 @@ def as_markdown(result):
         f"{result['input_size']}x{result['input_size']}, training in float32 "
         "with random weights. Without a GPU seconds are of processor time, "
         "over all cores. Other work may have run beside.",
-        "",
-        *(f"- {note}" for note in result["notes"]),
-        "",
-        f"{machine(result['environment'])}.",
-        "",
+        "\n".join(f"- {note}" for note in result["notes"]),
+        machine(result["environment"]),
     ]
-    return "\n".join(lines)
+    return "\n\n".join(parts) + "\n"
 
 
-def _line(row):
+def _cells(row):
     paper, ours = row["paper"], row["ours"]
     more = ours["overheads"]
     accumulates, values = ours["multiply_accumulates"], ours["adl_values"]
     share = 100 * values / accumulates
-    cells = [
-        row["backbone"],
-        METHOD_NAMES[row["method"]],
-        f"{ours['parameters']:,}",
-        f"{ours['mib']:.2f} ({paper['mib']})",
-        f"{more['parameters']:g} % ({paper['parameter_overhead']:g} %)",
-        f"{accumulates / 1e9:.3f} G",
-        f"{more['multiply_accumulates']:g} % ({paper['overhead']:g} %)",
-        _step(ours["training_seconds"], more["training"]),
-        _step(ours["inference_seconds"], more["inference"]),
-        f"{values:,} ({share:.3f} %)" if values else "",
-    ]
-    return f"| {' | '.join(cells)} |"
+    return {
+        "backbone": row["backbone"],
+        "method": _NAMES[row["method"]],
+        "parameters": f"{ours['parameters']:,}",
+        "MiB": f"{ours['mib']:.2f} ({paper['mib']})",
+        "parameter overhead": f"{more['parameters']:g} % "
+        f"({paper['parameter_overhead']:g} %)",
+        "multiply-accumulates": f"{accumulates / 1e9:.3f} G",
+        "overhead": f"{more['multiply_accumulates']:g} % "
+        f"({paper['overhead']:g} %)",
+        "training step": _step(ours["training_seconds"], more["training"]),
+        "inference step": _step(ours["inference_seconds"], more["inference"]),
+        "values ADL multiplies": f"{values:,} ({share:.3f} %)"
+        if values
+        else "",
+    }
 
 
 def _step(seconds, overhead):

@@ -11,21 +11,66 @@ import shlex
 import subprocess
 import sys
 
-from adl_tf.workdir.evaluations import FOLDER as FOLDER_OF_EVALUATIONS
-from experiments.estimates import relative_cost, seconds_per_image
-from experiments.measured import read_flags
-from experiments.paper import backbone_of
+from adl_tf.errors import DataError, UsageError
+from adl_tf.workdir.evaluations import FOLDER as EVALUATIONS
+from experiments.records import read_flags
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
-PROTOCOL = "adl_cvpr19"
-_TRAINING_IMAGES = {
-    "cub10": 300,
-    "cub25": 750,
-    "cub": 5994,
-    "ilsvrc": 1281167,
-    "synthetic": 2000,
-}
-DATA = tuple(_TRAINING_IMAGES)
+PROTOCOLS = ("adl_cvpr19", "wsoleval_cvpr20")
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What a table's rows are trained on.
+
+    Attributes:
+        name: Name of the data, by which files are called.
+        flagfile: Path of its flagfile.
+    """
+
+    name: str
+    flagfile: str
+
+    @classmethod
+    def of_flag(cls, value):
+        """From --data: a name in `data/`, or a flagfile of the user's own.
+
+        Raises:
+            UsageError: If there is no such file.
+        """
+        path = value
+        if not value.endswith(".cfg"):
+            path = os.path.join(FOLDER, "data", f"{value}.cfg")
+        if not os.path.isfile(path):
+            known = sorted(
+                name.removesuffix(".cfg")
+                for name in os.listdir(os.path.join(FOLDER, "data"))
+            )
+            raise UsageError(
+                f"--data={value}: there is no flagfile {path}; "
+                f"{', '.join(known)} are here, and a file of your own ends in "
+                ".cfg"
+            )
+        return cls(os.path.basename(path).removesuffix(".cfg"), path)
+
+    @property
+    def flags(self):
+        return read_flags(self.flagfile)
+
+    @property
+    def description(self):
+        """The comment at the head of the flagfile, in one line."""
+        with open(self.flagfile, encoding="utf-8") as file:
+            lines = [line[2:].strip() for line in file if line[:2] == "# "]
+        return " ".join(lines)
+
+    @property
+    def val_split(self):
+        """Split that chooses a threshold, or `None`: training reads no box.
+
+        ImageNet's training images are without boxes.
+        """
+        return None if self.flags["dataset"] == "ilsvrc" else "train-val10"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,24 +78,30 @@ class TableRun:
     """A row of a table with a seed.
 
     Attributes:
-        name: Name of the row's flagfile.
-        data: Name of the data's flagfile.
+        row: Name of the row's flagfile.
+        data: `Data`.
         seed: Integer.
-        workdir: Its work directory.
+        runs_dir: Folder of the work directories.
     """
 
-    name: str
-    data: str
+    row: str
+    data: Data
     seed: int
-    workdir: str
+    runs_dir: str
+
+    @property
+    def name(self):
+        return f"{self.row}_s{self.seed}"
+
+    @property
+    def workdir(self):
+        return os.path.join(self.runs_dir, self.data.name, self.name)
 
     @property
     def flagfiles(self):
-        """Paths of the two flagfiles, from the working folder if within."""
-        return tuple(
-            os.path.relpath(os.path.join(FOLDER, kind, f"{name}.cfg"))
-            for kind, name in (("rows", self.name), ("data", self.data))
-        )
+        """Paths of the two flagfiles, from the working folder."""
+        row = os.path.join(FOLDER, "rows", f"{self.row}.cfg")
+        return tuple(map(os.path.relpath, (row, self.data.flagfile)))
 
     @property
     def flags(self):
@@ -67,7 +118,11 @@ class TableRun:
 
     @property
     def epochs_done(self):
-        return len(self._timing())
+        path = os.path.join(self.workdir, "timing.csv")
+        if not os.path.isfile(path):
+            return 0
+        with open(path, newline="", encoding="utf-8") as file:
+            return len(list(csv.DictReader(file)))
 
     @property
     def is_trained(self):
@@ -75,11 +130,13 @@ class TableRun:
 
     @property
     def is_done(self):
-        """Whether it is trained, and scored as the tables are."""
-        scored = os.path.join(self.workdir, FOLDER_OF_EVALUATIONS, PROTOCOL)
+        """Whether it is trained, and scored under both protocols."""
         return self.is_trained and all(
-            os.path.isfile(f"{scored}-test.{ending}")
-            for ending in ("json", "npz")
+            os.path.isfile(
+                os.path.join(self.workdir, EVALUATIONS, f"{name}-test{ending}")
+            )
+            for name in PROTOCOLS
+            for ending in (".json", ".npz")
         )
 
     def state(self):
@@ -92,63 +149,54 @@ class TableRun:
             return f"epoch {self.epochs_done} of {self.flags['epochs']}"
         return f"needs {self.missing}" if self.missing else "not begun"
 
-    def seconds_left(self, others):
-        """About how long training takes from where it is.
-
-        Args:
-            others: List of `TableRun`, whose times are the best guess if they
-                are of the same network and data; otherwise it is what
-                `estimates` says.
-
-        Returns:
-            Float.
-        """
-        flags = self.flags
-        left = max(0, int(flags["epochs"]) - self.epochs_done)
-        backbone, method = flags["backbone"], flags["method"]
-        for other in (self, *others):
-            alike = backbone_of(other.name) == backbone
-            timing = other._timing() if alike else None
-            if timing and other.data == self.data:
-                cost = relative_cost(backbone, method) / relative_cost(
-                    backbone, other.flags["method"]
-                )
-                return left * cost * float(timing[-1]["seconds"]) / len(timing)
-        pixels = (int(flags["input_size"]) / 224) ** 2
-        return (
-            left
-            * pixels
-            * _TRAINING_IMAGES[self.data]
-            * seconds_per_image(backbone, method)
-        )
-
-    def do(self, flags):
+    def do(self, flags, val_split):
         """Trains, from where it was, and scores; prints the commands.
 
         Args:
             flags: List of flags for adl_tf.train, beside the flagfiles'.
+            val_split: Split that chooses a threshold, or `None`.
 
-        Returns:
-            Whether all went well.
+        Raises:
+            DataError: If one of the commands failed.
         """
-        train = [f"--flagfile={path}" for path in self.flagfiles]
         workdir = f"--workdir={self.workdir}"
-        return (
-            self.is_trained
-            or _run(
-                "adl_tf.train", *train, f"--seed={self.seed}", *flags, workdir
-            )
-        ) and _run("adl_tf.evaluate", workdir, f"--protocol={PROTOCOL}")
+        if not self.is_trained:
+            files = [f"--flagfile={path}" for path in self.flagfiles]
+            _run("adl_tf.train", *files, f"--seed={self.seed}", *flags, workdir)
+        chosen_on = [f"--val_split={val_split}"] if val_split else []
+        for protocol in PROTOCOLS:
+            scored = f"--protocol={protocol}"
+            _run("adl_tf.evaluate", workdir, scored, *chosen_on)
 
-    def _timing(self):
-        path = os.path.join(self.workdir, "timing.csv")
-        if not os.path.isfile(path):
-            return []
-        with open(path, newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+    def check_flags(self, run):
+        """Refuses a run that was made with other flags than its flagfiles'.
+
+        Args:
+            run: `Run` of the row with this seed.
+
+        Raises:
+            DataError: If one of the flags differs.
+        """
+        for name, value in self.flags.items():
+            there = run.flags.get(name)
+            # Where weights were found is of the machine.
+            if name != "weights" and not _is_same(there, value):
+                raise DataError(
+                    f"{run.folder} was made with --{name}={there}, and "
+                    f"{' and '.join(self.flagfiles)} have {value}: remove it, "
+                    "and run the row again"
+                )
+
+
+def _is_same(text, other):
+    try:
+        return float(text) == float(other)
+    except (TypeError, ValueError):
+        return text == other
 
 
 def _run(module, *flags):
     command = shlex.join(["python", "-m", module, *flags])
     print(f"\n== {command}", flush=True)
-    return not subprocess.run([sys.executable, "-m", module, *flags]).returncode
+    if subprocess.run([sys.executable, "-m", module, *flags]).returncode:
+        raise DataError(f"{module} failed")

@@ -1,57 +1,64 @@
-"""Runs a table of the paper and writes it beside the paper's figures.
+"""Makes a table of the paper, beside the paper's own figures.
 
-    python -m experiments.tables --table=1 --data=cub25 \\
+    python -m experiments.tables --table=3 --data=cub25
+    python -m experiments.tables --table=3 --data=cub25 \\
         --data_dir=CUB_200_2011 --list
+    python -m experiments.tables --table=3 --data=cub25 \\
+        --data_dir=CUB_200_2011
     python -m experiments.tables --table=3-cost
 
-Trains and scores every row that has no result yet, one work directory a row and
-seed in --runs_dir, and goes on where it was interrupted. Each row is a
-flagfile in experiments/rows, each data set one in experiments/data, and both
-say what they reproduce.
+The first makes the table from the records in --results_dir and trains nothing.
+With --data_dir or --rows, rows without a record are trained and scored first,
+a work directory for each row and seed in --runs_dir; the same command goes on
+where it was interrupted. Each row is a flagfile in experiments/rows, each data
+set one in experiments/data.
 
-Files that git tracks are changed: experiments/results/table1_cub25.md and
-.json, with what the paper says and whether it was found, the records of the
-runs beside them, and the head of each flagfile, which says what was reached.
-Rows that are recorded there are kept, and run again only if --rows names them.
-With --results_dir all is written there, from nothing, and no tracked file
-changes.
+Writes table3_cub25.md, .csv and .tex: means and deviations over the seeds at
+three thresholds, under both protocols, and whether the paper's claims hold. The
+record of each run goes to cub25/ beside them, as soon as it is scored.
 
---table=3-cost measures what methods cost rather than reach: parameters,
-multiply-accumulates and the time of a step. No weights are read for it.
+--table=3-cost measures what methods cost: parameters, multiply-accumulates and
+the time of a step. No weights are read for it.
 
-Keras downloads the ImageNet weights of most rows into ~/.keras/models, and
-takes those that are there.
+Keras downloads the ImageNet weights of most rows into ~/.keras/models. Needs
+pip install 'adl-tf[experiments]'.
 """
 
+import glob
 import os
 
 from absl import flags as absl_flags
 
 from adl_tf import command, flags
-from adl_tf.errors import AdlTfError, UsageError
-from experiments.measured import RESULTS, keep, write_result
-from experiments.paper import paper_table
-from experiments.table_runs import DATA, FOLDER, PROTOCOL, TableRun
+from adl_tf.errors import AdlTfError, DataError, UsageError
+from experiments.records import RESULTS, keep, read_run
+from experiments.table_runs import PROTOCOLS, Data, TableRun
 
-TABLES = ("1", "2", "3", "3-cost")
-
-absl_flags.DEFINE_enum("table", "1", TABLES, "The table.")
-absl_flags.DEFINE_enum("data", "cub25", DATA, "Flagfile of the data set.")
+absl_flags.DEFINE_enum("table", "1", ("1", "2", "3", "3-cost"), "The table.")
+absl_flags.DEFINE_string(
+    "data",
+    "cub25",
+    "Data set: name of a flagfile in experiments/data, or path of your own.",
+)
 absl_flags.DEFINE_list(
     "rows",
     None,
-    "Names of the rows to run; --rows= runs none and writes the table of what "
-    "is there [all that are not recorded and whose weights are there].",
+    "Names of the rows to train, also if they are recorded; --rows= trains "
+    "none [with --data_dir all without a record whose weights are there].",
 )
 absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of the runs of a row.")
 absl_flags.DEFINE_string("runs_dir", "runs", "Folder of the work directories.")
+absl_flags.DEFINE_string(
+    "val_split",
+    None,
+    "Split that chooses a threshold [train-val10, ten training images a class; "
+    "none with ilsvrc].",
+)
 absl_flags.DEFINE_boolean(
-    "list",
-    False,
-    "Show the rows, their state and about how long training takes; no more.",
+    "list", False, "Show the rows and their state; no more."
 )
 absl_flags.DEFINE_string(
-    "results_dir", None, "Where to write the table [experiments/results]."
+    "results_dir", None, "Folder of records and tables [experiments/results]."
 )
 absl_flags.DEFINE_integer(
     "rounds",
@@ -70,34 +77,22 @@ def main(values):
             raise UsageError("--list is for the tables of results, 1 to 3")
         _write_costs(values)
         return
-    table = paper_table(int(values.table), values.data)
-    runs = _runs(values, table)
-    recorded = _recorded_seeds(values, runs)
+    command.require_extra("experiments", "pandas", "tabulate")
+    data = Data.of_flag(values.data)
+    _check_data(values, data)
+    from experiments.paper import paper_table
+
+    table = paper_table(int(values.table), data.flags["dataset"])
+    runs = _runs(values, table, data)
+    records = os.path.join(values.results_dir or RESULTS, data.name)
     if values.list:
-        print(_as_list(f"{table.title}; {values.data}", runs, recorded))
+        print(f"{table.title}; {data.name}\n{_as_list(runs, records)}")
         return
-    chosen = values.rows
-    if chosen is None:
-        chosen = [name for name in runs if name not in recorded]
-    # Also a row that was not chosen is written if it is done.
-    to_do = [run for name in chosen for run in runs[name] if not run.is_done]
-    if to_do and values.data != "synthetic" and not values.data_dir:
-        raise UsageError(f"--data={values.data} needs --data_dir")
-    failed, lacking = [], []
-    for run in to_do:
-        if run.missing:
-            lacking.append(run.missing)
-        elif run.do(_passed_on(values)):
-            _write(values, table, runs)
-        else:
-            failed.append(run.workdir)
-    if recorded or any(run.is_done for each in runs.values() for run in each):
-        print(f"\n{_write(values, table, runs)}")
-    left = [name for name in recorded if name not in chosen]
-    if left:
-        print(f"recorded before, run again by --rows: {', '.join(left)}")
-    for path in dict.fromkeys(lacking):
-        print(f"left out: rows that need {path}")
+    failed = _train(values, data, runs, records)
+    for run in runs:
+        if run.is_done:
+            _keep(run, records)
+    print(_write(values, data, table, records))
     if failed:
         raise AdlTfError(
             f"not done, for the reasons above: {', '.join(failed)}; the same "
@@ -105,13 +100,27 @@ def main(values):
         )
 
 
-def _runs(values, table):
-    """Dictionary from names of rows to the runs of all seeds."""
-    names = [row.name for row in table.rows]
+def _check_data(values, data):
+    """Reads the test split, so that a wrong --data_dir is reported first."""
+    if values.data_dir is None:
+        if values.rows and data.flags["dataset"] != "synthetic_birds":
+            raise UsageError(f"--data={data.name} needs --data_dir")
+        return
+    from adl_tf.datasets.load import load_examples
+
+    dataset = data.flags["dataset"]
+    command.load_reader(dataset)
+    classes = data.flags.get("classes")
+    load_examples(dataset, values.data_dir, "test", classes)
+
+
+def _runs(values, table, data):
+    """List of the runs of the rows and seeds that the flags name."""
+    names = list(table.rows.index)
     for name in values.rows or ():
         if name not in names:
             raise UsageError(
-                f"--rows: table {values.table} of {values.data} has no row "
+                f"--rows: table {values.table} of {data.name} has no row "
                 f"'{name}', but {', '.join(names)}"
             )
     try:
@@ -121,117 +130,96 @@ def _runs(values, table):
             f"--seeds={','.join(values.seeds)}: whole numbers separated by "
             "commas expected"
         ) from error
-    return {
-        name: [
-            TableRun(
-                name,
-                values.data,
-                seed,
-                os.path.join(values.runs_dir, values.data, f"{name}_s{seed}"),
-            )
-            for seed in seeds
-        ]
-        for name in names
-    }
+    return [
+        TableRun(name, data, seed, values.runs_dir)
+        for name in (values.rows or names)
+        for seed in seeds
+    ]
 
 
-def _recorded_seeds(values, runs):
-    """Seeds of the rows that are recorded, and not begun anew here."""
-    from experiments.table_results import read_record
-
-    record = read_record(_name(values), values.results_dir or RESULTS)
-    return {
-        row["name"]: [run["seed"] for run in row["runs"]]
-        for row in record["rows"]
-        if row["runs"]
-        and not any(run.epochs_done for run in runs.get(row["name"], ()))
-    }
-
-
-def _as_list(title, runs, recorded):
-    everything = [run for row_runs in runs.values() for run in row_runs]
-    width = max(len(run.name) for run in everything)
-    lines, total = [title], 0.0
-    for name, row_runs in runs.items():
-        seconds = sum(
-            run.seconds_left(everything)
-            for run in row_runs
-            if not run.is_trained
+def _as_list(runs, records):
+    """A line a row: state and seeds, one word for seeds that share it."""
+    width = max(len(run.row) for run in runs)
+    rows = {}
+    for run in runs:
+        is_kept = os.path.isdir(os.path.join(records, run.name))
+        state = "recorded" if is_kept else run.state()
+        rows.setdefault(run.row, {}).setdefault(state, []).append(run.seed)
+    return "\n".join(
+        f"{row:{width}}  "
+        + ", ".join(
+            f"{state} (seed {' '.join(map(str, seeds))})"
+            for state, seeds in states.items()
         )
-        # One word for seeds that are at the same point.
-        seeds = {}
-        if name in recorded:
-            seeds["recorded"] = recorded[name]
-            left = f"; about {_duration(seconds)} to run it again"
-        else:
-            total += seconds
-            for run in row_runs:
-                seeds.setdefault(run.state(), []).append(run.seed)
-            left = f"; about {_duration(seconds)} left" if seconds else ""
-        states = ", ".join(
-            f"{state} (seed {' '.join(map(str, numbers))})"
-            for state, numbers in seeds.items()
-        )
-        lines.append(f"{name:{width}}  {states}{left}")
-    lines.append(
-        f"in all about {_duration(total)} left: an estimate, from what runs "
-        "took on 2 CPU cores"
+        for row, states in rows.items()
     )
-    return "\n".join(lines)
 
 
-def _duration(seconds):
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours = round(minutes / 60)
-    return f"{hours} h" if hours < 72 else f"{round(hours / 24)} days"
+def _train(values, data, runs, records):
+    """Trains what is to be trained; returns the folders of what failed."""
+    if values.rows is None:
+        if values.data_dir is None:
+            return []
+        runs = [
+            run
+            for run in runs
+            if not os.path.isdir(os.path.join(records, run.name))
+        ]
+    elif not values.rows:
+        return []
+    val_split = values.val_split
+    if val_split is None:
+        val_split = data.val_split
+    failed, lacking = [], {}
+    for run in runs:
+        if run.is_done:
+            continue
+        if run.missing:
+            lacking[run.missing] = None
+            continue
+        try:
+            run.do(_passed_on(values), val_split)
+            _keep(run, records)
+        except DataError as error:
+            print(f"{run.workdir}: {error}")
+            failed.append(run.workdir)
+    for path in lacking:
+        print(f"left out: rows that need {path}")
+    return failed
 
 
 def _passed_on(values):
-    names = ("data_dir", "strategy")
     return [
         f"--{name}={values[name].value}"
-        for name in names
+        for name in ("data_dir", "strategy")
         if not values[name].using_default_value
     ]
 
 
-def _name(values):
-    """Name of the table's files, without the ending."""
-    return f"table{values.table}_{values.data}"
+def _keep(run, records):
+    found = read_run(run.workdir, PROTOCOLS)
+    run.check_flags(found)
+    keep(found, os.path.join(records, run.name))
 
 
-def _write(values, table, runs):
-    from experiments import table_results, table_text
+def _write(values, data, table, records):
+    """Writes the table of all records; returns it as text."""
+    from experiments.page import write_result
 
-    folder = values.results_dir or RESULTS
-    records = os.path.join(folder, values.data)
-    for run in (run for row_runs in runs.values() for run in row_runs):
-        if run.is_done:
-            leaf = os.path.basename(run.workdir)
-            keep(run.workdir, os.path.join(records, leaf), PROTOCOL)
-    record = table_results.read_record(_name(values), folder)
-    result = table_results.collect(table, runs, record)
-    with open(
-        os.path.join(FOLDER, "data", f"{values.data}.cfg"), encoding="utf-8"
-    ) as file:
-        heading = [line[2:].strip() for line in file if line.startswith("# ")]
-    result = {
-        "data": " ".join(heading),
-        "note": table.note,
-        "best_centred_square": table_results.best_centred_square(
-            result["rows"], records
-        ),
-        **result,
-    }
-    text = table_text.as_markdown(result)
-    write_result(folder, _name(values), result, text)
-    # A table that is put elsewhere is not the repository's.
-    if not values.results_dir:
-        table_text.note_in_flagfiles(
-            result, values.data, os.path.join(FOLDER, "rows")
-        )
+    groups = {}
+    for name in table.rows.index:
+        paths = glob.glob(os.path.join(glob.escape(records), f"{name}_s*"))
+        found = [read_run(path, PROTOCOLS) for path in paths]
+        for run in found:
+            TableRun(name, data, run.seed, "").check_flags(run)
+        groups[name] = sorted(found, key=lambda run: run.seed)
+    if not any(groups.values()):
+        return f"{table.title}; {data.name}: no row has a record yet"
+    folder = os.path.dirname(records)
+    name = f"table{values.table}_{data.name}"
+    text, paths = write_result(folder, name, table, groups, [data.description])
+    for path in paths:
+        print(f"written: {path}")
     return text
 
 
@@ -264,6 +252,7 @@ if __name__ == "__main__":
             "list",
             "runs_dir",
             "results_dir",
+            "val_split",
             "strategy",
             "rounds",
             "batch_size",

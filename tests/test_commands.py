@@ -65,6 +65,7 @@ def every_command():
 
 
 HEAVY = {"tensorflow", "keras", "torch", "jax", "numba", "cv2", "matplotlib"}
+HEAVY |= {"optuna", "pandas"}
 
 
 @pytest.mark.parametrize("module", list(every_command()))
@@ -235,19 +236,20 @@ def test_flags_of_other_commands_are_refused(tmp_path):
         ),
         # These may be there: flagfiles for any method, the value as it is,
         # and the method's own.
-        (["--flagfile={cub10}", "--method=adl"], ["no weight file"]),
+        (["--flagfile={cub_smoke}", "--method=adl"], ["no weight file"]),
         (["--method=cam", "--adl_drop_rate=0.75"], ["no weight file"]),
         (["--adl_gamma=0.9"], ["no weight file"]),
     ],
 )
 def test_flags_of_other_methods(tmp_path, arguments, words):
-    cub10 = (
-        pathlib.Path(flags.__file__).parents[1] / "experiments/data/cub10.cfg"
+    cub_smoke = (
+        pathlib.Path(flags.__file__).parents[1]
+        / "experiments/data/cub_smoke.cfg"
     )
-    assert "--has_patch_size=18" in cub10.read_text()
+    assert "--has_patch_size=18" in cub_smoke.read_text()
     result = run(
         "train",
-        *(argument.format(cub10=cub10) for argument in arguments),
+        *(argument.format(cub_smoke=cub_smoke) for argument in arguments),
         f"--workdir={tmp_path}",
         "--weights=/nowhere.h5",
     )
