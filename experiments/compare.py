@@ -9,10 +9,10 @@ sizes, under --protocol; it need not be the last under which they were.
 
 Writes NAME.md, .csv and .tex to --results_dir: means and deviations over the
 seeds at the threshold that the protocol fixes, at that chosen on validation
-images (adl_tf.evaluate --val_split) and at the best one; and how far each method
-is from --baseline over the seeds that both have, with the interval in which the
-difference lies if the test images are drawn anew (paired bootstrap, 95 %). The
-record of each run goes to NAME/ beside them. Needs pip install
+images (adl_tf.evaluate --val_split) and at the best one; and how far each
+method is from --baseline over the seeds that both have, with the interval in
+which the difference lies if the test images are drawn anew (paired bootstrap,
+95 %). The record of each run goes to NAME/ beside them. Needs pip install
 'adl-tf[experiments]'.
 """
 

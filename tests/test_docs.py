@@ -154,7 +154,8 @@ def test_flags_in_prose_exist():
     """Between backticks: `--name`, and `--name=value` with a value it takes."""
     names = ("train", "evaluate", "export", "predict", "report")
     modules = [f"adl_tf.{name}" for name in (*names, "models", "datasets")]
-    modules += ["experiments.tables", "experiments.figures"]
+    names = ("compare", "figures", "tables")
+    modules += [f"experiments.{name}" for name in names]
     known = {module: set(parsed(module)[1]) for module in modules}
     others = set(FOREIGN_FLAGS)
     for module in {words[0] for page in PAGES for words in commands(page)}:
