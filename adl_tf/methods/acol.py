@@ -8,20 +8,22 @@ from keras import ops
 
 from adl_tf.layers.shares import check_share
 from adl_tf.methods.objective import Objective, cross_entropy
-from adl_tf.models.surgery import edit_layers, insert_after
+from adl_tf.models.backbone import require_one_of
+from adl_tf.models.surgery import edit_layers, insert_after, remove_layers
+from adl_tf.models.vgg_gap import with_overlapping_pools
 
 _FILTERS = 1024
 
 
-def acol(model, backbone, threshold=0.6):
+def acol(model, backbone, threshold=0.6, map_stride=None):
     """Gives a classifier two branches, of which one finds what the other hides.
 
     Each branch is two 3x3 convolutions with 1024 filters and a 1x1 convolution
     to the maps of the classes, whose mean over space are logits. The second
     sees the features without the places where the map of the class, in the
-    first, is strongest. `vgg_gap` gets ACoL's pooling, and with it 28x28 maps
-    for 224x224 images whatever its `map_stride`; `inception_v3` branches
-    after `Mixed_6e`, and all others after their last features.
+    first, is strongest. `vgg_gap` gets ACoL's pooling, and with it maps of a
+    size of their own; `inception_v3` branches after `Mixed_6e`, and all others
+    after their last features.
 
     Logits are those of the first branch. Class maps are the larger of both
     branches' at each place, scaled to [0, 1] for each class. In training the
@@ -33,25 +35,34 @@ def acol(model, backbone, threshold=0.6):
         backbone: Its `Backbone`.
         threshold: Float in [0, 1]: how strong a map scaled to [0, 1] has to
             be for its place to be erased. 0.6 in the authors' scripts.
+        map_stride: For `vgg_gap` alone, whatever its own: pixels of the image
+            for one place of the map, 8 (`None`; 28x28 for a 224x224 image, the
+            authors' code) or 16 (14x14, which the later comparison has, too).
 
     Returns:
         `Objective`, whose loss is the sum of both branches' cross entropies.
 
     Raises:
-        ValueError: If `threshold` is not possible.
+        ValueError: If `threshold` or `map_stride` is not possible.
 
     Reference:
 
     - [Zhang et al., 2018](https://arxiv.org/abs/1804.06962)
     """
     name = backbone.model.name
+    if map_stride is not None and not backbone.acol_pooling:
+        raise ValueError(
+            "`map_stride` of 'acol' is for 'vgg_gap' alone; use the option of "
+            f"backbone '{name}'. Received: map_stride={map_stride!r}"
+        )
+    require_one_of("map_stride", map_stride, (None, 8, 16))
     if backbone.acol_position:
         trunk = model.get_layer(backbone.acol_position).output
     else:
         trunk = model.get_layer("gap").input
     trunk = keras.Model(model.input, trunk)
     if backbone.acol_pooling:
-        trunk = _with_pooling_of_acol(trunk)
+        trunk = _with_pooling_of_acol(trunk, map_stride or 8)
     features = trunk.output
     num_classes = model.output_shape[-1]
     branches = {each: _branch(each, num_classes) for each in "ab"}
@@ -212,25 +223,23 @@ def _apply(layers, features):
     return features
 
 
-def _with_pooling_of_acol(trunk):
-    """VGG16 with overlapping pools, of which the last two keep the size."""
-    # PyTorch's padding: on both sides, where Keras pads one. Zeros do, since
-    # no feature after ReLU is below.
-    trunk = insert_after(
-        trunk,
-        [f"block{number}_conv{2 if number < 3 else 3}" for number in (1, 2, 3)],
-        lambda before: keras.layers.ZeroPadding2D(1, name=f"{before.name}_pad"),
-    )
-    changes: dict[str, dict] = {
-        f"block{number}_pool": {"pool_size": (3, 3)} for number in (1, 2, 3)
-    }
-    if "block4_pool" in [layer.name for layer in trunk.layers]:
-        changes["block4_pool"] = {
-            "pool_size": (3, 3),
-            "strides": (1, 1),
-            "padding": "same",
-        }
-    trunk = edit_layers(trunk, changes)
+def _with_pooling_of_acol(trunk, map_stride):
+    """VGG16 with overlapping pools, the last one or two of stride 1."""
+    present = [layer.name for layer in trunk.layers]
+    if "block4_conv3_pad" in present:  # of `vgg_gap`'s layers for SPG
+        trunk = remove_layers(trunk, ["block4_conv3_pad"])
+    if "block4_pool" not in present:
+        trunk = insert_after(
+            trunk,
+            ["block4_conv3"],
+            lambda before: keras.layers.MaxPooling2D(2, name="block4_pool"),
+        )
+    if map_stride == 8:
+        trunk = with_overlapping_pools(trunk, (1, 2, 3))
+        keeping = {"pool_size": (3, 3), "strides": (1, 1), "padding": "same"}
+        trunk = edit_layers(trunk, {"block4_pool": keeping})
+    else:
+        trunk = with_overlapping_pools(trunk, (1, 2, 3, 4))
     features = keras.layers.MaxPooling2D(
         3, strides=1, padding="same", name="block5_pool"
     )(trunk.output)

@@ -17,7 +17,6 @@ from adl_tf.methods.cam import (
 )
 from adl_tf.methods.objective import Objective, cross_entropy
 
-_FILTERS = 512
 # High and low threshold of the targets of B2, B1 and C, in the order in which
 # each learns from the one before.
 _THRESHOLDS = ((0.7, 0.05), (0.5, 0.05), (0.7, 0.1))
@@ -31,7 +30,8 @@ def spg(model, backbone, thresholds=_THRESHOLDS):
 
     Branch B2 learns from the map of the true class, B1 from B2, and C from the
     mean of both; none of them is there at inference, where the model is the
-    one given. B1 and B2 share their last two convolutions.
+    one given. B1 and B2 share their last two convolutions. C sees what the
+    classifier sees.
 
     Args:
         model: Keras model made of `backbone`.
@@ -60,11 +60,15 @@ def spg(model, backbone, thresholds=_THRESHOLDS):
             f"Received: backbone={name!r}"
         )
     thresholds = _checked(thresholds)
-    shared = [_convolution("spg_b_shared"), _mask_convolution("spg_b_mask")]
+    filters = backbone.spg_filters
+    shared = [
+        _convolution("spg_b_shared", filters),
+        _mask_convolution("spg_b_mask"),
+    ]
     branches = [
-        [_convolution("spg_b1"), *shared],
-        [_convolution("spg_b2"), *shared],
-        [_convolution("spg_c"), _mask_convolution("spg_c_mask")],
+        [_convolution("spg_b1", filters), *shared],
+        [_convolution("spg_b2", filters), *shared],
+        [_convolution("spg_c", 512), _mask_convolution("spg_c_mask")],
     ]
     masks = []
     for branch, place in zip(branches, backbone.spg_positions):
@@ -122,7 +126,8 @@ def targets(source, high, low):
     Args:
         source: Tensor `(batch, height, width, 1)` in [0, 1].
         high: Float: above it is foreground.
-        low: Float: below it, and not foreground, is background.
+        low: Float: below it is background, foreground or not: where `high` is
+            reached by few, 0.7 of the maximum can be less than `low`.
 
     Returns:
         float32 tensor of the same shape, without gradient: 1 for foreground, 0
@@ -137,8 +142,8 @@ def targets(source, high, low):
     foreground = ops.where(
         count < _FEWEST_PIXELS, source > _SHARE_OF_MAXIMUM * largest, foreground
     )
-    rest = ops.where(source < low, _BACKGROUND, _IGNORED)
-    return ops.where(foreground, _FOREGROUND, rest)
+    rest = ops.where(foreground, _FOREGROUND, _IGNORED)
+    return ops.where(source < low, _BACKGROUND, rest)
 
 
 def mask_losses(logits, target):
@@ -174,9 +179,9 @@ def _enlarged(maps, size):
     )
 
 
-def _convolution(name):
+def _convolution(name, filters):
     return keras.layers.Conv2D(
-        _FILTERS,
+        filters,
         3,
         padding="same",
         activation="relu",

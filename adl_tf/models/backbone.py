@@ -31,12 +31,16 @@ class Backbone:
         adl_gamma: The paper's gamma for this backbone.
         spg_positions: Names of the layers that SPG's branches B1, B2 and C
             start from; empty where SPG cannot be used. Those of InceptionV3
-            are the authors', the others ours: the middle and the end of the
-            blocks before the last features, and these.
+            are the authors', those of VGG16 and ResNet50 of the later
+            comparison, the others ours: the middle and the end of the blocks
+            before the last features, and these.
+        spg_filters: Filters of the 3x3 convolutions of B1 and B2.
         acol_position: Name of the layer that ACoL's branches start from;
             `None` for the last features.
         acol_pooling: Whether ACoL replaces the pooling layers of VGG16 by
             overlapping ones.
+        application: Its name in `keras.applications`, of a backbone that is one
+            of these as it is.
         fast_layers: Prefixes of the names of further layers that learn at
             `--head_learning_rate_ratio`, beside `logits`, `new_layers` and
             the layers that the method adds.
@@ -51,8 +55,10 @@ class Backbone:
     adl_positions: tuple[str, ...] = ()
     adl_gamma: float = 0.8
     spg_positions: tuple[str, ...] = ()
+    spg_filters: int = 512
     acol_position: str | None = None
     acol_pooling: bool = False
+    application: str | None = None
     fast_layers: tuple[str, ...] = ()
 
 

@@ -10,7 +10,7 @@ _BLOCKS = (3, 4, 6, 3)
 MOMENTUM = 0.9
 
 
-def bottleneck_features(images, padding, last_stride, reduction=None):
+def bottleneck_features(images, padding, last_strides, reduction=None):
     """The convolutions of ResNet50, named as `keras.applications` names them.
 
     Convolutions have no biases; the last normalization of each block starts
@@ -21,13 +21,13 @@ def bottleneck_features(images, padding, last_stride, reduction=None):
         padding: How strided layers are padded: `"symmetric"` (PyTorch) or
             `"same"` (TensorFlow: for even sizes more at the right and lower
             end, so that the same weights see other pixels).
-        last_stride: Stride of the last of the four stages, 1 or 2.
+        last_strides: Strides of the last two of the four stages, 1 or 2 each.
         reduction: Reduction of a `SqueezeExcite` layer before each addition,
             or `None` for the plain network.
 
     Returns:
-        Tensor `(batch, height / 16, width / 16, 2048)`, or a 32nd with
-        `last_stride=2`.
+        Tensor `(batch, height / s, width / s, 2048)`, where `s` is 8 times
+        the last strides.
     """
     features = _convolve(images, 64, 7, 2, padding, "conv1")
     features = _relu(features, "conv1_relu")
@@ -41,7 +41,7 @@ def bottleneck_features(images, padding, last_stride, reduction=None):
         name="pool1_pool",
     )(features)
     for stage, (filters, blocks, stride) in enumerate(
-        zip(_FILTERS, _BLOCKS, (1, 2, 2, last_stride)), start=2
+        zip(_FILTERS, _BLOCKS, (1, 2, *last_strides)), start=2
     ):
         for block in range(1, blocks + 1):
             features = _bottleneck(

@@ -101,7 +101,11 @@ def inception_v3(
         rename_weights=lambda source: _renamed(source, network.names),
         adl_positions=("Mixed_5d", "Mixed_6e", "SPG_A3_2b"),
         adl_gamma=0.8,
-        spg_positions=("Mixed_5d", "Mixed_6d", "SPG_A3_2b"),
+        spg_positions=(
+            "pool_5" if map_stride == 16 else "Mixed_5d",
+            "Mixed_6d",
+            "dropout_3" if dropout_rate else "SPG_A3_2b",
+        ),
         acol_position="Mixed_6e",
     )
 

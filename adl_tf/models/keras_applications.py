@@ -85,6 +85,7 @@ def keras_application(name, input_shape=(224, 224, 3), last_stride=None):
         imagenet_weights=imagenet_weights,
         rename_weights=lambda source: _renamed(source, kinds),
         imagenet_classifier=_classifier(after),
+        application=name,
     )
 
 

@@ -20,10 +20,14 @@ IMAGENET_MD5 = "2cb95161c43110f7111970584f804107"
 # After conv4_1, after conv5_1 and at the end.
 ADL_POSITIONS = ("conv4_block1_out", "conv5_block1_out", "conv5_block3_out")
 ADL_GAMMA = 0.9
+# As in the later comparison.
 SPG_POSITIONS = ("conv4_block1_out", "conv4_block6_out", "conv5_block3_out")
+SPG_FILTERS = 1024
 
 
-def resnet50(input_shape=(224, 224, 3), last_stride=1, variant="keras"):
+def resnet50(
+    input_shape=(224, 224, 3), last_stride=1, variant="keras", map_stride=None
+):
     """ResNet50 whose last stage is not strided.
 
     Trained weights come from networks that differ in more than weights:
@@ -45,18 +49,25 @@ def resnet50(input_shape=(224, 224, 3), last_stride=1, variant="keras"):
             (the stock network: 7x7). The weights fit both.
         variant: Whose network it is, as above. Where weights are given, their
             file decides (see `adl_tf.models.variants`).
+        map_stride: Pixels of the image for one place of the map, where
+            `last_stride` is not to decide: 8 (28x28: the large maps of the
+            later comparison, where neither of the last two stages is
+            strided), 16 or 32.
 
     Returns:
         `Backbone`, with the ADL positions of the authors' code. The layers
         have Keras's names in all variants.
+
+    Raises:
+        ValueError: If an option has another value.
     """
-    require_one_of("last_stride", last_stride, (1, 2))
+    strides = last_strides(last_stride, map_stride)
     require_one_of("variant", variant, ("keras", "pytorch", "tensorpack"))
     inputs = keras.Input(input_shape, name="image")
     if variant == "keras":
-        model = _keras_model(inputs, last_stride)
+        model = _keras_model(inputs, strides)
     else:
-        model = v1_5_model(inputs, variant, last_stride, name="resnet50")
+        model = v1_5_model(inputs, variant, strides, name="resnet50")
     return Backbone(
         model=model,
         imagenet_weights=_imagenet_weights if variant == "keras" else None,
@@ -64,16 +75,37 @@ def resnet50(input_shape=(224, 224, 3), last_stride=1, variant="keras"):
         adl_positions=ADL_POSITIONS,
         adl_gamma=ADL_GAMMA,
         spg_positions=SPG_POSITIONS,
+        spg_filters=SPG_FILTERS,
     )
 
 
-def v1_5_model(inputs, variant, last_stride, name, reduction=None):
+def last_strides(last_stride, map_stride):
+    """Strides of the last two stages.
+
+    Args:
+        last_stride: As of `resnet50`.
+        map_stride: As of `resnet50`.
+
+    Returns:
+        Tuple of two integers.
+
+    Raises:
+        ValueError: If an option has another value.
+    """
+    require_one_of("last_stride", last_stride, (1, 2))
+    require_one_of("map_stride", map_stride, (None, 8, 16, 32))
+    if map_stride is None:
+        return 2, last_stride
+    return (2 if map_stride > 8 else 1), (2 if map_stride > 16 else 1)
+
+
+def v1_5_model(inputs, variant, strides, name, reduction=None):
     """The network as PyTorch or Tensorpack trains it, plain or with SE.
 
     Args:
         inputs: `keras.Input` of RGB images in [0, 255].
         variant: `"pytorch"` or `"tensorpack"`.
-        last_stride: 1 or 2.
+        strides: As `last_strides` of `bottleneck_features`.
         name: Name of the model.
         reduction: As in `bottleneck_features`.
 
@@ -84,11 +116,11 @@ def v1_5_model(inputs, variant, last_stride, name, reduction=None):
         inputs, bgr=variant == "tensorpack", name=f"preprocess_{variant}"
     )
     padding = "symmetric" if variant == "pytorch" else "same"
-    features = bottleneck_features(images, padding, last_stride, reduction)
+    features = bottleneck_features(images, padding, strides, reduction)
     return keras.Model(inputs, features, name=name)
 
 
-def _keras_model(inputs, last_stride):
+def _keras_model(inputs, strides):
     stock = keras.applications.ResNet50(
         input_tensor=subtract_mean(inputs), include_top=False, weights=None
     )
@@ -98,9 +130,11 @@ def _keras_model(inputs, last_stride):
         for layer in model.layers
         if isinstance(layer, keras.layers.BatchNormalization)
     }
-    if last_stride == 1:
+    for stage, stride in zip((4, 5), strides):
         for branch in (0, 1):
-            changes[f"conv5_block1_{branch}_conv"] = {"strides": (1, 1)}
+            changes[f"conv{stage}_block1_{branch}_conv"] = {
+                "strides": (stride, stride)
+            }
     return edit_layers(model, changes)
 
 

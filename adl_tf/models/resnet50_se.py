@@ -7,13 +7,20 @@ from adl_tf.models.backbone import Backbone, require_one_of
 from adl_tf.models.resnet50 import (
     ADL_GAMMA,
     ADL_POSITIONS,
+    SPG_FILTERS,
     SPG_POSITIONS,
+    last_strides,
     v1_5_model,
 )
 from adl_tf.models.variants import OTHERWISE
 
 
-def resnet50_se(input_shape=(224, 224, 3), last_stride=1, variant="tensorpack"):
+def resnet50_se(
+    input_shape=(224, 224, 3),
+    last_stride=1,
+    variant="tensorpack",
+    map_stride=None,
+):
     """The authors' ResNet50-SE: stride in the 3x3 convolutions, reduction 16.
 
     Keras has no weights for it. Those that the authors fine-tuned from are
@@ -28,6 +35,7 @@ def resnet50_se(input_shape=(224, 224, 3), last_stride=1, variant="tensorpack"):
             (as the weights were trained: 7x7). The weights fit both.
         variant: `"tensorpack"` or `"pytorch"`. Where weights are given, their
             file decides (see `adl_tf.models.variants`).
+        map_stride: As of `resnet50`.
 
     Returns:
         `Backbone`, with the ADL positions of the authors' code. The layers
@@ -36,17 +44,19 @@ def resnet50_se(input_shape=(224, 224, 3), last_stride=1, variant="tensorpack"):
 
     Raises:
         DataError: If the weights are Keras's.
+        ValueError: If an option has another value.
     """
-    require_one_of("last_stride", last_stride, (1, 2))
+    strides = last_strides(last_stride, map_stride)
     if variant == "keras":
         raise DataError(f"Keras has no weights of resnet50_se: {OTHERWISE}")
     require_one_of("variant", variant, ("tensorpack", "pytorch"))
     inputs = keras.Input(input_shape, name="image")
     return Backbone(
         model=v1_5_model(
-            inputs, variant, last_stride, name="resnet50_se", reduction=16
+            inputs, variant, strides, name="resnet50_se", reduction=16
         ),
         adl_positions=ADL_POSITIONS,
         adl_gamma=ADL_GAMMA,
         spg_positions=SPG_POSITIONS,
+        spg_filters=SPG_FILTERS,
     )

@@ -23,7 +23,12 @@ OTHERWISE = (
     "give the path of a weight file with `weights` (--weights), or start from "
     "scratch with `weights=None` (--weights=none)"
 )
-FOREIGN = {".npz": "tensorpack", ".pth": "pytorch", ".pt": "pytorch"}
+FOREIGN = {
+    ".npz": "tensorpack",
+    ".index": "tensorpack",
+    ".pth": "pytorch",
+    ".pt": "pytorch",
+}
 
 
 def with_variant(options, weights):
@@ -71,13 +76,14 @@ def variant_of(weights, otherwise=None):
     if weights is None or not os.path.isfile(weights):
         return otherwise
     suffix = os.path.splitext(weights)[1]
-    if suffix in FOREIGN:
-        return FOREIGN[suffix]
     try:
+        if suffix in FOREIGN:
+            caffes = suffix == ".npz" and _is_caffes_vgg16(weights)
+            return "keras" if caffes else FOREIGN[suffix]
         names = _layer_names(str(weights))
-    # Unreadable: the one who loads it says so.
+    # Unreadable: loading it says so.
     except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile):
-        return otherwise
+        return FOREIGN.get(suffix, otherwise)
     if not names and otherwise is None:
         raise DataError(
             f"{weights} does not hold the names of layers, so it does not say "
@@ -88,6 +94,17 @@ def variant_of(weights, otherwise=None):
         if name.startswith("preprocess_"):
             return name.removeprefix("preprocess_")
     return "keras" if names else otherwise
+
+
+def _is_caffes_vgg16(path):
+    """Whether a file is Tensorpack's `vgg16.npz`, which Keras has, too.
+
+    It is not of a training with Tensorpack's preprocessing; those of the
+    authors' have a convolution `new`.
+    """
+    with zipfile.ZipFile(path) as archive:
+        names = {name.partition("/")[0] for name in archive.namelist()}
+    return "conv1_1" in names and "new" not in names
 
 
 def _layer_names(path):

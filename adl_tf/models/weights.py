@@ -24,7 +24,8 @@ def load_pretrained(model, backbone, weights, num_classes):
         weights: `"imagenet"` or the path of an `.h5` file of
             `keras.applications` (with or without its classifier), of a
             `.keras` file, of a `.weights.h5` file of this very model, of an
-            `.npz` file of Tensorpack or of a `.pth` or `.pt` file of PyTorch.
+            `.npz` file of Tensorpack or the `.index` file of its checkpoint,
+            or of a `.pth` or `.pt` file of PyTorch.
         num_classes: Number of classes of `model`. A pretrained classifier is
             used when it has as many.
 
@@ -49,6 +50,7 @@ def load_pretrained(model, backbone, weights, num_classes):
         return ()
     elif (suffix := os.path.splitext(weights)[1]) in FOREIGN:
         require_file(weights)
+        _refuse_foreign(weights, backbone)
         read = _FOREIGN_READERS[FOREIGN[suffix]]
         source = read(weights, model, backbone.new_layers)
     else:
@@ -67,6 +69,15 @@ def load_pretrained(model, backbone, weights, num_classes):
     return tuple(
         layer.name for layer in model.layers if layer.name in new_layers
     )
+
+
+def _refuse_foreign(weights, backbone):
+    if backbone.application:
+        raise DataError(
+            f"{weights} is not a file of Keras, and backbone "
+            f"'keras:{backbone.application}' takes no others: there are "
+            "backbones of ours for files of other frameworks, such as resnet50"
+        )
 
 
 def _download(backbone):
@@ -190,8 +201,8 @@ def read_layers(path):
     except (OSError, TypeError, ValueError, KeyError) as error:
         raise DataError(
             f"{path} is not a weight file that can be read: an .h5 file of "
-            "keras.applications, a .keras, .weights.h5, .npz, .pth or .pt file "
-            "is expected"
+            "keras.applications, a .keras, .weights.h5, .npz, .index, .pth or "
+            ".pt file is expected"
         ) from error
 
 

@@ -1,13 +1,20 @@
-"""Weights of PyTorch's ResNets: torchvision's names, and timm's for SE.
+"""Weights of PyTorch's networks.
 
-They were trained with images in RGB, standardized, and with strides in the
-3x3 convolutions: the variant `"pytorch"` of the backbones is that network.
+They were trained with images in RGB, standardized; ResNets with strides in the
+3x3 convolutions, InceptionV3 with means that count the zeros of the border: the
+variant `"pytorch"` of the backbones is that network.
 """
 
+import functools
 import pickle
-import re
 
 from adl_tf.errors import DataError
+from adl_tf.models.names_in_pytorch import (
+    family,
+    ignored,
+    name_of,
+    plain_names,
+)
 from adl_tf.models.weights_matching import match_entries
 
 _WEIGHTS = {
@@ -22,8 +29,6 @@ _WEIGHTS = {
     "excite_kernel": "se.fc2.weight",
     "excite_bias": "se.fc2.bias",
 }
-# A counter that inference has no use for.
-_IGNORED = r".*\.num_batches_tracked"
 
 
 def read_pytorch(path, model, new_layers):
@@ -31,8 +36,9 @@ def read_pytorch(path, model, new_layers):
 
     Args:
         path: The file. The `state_dict` may also be the entry `state_dict`
-            of a checkpoint, and its names may start with `module.`, as
-            `DataParallel` leaves them.
+            of a checkpoint. Its names are those of torchvision, of timm for
+            SE, or of wsolevaluation's and SPG's trainings, and may start with
+            `module.`, as `DataParallel` leaves them.
         model: As in `match_entries`.
         new_layers: As in `match_entries`.
 
@@ -74,12 +80,26 @@ def read_pytorch(path, model, new_layers):
         raise DataError(
             f"{path} holds no `state_dict`, which maps names to tensors"
         )
-    entries = {
-        str(name).removeprefix("module."): tensor.float().numpy()
-        for name, tensor in content.items()
-    }
+    network = family(model)
+    names = plain_names(content, network)
+    try:
+        entries = {
+            names[name]: tensor.float().numpy()
+            for name, tensor in content.items()
+        }
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        raise DataError(
+            f"{path} holds tensors that are sparse, quantized or empty: save "
+            "dense ones"
+        ) from error
     return match_entries(
-        path, entries, model, new_layers, _name_in_file, _arrange, _IGNORED
+        path,
+        entries,
+        model,
+        new_layers,
+        functools.partial(_name_in_file, network=network),
+        _arrange,
+        ignored(network),
     )
 
 
@@ -92,25 +112,8 @@ def _arrange(array, shape):
     return array.T
 
 
-def _name_in_file(layer, weight):
-    scope = _scope(layer)
+def _name_in_file(layer, weight, network):
+    scope = name_of(layer, network)
     if scope is None or weight not in _WEIGHTS:
         return None
     return f"{scope}.{_WEIGHTS[weight]}"
-
-
-def _scope(layer):
-    if layer == "logits":
-        return "fc"
-    if layer in ("conv1_conv", "conv1_bn"):
-        return "conv1" if layer == "conv1_conv" else "bn1"
-    match = re.fullmatch(r"conv(\d)_block(\d)_(?:(\d)_)?(conv|bn|se)", layer)
-    if match is None:
-        return None
-    stage, block, number, kind = match.groups()
-    scope = f"layer{int(stage) - 1}.{int(block) - 1}"
-    if kind == "se":
-        return scope
-    if number == "0":
-        return f"{scope}.downsample.{0 if kind == 'conv' else 1}"
-    return f"{scope}.{kind}{number}"

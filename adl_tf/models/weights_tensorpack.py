@@ -1,10 +1,11 @@
-"""Weights of Tensorpack's model zoo, which the paper's authors started from.
+"""Weights of Tensorpack: its model zoo, and the authors' trainings.
 
 `ImageNet-ResNet50-SE.npz` and `ImageNet-ResNet50.npz` were trained with
 images in BGR, standardized: that is what the variant `"tensorpack"` of the
 backbones does, and the arrays are taken as they are. `vgg16.npz` is Caffe's
 VGG16, transposed and otherwise unchanged: like Keras's own weights of VGG16 it
-expects BGR in [0, 255] with the mean subtracted.
+expects BGR in [0, 255] with the mean subtracted. What the authors trained from
+it is of the variant `"tensorpack"` again.
 """
 
 import re
@@ -33,10 +34,10 @@ _IGNORED = r"fc[678]/[Wb]|global_step|learning_rate|EMA/.*|.*/Momentum"
 
 
 def read_tensorpack(path, model, new_layers):
-    """Reads an `.npz` file of Tensorpack.
+    """Reads an `.npz` file of Tensorpack, or a checkpoint of its trainings.
 
     Args:
-        path: The file.
+        path: The file, or of a checkpoint the `.index` file.
         model: As in `match_entries`.
         new_layers: As in `match_entries`.
 
@@ -47,21 +48,11 @@ def read_tensorpack(path, model, new_layers):
         DataError: If it cannot be read without running what it holds (no
             pickled objects), or does not fit the model.
     """
+    if str(path).endswith(".index"):
+        return _matched(path, _checkpoint(path), model, new_layers)
     try:
         with np.load(path, allow_pickle=False) as file:
-            # Dumps may name tensors (conv0/W:0) rather than variables.
-            entries = _Renamed(
-                file, {name.removesuffix(":0"): name for name in file.files}
-            )
-            return match_entries(
-                path,
-                entries,
-                model,
-                new_layers,
-                _name_in_file,
-                lambda array, shape: array,
-                _IGNORED,
-            )
+            return _matched(path, _Opened(file), model, new_layers)
     # AttributeError: np.load answers a bare array for an .npy file.
     except (
         OSError,
@@ -78,11 +69,47 @@ def read_tensorpack(path, model, new_layers):
         ) from error
 
 
-class _Renamed(dict):
+def _matched(path, entries, model, new_layers):
+    return match_entries(
+        path,
+        entries,
+        model,
+        new_layers,
+        _name_in_file,
+        lambda array, shape: array,
+        _IGNORED,
+    )
+
+
+def _checkpoint(path):
+    import tensorflow as tf
+
+    prefix = str(path).removesuffix(".index")
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        return {
+            _plain(name): reader.get_tensor(name)
+            for name in reader.get_variable_to_shape_map()
+            if not re.fullmatch(_IGNORED, name)
+        }
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{path} is not the index of a whole TensorFlow checkpoint: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+def _plain(name):
+    """The name of a variable, where dumps may have that of its tensor."""
+    scope, slash, rest = name.removesuffix(":0").partition("/")
+    return ("linear" if scope == "linearnew" else scope) + slash + rest
+
+
+class _Opened(dict):
     """Entries of an opened file, each read when it is asked for."""
 
-    def __init__(self, file, names):
-        super().__init__(names)
+    def __init__(self, file):
+        super().__init__({_plain(name): name for name in file.files})
         self._file = file
 
     def __getitem__(self, name):
@@ -97,8 +124,8 @@ def _name_in_file(layer, weight):
 
 
 def _scope(layer):
-    if layer == "logits":
-        return "linear"
+    if layer in ("logits", "conv6"):
+        return "linear" if layer == "logits" else "new"
     if layer in ("conv1_conv", "conv1_bn"):
         return "conv0" if layer == "conv1_conv" else "conv0/bn"
     if match := re.fullmatch(r"block(\d)_conv(\d)", layer):

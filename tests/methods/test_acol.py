@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from adl_tf.methods.acol import EraseStrongest, FusedMaps, erasing_losses
+from adl_tf.methods.acol import (
+    EraseStrongest,
+    FusedMaps,
+    acol,
+    erasing_losses,
+)
 from adl_tf.methods.build import assemble
 from adl_tf.methods.cam import class_maps
 from adl_tf.models.classifier import build_classifier
@@ -178,14 +183,19 @@ def test_parameters_and_map_of_vgg(num_classes, parameters):
     assert "conv6" not in new_layers and "acol_b_maps" in new_layers
 
 
-def test_pooling_of_vgg_equals_pytorch():
-    """Sizes, padding, and zeros that count in the mean of the border."""
+@pytest.mark.parametrize("options", [{}, {"map_stride": 8}, {"layers": "spg"}])
+@pytest.mark.parametrize("map_stride", [None, 8, 16])
+def test_pooling_of_vgg_equals_pytorch(options, map_stride):
+    """Sizes, padding, and zeros that count in the mean of the border.
+
+    The network is ACoL's, whatever the options of `vgg_gap` say.
+    """
     torch = pytest.importorskip("torch")
     functional = torch.nn.functional
-    plain, backbone, _ = build_classifier("vgg_gap", 2, None, (SIZE, SIZE, 3))
-    from adl_tf.methods.acol import acol
-
-    model = acol(plain, backbone).model
+    plain, backbone, _ = build_classifier(
+        "vgg_gap", 2, None, (SIZE, SIZE, 3), **options
+    )
+    model = acol(plain, backbone, map_stride=map_stride).model
     image = np.random.default_rng(4).uniform(0, 255, (1, SIZE, SIZE, 3))
     values = torch.tensor(
         numpy_of(
@@ -194,8 +204,9 @@ def test_pooling_of_vgg_equals_pytorch():
             )
         ).transpose(0, 3, 1, 2)
     )
+    fourth = 2 if map_stride == 16 else 1
     for block, (count, stride) in enumerate(
-        [(2, 2), (2, 2), (3, 2), (3, 1), (3, 1)], start=1
+        [(2, 2), (2, 2), (3, 2), (3, fourth), (3, 1)], start=1
     ):
         for number in range(1, count + 1):
             layer = plain.get_layer(f"block{block}_conv{number}")
@@ -211,7 +222,15 @@ def test_pooling_of_vgg_equals_pytorch():
         image, training=False
     )
     expected = values.numpy().transpose(0, 2, 3, 1)
-    assert expected.shape == (1, 4, 4, 512) and expected.std() > 1e-3
+    side = SIZE // (map_stride or 8)
+    assert expected.shape == (1, side, side, 512) and expected.std() > 1e-3
     np.testing.assert_allclose(
         numpy_of(found), expected, rtol=1e-3, atol=1e-4 * expected.max()
     )
+
+
+def test_map_stride_is_of_vgg_alone():
+    with pytest.raises(ValueError, match="'vgg_gap' alone.*map_stride=8"):
+        assemble("small_cnn", "acol", 3, None, (SIZE, SIZE, 3), map_stride=8)
+    with pytest.raises(ValueError, match="8 or 16. Received: map_stride=4"):
+        assemble("vgg_gap", "acol", 3, None, (SIZE, SIZE, 3), map_stride=4)

@@ -22,8 +22,8 @@ def targets_by_hand(source, high, low):
         foreground = values > high
         if foreground.sum() < 30:
             foreground = values > 0.7 * values.max()
-        expected[image][values < low] = 0
         expected[image][foreground] = 1
+        expected[image][values < low] = 0
     return expected
 
 
@@ -61,6 +61,17 @@ def test_fallback_of_small_regions_is_each_images_own():
     found = numpy_of(targets(source, 0.7, 0.05))
     np.testing.assert_array_equal(found, targets_by_hand(source, 0.7, 0.05))
     assert (found == 1).sum(axis=(1, 2, 3)).tolist() == [40, 10, 40]
+
+
+def test_background_overwrites_foreground():
+    """The authors' code marks it last, and 0.7 of a small maximum is low."""
+    source = np.full((1, 10, 10, 1), 0.1, "float32")
+    source[0, :2, :, 0] = 0.25
+    source[0, 2, :, 0] = 0.35
+    found = numpy_of(targets(source, 0.7, 0.3))
+    np.testing.assert_array_equal(found, targets_by_hand(source, 0.7, 0.3))
+    # 0.25 is above 0.7 * 0.35, and below 0.3 all the same.
+    assert found[0, :4, 0, 0].tolist() == [0, 0, 1, 0]
 
 
 @pytest.mark.parametrize(("count", "expected"), [(29, 40), (30, 30)])
@@ -185,6 +196,102 @@ def test_parameters_of_inception(num_classes, parameters, plain):
 
     assert trainable(made.training_model) == parameters
     assert trainable(made.model) == plain
+
+
+def places(made):
+    """Names of the layers before the branches' first convolutions."""
+    layers = [
+        made.training_model.get_layer(name)
+        for name in ("spg_b1", "spg_b2", "spg_c")
+    ]
+    return [layer.input._keras_history.operation.name for layer in layers]
+
+
+def test_places_in_inception_are_the_authors():
+    """C sees what the classifier sees, after the dropout; B1 after a pool."""
+    for map_stride, first in ((8, "Mixed_5d"), (16, "pool_5")):
+        made, _, _ = assemble(
+            "inception_v3",
+            "spg",
+            3,
+            None,
+            (SIZE, SIZE, 3),
+            {"map_stride": map_stride},
+        )
+        assert places(made) == [first, "Mixed_6d", "dropout_3"]
+        _, _, b1, b2, c = made.training_model.output_shape
+        side = SIZE // map_stride
+        assert {b1, b2, c} == {(None, side, side, 1)}
+
+
+@pytest.mark.parametrize("map_stride", [8, 16])
+def test_branches_in_resnet_are_the_later_comparisons(map_stride):
+    made, _, _ = assemble(
+        "resnet50", "spg", 3, None, (SIZE, SIZE, 3), {"map_stride": map_stride}
+    )
+    assert places(made) == [
+        "conv4_block1_out",
+        "conv4_block6_out",
+        "conv5_block3_out",
+    ]
+    kernels = {
+        name: made.training_model.get_layer(name).kernel.shape
+        for name in ("spg_b1", "spg_b2", "spg_b_shared", "spg_b_mask", "spg_c")
+    }
+    assert kernels == {
+        "spg_b1": (3, 3, 1024, 1024),
+        "spg_b2": (3, 3, 1024, 1024),
+        "spg_b_shared": (3, 3, 1024, 1024),
+        "spg_b_mask": (1, 1, 1024, 1),
+        "spg_c": (3, 3, 2048, 512),
+    }
+
+
+def test_vgg_of_the_later_comparison(tmp_path):
+    """Its network and branches, in PyTorch."""
+    torch = pytest.importorskip("torch")
+    from tests.models import torch_vgg
+    from tests.models.torch_resnet import with_random_weights
+
+    theirs = with_random_weights(torch_vgg.VggSpg(3))
+    torch.save(theirs.state_dict(), tmp_path / "a.pth")
+    made, _, _ = assemble(
+        "vgg_gap",
+        "spg",
+        3,
+        tmp_path / "a.pth",
+        (SIZE, SIZE, 3),
+        {"layers": "spg"},
+    )
+    assert places(made) == ["block4_pool", "block5_conv3", "SPG_A3_2b"]
+    for name, module in (
+        ("spg_b1", theirs.SPG_B_1a[0]),
+        ("spg_b2", theirs.SPG_B_2a[0]),
+        ("spg_b_shared", theirs.SPG_B_shared[0]),
+        ("spg_b_mask", theirs.SPG_B_shared[2]),
+        ("spg_c", theirs.SPG_C[0]),
+        ("spg_c_mask", theirs.SPG_C[2]),
+    ):
+        kernel, bias = (each.detach() for each in module.parameters())
+        made.training_model.get_layer(name).set_weights(
+            [kernel.permute(2, 3, 1, 0), bias]
+        )
+    images = np.random.default_rng(0).uniform(0, 255, (2, SIZE, SIZE, 3))
+    mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    standardized = (images / 255 - mean) / deviation
+    with torch.no_grad():
+        _, class_maps, masks = theirs.places(
+            torch.tensor(standardized.transpose(0, 3, 1, 2)).float()
+        )
+    _, *found = made.training_model(images.astype("float32"), training=False)
+    for ours, wanted in zip(found, (class_maps, *masks), strict=True):
+        assert wanted.std() > 1e-4
+        np.testing.assert_allclose(
+            numpy_of(ours),
+            wanted.permute(0, 2, 3, 1),
+            rtol=1e-3,
+            atol=1e-4 * float(wanted.abs().max()),
+        )
 
 
 def test_networks_without_positions():

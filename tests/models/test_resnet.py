@@ -63,6 +63,14 @@ def test_map_sizes(backbone, height, width, last_stride):
 
 
 @pytest.mark.parametrize("backbone", ["resnet50", "resnet50_se"])
+@pytest.mark.parametrize("map_stride", [8, 16, 32])
+def test_map_stride(backbone, map_stride):
+    model, _, _ = build_classifier(backbone, 5, None, map_stride=map_stride)
+    side = 224 // map_stride
+    assert model.get_layer("gap").input.shape == (None, side, side, 2048)
+
+
+@pytest.mark.parametrize("backbone", ["resnet50", "resnet50_se"])
 def test_layers_have_the_names_of_keras(backbone):
     stock = keras.applications.ResNet50(
         input_shape=SMALL, include_top=False, weights=None
@@ -212,7 +220,8 @@ def test_resnet50_se_has_no_download():
 
 @pytest.mark.parametrize("backbone", ["resnet50", "resnet50_se"])
 @pytest.mark.parametrize(
-    ("option", "value"), [("last_stride", 3), ("variant", "caffe")]
+    ("option", "value"),
+    [("last_stride", 3), ("variant", "caffe"), ("map_stride", 4)],
 )
 def test_impossible_option(backbone, option, value):
     with pytest.raises(ValueError, match=f"{option}.*Received: {option}="):

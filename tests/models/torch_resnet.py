@@ -63,7 +63,12 @@ class ResNet50(nn.Module):
     """`same` pads as TensorFlow does (Tensorpack), otherwise as PyTorch."""
 
     def __init__(
-        self, classes, last_stride=1, squeeze_excite=False, same=False
+        self,
+        classes,
+        last_stride=1,
+        squeeze_excite=False,
+        same=False,
+        third_stride=2,
     ):
         super().__init__()
         self.same = same
@@ -71,7 +76,13 @@ class ResNet50(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         channels = 64
         for number, (filters, blocks, stride) in enumerate(
-            [(64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, last_stride)], 1
+            [
+                (64, 3, 1),
+                (128, 4, 2),
+                (256, 6, third_stride),
+                (512, 3, last_stride),
+            ],
+            1,
         ):
             layer = nn.Sequential()
             for block in range(blocks):
