@@ -15,8 +15,8 @@ _PUBLIC = {
     "SqueezeExcite": "adl_tf.layers.squeeze_excite",
     "insert_adl": "adl_tf.methods.adl",
     "build_model": "adl_tf.methods.build",
-    "class_maps": "adl_tf.methods.cam",
-    "grad_cam": "adl_tf.methods.grad_cam",
+    "class_maps": "adl_tf.heatmaps.class_maps",
+    "grad_cam": "adl_tf.heatmaps.grad_cam",
 }
 
 __all__ = list(_PUBLIC)

@@ -175,7 +175,7 @@ def _maps(model, batch):
     """Functions for features of a batch, and for maps of these features."""
     import tensorflow as tf
 
-    from adl_tf.methods.cam import (
+    from adl_tf.heatmaps.class_maps import (
         class_activation_maps,
         class_kernel,
         feature_model,

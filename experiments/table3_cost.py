@@ -15,8 +15,8 @@ from tensorflow.python.framework.convert_to_constants import (
 from tqdm import tqdm
 
 from adl_tf.files import write_whole
+from adl_tf.heatmaps.class_maps import feature_model
 from adl_tf.layers.adl import ADLLayer
-from adl_tf.methods.cam import feature_model
 from adl_tf.training.trainer import Trainer
 from adl_tf.workdir.run import environment
 from experiments.page import machine

@@ -1,7 +1,6 @@
 """One pass of a trained network over a test set."""
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +14,7 @@ from adl_tf.datasets import pipeline
 from adl_tf.errors import DataError
 from adl_tf.evaluation.scoring import ClassAnswers
 from adl_tf.exported.description import not_exported, read_description
-from adl_tf.methods.cam import (
-    class_activation_maps,
-    class_kernel,
-    feature_model,
-)
-from adl_tf.methods.grad_cam import logits_and_grad_cam, split
+from adl_tf.heatmaps.named import make_heatmap
 from adl_tf.native_messages import native_messages
 
 
@@ -110,7 +104,7 @@ def keras_network(model, heatmap="cam"):
     Args:
         model: Keras model of `build_model` with a square input, which is what
             protocols show. Its weights are taken as they are now.
-        heatmap: `"cam"` or `"grad_cam"`.
+        heatmap: Name of a heatmap, a key of `adl_tf.heatmaps.named.HEATMAPS`.
 
     Returns:
         `Network`.
@@ -124,11 +118,7 @@ def keras_network(model, heatmap="cam"):
             "`model` must take squares, which images are warped to. "
             f"Received: model.input_shape={model.input_shape}"
         )
-    if heatmap == "grad_cam":
-        localize = functools.partial(logits_and_grad_cam, *split(model))
-    else:
-        localize = _logits_and_cam(model)
-
+    localize = make_heatmap(heatmap, model).probabilities_and_maps
     weights = [
         (variable, keras.ops.convert_to_numpy(variable))
         for variable in model.variables
@@ -140,21 +130,9 @@ def keras_network(model, heatmap="cam"):
         # the convolutions: an eighth of MobileNetV1's time on a CPU.
         constants = [(each, tf.constant(value)) for each, value in weights]
         with keras.StatelessScope(state_mapping=constants):
-            logits, maps = localize(tf.cast(images, "float32"), class_ids)
-        return tf.nn.softmax(logits), maps
+            return localize(tf.cast(images, "float32"), class_ids)
 
     return Network(answer, model.output_shape[-1], height)
-
-
-def _logits_and_cam(model):
-    features_and_logits = feature_model(model)
-    kernel = class_kernel(model)
-
-    def localize(images, class_ids):
-        logits, features = features_and_logits(images, training=False)
-        return logits, class_activation_maps(features, kernel, class_ids)
-
-    return localize
 
 
 def saved_network(path):

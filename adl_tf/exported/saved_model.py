@@ -14,12 +14,12 @@ from adl_tf.exported.description import (
 )
 from adl_tf.exported.threshold import Threshold, evaluated_threshold
 from adl_tf.files import check_replaceable
-from adl_tf.localization.protocols import protocol_named
-from adl_tf.methods.cam import (
+from adl_tf.heatmaps.class_maps import (
     class_activation_maps,
     class_kernel,
     feature_model,
 )
+from adl_tf.localization.protocols import protocol_named
 
 # What is written into the folder, in either format.
 _OF_AN_EXPORT = {

@@ -9,12 +9,12 @@ import numbers
 import keras
 from keras import ops
 
-from adl_tf.methods.acol import scaled
-from adl_tf.methods.cam import (
+from adl_tf.heatmaps.class_maps import (
     class_activation_maps,
     class_kernel,
     feature_model,
 )
+from adl_tf.methods.acol import scaled
 from adl_tf.methods.objective import Objective, cross_entropy
 
 # High and low threshold of the targets of B2, B1 and C, in the order in which

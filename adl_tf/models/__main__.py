@@ -17,7 +17,7 @@ HEADER = ("layer", "output", "parameters", "ADL", "CAM")
 def main(values):
     settings = flags.settings(values)
     command.load_tensorflow()
-    from adl_tf.methods.cam import feature_model
+    from adl_tf.heatmaps.class_maps import feature_model
     from adl_tf.methods.settings import backbone_arguments
     from adl_tf.models.classifier import build_classifier
 

@@ -12,12 +12,12 @@ from adl_tf import drawing
 from adl_tf.datasets import pipeline
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import AdlTfError
-from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.methods.cam import (
+from adl_tf.heatmaps.class_maps import (
     class_activation_maps,
     class_kernel,
     feature_model,
 )
+from adl_tf.localization.protocols import PROTOCOLS
 
 NUM_IMAGES = 8
 PROTOCOL = PROTOCOLS["adl_cvpr19"]

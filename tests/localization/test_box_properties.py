@@ -146,8 +146,8 @@ def test_maps_of_photographs(test_data, test_weights):
     from keras import ops
 
     from adl_tf.datasets.cub import cub
+    from adl_tf.heatmaps.class_maps import class_activation_maps, feature_model
     from adl_tf.methods.build import build_model
-    from adl_tf.methods.cam import class_activation_maps, feature_model
 
     examples = cub(str(test_data / "CUB_200_2011"), "test").of_classes("1-25")
     images = np.stack(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from adl_tf.heatmaps.class_maps import class_maps
 from adl_tf.methods.acol import (
     EraseStrongest,
     FusedMaps,
@@ -12,7 +13,6 @@ from adl_tf.methods.acol import (
     erasing_losses,
 )
 from adl_tf.methods.build import assemble
-from adl_tf.methods.cam import class_maps
 from adl_tf.models.classifier import build_classifier
 
 SIZE = 32

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from adl_tf.heatmaps.class_maps import class_maps
 from adl_tf.methods import build
 from adl_tf.methods.build import METHODS, assemble
-from adl_tf.methods.cam import class_maps
 from adl_tf.models.classifier import BACKBONES, build_classifier
 
 SIZE = 64

@@ -6,7 +6,11 @@ import pytest
 from keras import ops
 
 from adl_tf.errors import DataError
-from adl_tf.methods.cam import class_activation_maps, class_maps, feature_model
+from adl_tf.heatmaps.class_maps import (
+    class_activation_maps,
+    class_maps,
+    feature_model,
+)
 from adl_tf.models.classifier import build_classifier
 from adl_tf.models.layer_names import in_order_of_making, renumbered
 from tests.models.networks import weights_of, write_applications_file

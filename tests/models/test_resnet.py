@@ -9,8 +9,8 @@ import tensorflow as tf
 from keras.src.applications import resnet as keras_resnet
 
 from adl_tf.errors import DataError
+from adl_tf.heatmaps.class_maps import class_maps
 from adl_tf.methods.build import assemble, build_model
-from adl_tf.methods.cam import class_maps
 from adl_tf.models.classifier import build_classifier
 from tests.models.networks import (
     noise_images,

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from adl_tf.methods.build import build_model
-from adl_tf.methods.cam import (
+from adl_tf.heatmaps.class_maps import (
     class_activation_maps,
     class_maps,
     feature_model,
 )
+from adl_tf.methods.build import build_model
 
 CLASSES = 5
 needs_tensorflow = pytest.mark.skipif(
