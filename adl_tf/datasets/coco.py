@@ -9,7 +9,6 @@ An image counts if all its objects are of one class, which is its label; crowds
 are no objects. Others have no label or several, and are left out.
 """
 
-import json
 import os
 import re
 import sys
@@ -18,6 +17,7 @@ import numpy as np
 
 from adl_tf.datasets.examples import Examples
 from adl_tf.errors import DataError
+from adl_tf.text_files import read_json
 
 SOURCE = (
     "a folder in COCO's layout holds annotations/instances_<split>.json and "
@@ -114,7 +114,7 @@ def read_coco(path):
         DataError: If the file is not of this format. It says which entry of
             which list is to blame.
     """
-    content = _json(path)
+    content = read_json(path, SOURCE)
     classes, images, objects, file_names = {}, {}, {}, set()
     for entry in _entries(path, content, "categories"):
         identity, name = entry.whole("id"), entry.text("name")
@@ -167,7 +167,7 @@ class _Entry:
         # class_names.txt, which training writes, has a line for each.
         if not isinstance(value, str) or not re.fullmatch(_LINE, value):
             raise self.bad(f"{name} is not a line of text")
-        return value
+        return value.strip()
 
     def box(self, name):
         values = self.fields.get(name)
@@ -190,21 +190,6 @@ def _entries(path, content, name):
         raise DataError(f"{path}: no list '{name}'; {SOURCE}")
     for place, fields in enumerate(entries):
         yield _Entry(f"{path}: {name}[{place}]", fields)
-
-
-def _json(path):
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            content = json.load(file)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}: {error.msg}") from None
-    except RecursionError:
-        raise DataError(f"{path}: brackets in too many brackets") from None
-    except ValueError as error:  # of its encoding, or of a huge number
-        raise DataError(f"{path}: {error}") from None
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: an object in braces expected")
-    return content
 
 
 def _annotations(data_dir, split):

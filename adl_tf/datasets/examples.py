@@ -100,6 +100,71 @@ class Examples:
             class_names=[self.class_names[number - 1] for number in numbers],
         )
 
+    @property
+    def has_names(self):
+        """Whether the classes have names of their own, not only numbers."""
+        return self.class_names != [str(n) for n in range(self.num_classes)]
+
+    def relabelled(self, class_names, of, leave_out=False):
+        """The examples with the class numbers of another list of names.
+
+        Two splits, or a data set and a trained model, may number the same
+        classes differently. Class names decide where both have them; numbers
+        are kept where one side has only numbers.
+
+        Args:
+            class_names: List of the names by whose places classes are to be
+                numbered, such as those that a model was trained with.
+            of: What these names belong to, for the error: `"the model"`.
+            leave_out: Whether examples of other classes are left out, as
+                after training on some of the classes, instead of refused.
+
+        Returns:
+            `Examples` whose `class_names` are these.
+
+        Raises:
+            DataError: If an example is of a class that is not among the
+                names, or is there twice.
+
+        Example:
+
+        >>> test.class_names, test.labels
+        (['blue', 'red'], array([0, 1], dtype=int32))
+        >>> test.relabelled(["red", "blue"], "the training split").labels
+        array([1, 0], dtype=int32)
+        """
+        class_names = list(class_names)
+        if class_names == self.class_names:
+            return self
+        wanted = dataclasses.replace(self, class_names=class_names)
+        by_name = self.has_names and wanted.has_names
+        new_label = {}
+        for label in np.unique(self.labels).tolist():
+            name, places = self.class_names[label], [label]
+            if by_name:
+                places = [
+                    n for n, each in enumerate(class_names) if each == name
+                ]
+            if len(places) > 1:
+                raise DataError(
+                    f"'{name}' is the name of {len(places)} classes of {of}, "
+                    "so the class of an image is not known"
+                )
+            if places and places[0] < len(class_names):
+                new_label[label] = places[0]
+            elif not leave_out:
+                raise DataError(
+                    f"images are of class {label}, '{name}', which is none of "
+                    f"the {len(class_names)} classes of {of}: "
+                    f"{', '.join(class_names[:MAX_NAMED])}"
+                    f"{', ...' if len(class_names) > MAX_NAMED else ''}"
+                )
+        kept = [i for i in range(len(self)) if self.labels[i] in new_label]
+        labels = [new_label[self.labels[i]] for i in kept]
+        return dataclasses.replace(
+            wanted.take(kept), labels=np.array(labels, np.int32)
+        )
+
     def take(self, indices):
         """Some of the examples.
 

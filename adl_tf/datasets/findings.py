@@ -5,6 +5,7 @@ import collections
 import numpy as np
 
 from adl_tf.datasets.check import ODD
+from adl_tf.errors import DataError
 
 # Images and boxes of one kind that are named; the others are counted.
 MAX_NAMED = 10
@@ -199,22 +200,16 @@ def problems(splits):
 
 
 def _other_classes(first, others):
-    """What the first split whose classes differ has in place of them."""
-    names = first.examples.class_names
+    """Splits whose classes cannot be matched with those of the first."""
+    found = []
     for split in others:
-        other_names = split.examples.class_names
-        if len(names) != len(other_names):
-            here, there = len(names), len(other_names)
-        elif names != other_names:
-            pairs = zip(names, other_names)
-            here, there = next((a, b) for a, b in pairs if a != b)
-        else:
-            continue
-        return [
-            f"the splits have different classes: {here} in {first.name}, "
-            f"{there} in {split.name}"
-        ]
-    return []
+        try:
+            split.examples.relabelled(first.examples.class_names, first.name)
+        except DataError as error:
+            found.append(
+                f"the splits have different classes: in {split.name}, {error}"
+            )
+    return found
 
 
 def _counted(items, noun):

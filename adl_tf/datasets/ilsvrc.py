@@ -17,10 +17,11 @@ import numpy as np
 from tqdm import tqdm
 
 from adl_tf.datasets.examples import Examples
-from adl_tf.datasets.lines import read_fields, read_lines
+from adl_tf.datasets.lines import read_fields
 from adl_tf.datasets.metadata import metadata, metadata_splits
 from adl_tf.datasets.voc_xml import read_voc
 from adl_tf.errors import DataError
+from adl_tf.text_files import read_lines
 
 NUM_CLASSES = 1000
 SOURCE = (

@@ -1,34 +1,7 @@
-"""Annotation files: fields on lines, and errors that say which line."""
-
-import os
+"""Annotation files: fields on lines, and errors that name the line."""
 
 from adl_tf.errors import DataError
-
-
-def read_lines(path, source=""):
-    """All lines of a text file, without white space around them.
-
-    Args:
-        path: Text file, UTF-8 with or without a byte order mark, lines ending
-            in any way.
-        source: Where the file comes from, for the message if it is missing.
-
-    Returns:
-        List of text.
-
-    Raises:
-        DataError: If the file is missing or is not text.
-    """
-    if not os.path.isfile(path):
-        raise DataError(
-            f"no file {path}; {source}" if source else f"no file {path}"
-        )
-    with open(path, encoding="utf-8-sig") as file:
-        try:
-            # Not splitlines(), which counts more than editors do.
-            return [line.strip() for line in file.read().split("\n")]
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not a text file in UTF-8") from error
+from adl_tf.text_files import read_lines
 
 
 def read_fields(path, count, separator=None, source=""):

@@ -19,8 +19,9 @@ import os
 import numpy as np
 
 from adl_tf.datasets.examples import Examples
-from adl_tf.datasets.lines import numbers, read_fields, read_lines
+from adl_tf.datasets.lines import numbers, read_fields
 from adl_tf.errors import DataError
+from adl_tf.text_files import read_names
 
 SOURCE = (
     "a data folder holds the images, and metadata/<split>/ with "
@@ -217,7 +218,7 @@ def _class_names(folder, num_classes):
     for place in (folder, os.path.dirname(folder)):
         path = os.path.join(place, "class_names.txt")
         if os.path.isfile(path):
-            names = [name for name in read_lines(path) if name]
+            names = read_names(path)
             if len(names) < (num_classes or 1):
                 raise DataError(
                     f"{path} has {len(names)} names, and {num_classes or 1} or "

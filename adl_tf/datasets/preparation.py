@@ -11,10 +11,10 @@ import os
 
 from adl_tf.datasets.fetching import RemoteFile, fetch, read_checksums
 from adl_tf.datasets.image_sizes import image_sizes
-from adl_tf.datasets.lines import read_lines
 from adl_tf.errors import DataError
 from adl_tf.files import write_whole
 from adl_tf.native_messages import native_messages
+from adl_tf.text_files import read_lines
 
 # Box and mask annotations of CVPR 2020 ("Evaluating weakly supervised object
 # localization methods right"), with the file names that ImageNetV2 has since

@@ -5,7 +5,9 @@ from xml.parsers import expat
 
 from adl_tf.datasets.lines import numbers
 from adl_tf.errors import DataError
+from adl_tf.text_files import read_regular
 
+MAX_BYTES = 64 << 20
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 # The elements whose text is read, by their place in the file.
 _SIZE = {f"annotation/size/{side}": side for side in ("width", "height")}
@@ -49,15 +51,7 @@ def read_voc(path, source=""):
         DataError: If the file is missing, is not XML of this kind, or declares
             entities, by which a small file may grow to fill the memory.
     """
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except FileNotFoundError:
-        raise DataError(
-            f"no file {path}; {source}" if source else f"no file {path}"
-        ) from None
-    except (OSError, ValueError) as error:  # ValueError: of a name
-        raise DataError(f"{path} cannot be read: {error}") from None
+    content = read_regular(path, source, MAX_BYTES)
     parser = expat.ParserCreate()
     reader = _Reader(path, parser)
     try:

@@ -227,7 +227,8 @@ def test_what_evaluation_stumbles_over(tmp_path):
     assert found == [
         "1 mask of test cannot be read",
         "1 image of test without a box, which evaluation needs",
-        f"the splits have different classes: {HOSTILE} in train, wren in test",
+        "the splits have different classes: in test, images are of class 1, "
+        f"'wren', which is none of the 2 classes of train: robin, {HOSTILE}",
     ]
 
 

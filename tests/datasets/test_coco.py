@@ -146,8 +146,18 @@ def test_not_this_format(path, content, reason):
         ("annotations", 2, {"bbox": [1, 2, 3]}, "x, y, width, height"),
         ("annotations", 2, {"bbox": [1, 2, 3, "4"]}, "x, y, width, height"),
         ("annotations", 2, {"bbox": [1, 2, 3, 10**400]}, "x, y, width"),
-        ("annotations", 2, {"bbox": [1, 2, 3, float("nan")]}, "x, y, width"),
-        ("annotations", 2, {"bbox": [1, 2, float("inf"), 1]}, "x, y, width"),
+        (
+            "annotations",
+            2,
+            {"bbox": [1, 2, 3, float("nan")]},
+            "bbox[3] is not a finite",
+        ),
+        (
+            "annotations",
+            2,
+            {"bbox": [1, 2, float("inf"), 1]},
+            "bbox[2] is not a finite",
+        ),
         ("annotations", 2, {"bbox": [5, 5, -1, 1]}, "ends before it begins"),
     ],
 )

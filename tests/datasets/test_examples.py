@@ -1,5 +1,7 @@
 """Examples, classes as text, and data sets by name."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,62 @@ def test_classes_without_sizes_and_out_of_range():
     assert five_classes().of_classes("2").sizes is None
     with pytest.raises(UsageError, match="not within 1-5"):
         five_classes().of_classes("6")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_another_numbering_is_undone_by_name(seed):
+    examples = five_classes(sizes=np.arange(14).reshape(7, 2))
+    random = np.random.default_rng(seed)
+    names = random.permutation([*NAMES, "auk", "tern"]).tolist()
+    found = examples.relabelled(names, "the model")
+    assert found.class_names == names
+    assert found.image_ids == examples.image_ids
+    assert found.labels.dtype == np.int32
+    for old, new in zip(examples.labels, found.labels):
+        assert names[new] == NAMES[old]
+    assert found.sizes.tolist() == examples.sizes.tolist()
+
+
+def test_equal_names_stay_though_given_twice():
+    # Two classes of ImageNet are called crane.
+    examples = dataclasses.replace(
+        five_classes(), class_names=["crane", "a", "b", "crane", "c"]
+    )
+    assert examples.relabelled(list(examples.class_names), "it") is examples
+    with pytest.raises(DataError, match="'crane' is the name of 2 classes of"):
+        examples.relabelled(["crane", "a", "b", "crane", "d"], "the model")
+
+
+@pytest.mark.parametrize("leave_out", [False, True])
+def test_a_class_that_is_not_among_the_names(leave_out):
+    names = ["ibis", "gull", "Crow", "finch"]
+    if leave_out:
+        found = five_classes().relabelled(names, "the model", leave_out=True)
+        assert found.image_ids == ["1.png", "2.png", "4.png", "5.png"]
+        assert found.labels.tolist() == [3, 1, 0, 1]
+    else:
+        with pytest.raises(DataError, match="class 0, 'crow', which is none"):
+            five_classes().relabelled(names, "the model")
+
+
+def test_a_class_without_images_may_have_another_name():
+    examples = dataclasses.replace(five_classes(), class_names=[*NAMES, "auk"])
+    found = examples.relabelled(NAMES[::-1], "the model")
+    assert found.labels.tolist() == [4, 3, 2, 1, 0, 2, 4]
+
+
+def test_numbers_count_where_one_side_has_no_names():
+    numbered = dataclasses.replace(five_classes(), class_names=list("01234"))
+    for examples, names in (
+        (numbered, NAMES),
+        (five_classes(), list("01234")),
+        (numbered, [*NAMES, "auk"]),
+    ):
+        found = examples.relabelled(names, "the model")
+        assert found.labels.tolist() == examples.labels.tolist()
+        assert found.class_names == names
+    with pytest.raises(DataError, match="class 4, '4', which is none of the 4"):
+        numbered.relabelled(NAMES[:4], "the model")
 
 
 def test_a_missing_image_is_named(tmp_path):
