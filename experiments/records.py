@@ -15,7 +15,7 @@ import numpy as np
 
 from adl_tf.errors import DataError
 from adl_tf.files import write_whole, written_whole
-from adl_tf.workdir.evaluations import FOLDER, read_archives
+from adl_tf.workdir.evaluations import FOLDER, read_evaluations
 
 RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
 # Keys of metrics.json, and how tables call them.
@@ -88,7 +88,10 @@ def read_run(folder, protocols):
         DataError: If the run was not trained, was not scored under one of the
             protocols, or has no predictions or boxes.
     """
-    archives = read_archives(folder)
+    archives = {
+        name: (found.metrics, found.arrays)
+        for name, found in read_evaluations(folder).items()
+    }
     with open(_file(folder, "environment.json"), encoding="utf-8") as file:
         environment = json.load(file)
     with open(_file(folder, "timing.csv"), encoding="utf-8") as file:

@@ -3,8 +3,9 @@
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from adl_tf.localization.metrics import chunks, nearest
+from adl_tf.localization.metrics import THRESHOLDS, chunks
 from adl_tf.localization.pixels import BINS, PixelHistograms
+from adl_tf.localization.scores import nearest
 
 LEVEL = 95
 RESAMPLES = 1000
@@ -61,7 +62,7 @@ def _outcomes(metrics, scores, correct, correct_top5):
         (f"{name}_clas",): right for name, right in answers.items()
     }
     every = list(chunks(len(scores)))
-    for tau in ("fixed_tau", "best_tau", "val_tau", "exported_tau"):
+    for tau in [name for name in metrics if name in THRESHOLDS]:
         if not metrics[tau]:
             continue
         column = nearest(scores.thresholds, metrics[tau]["tau"])

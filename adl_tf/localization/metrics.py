@@ -4,7 +4,15 @@ import numpy as np
 
 from adl_tf.localization.boxes import box_iou, boxes_at_thresholds
 from adl_tf.localization.pixels import PixelHistograms
-from adl_tf.localization.scores import DELTAS
+from adl_tf.localization.scores import DELTAS, nearest
+
+# The thresholds of metrics.json that boxes are scored at, and what they are.
+THRESHOLDS = {
+    "fixed_tau": "fixed",
+    "val_tau": "chosen on other images",
+    "exported_tau": "of the exported model",
+    "best_tau": "best (oracle)",
+}
 
 # Images whose bits are unpacked at a time.
 _CHUNK = 1024
@@ -126,19 +134,6 @@ def localization_metrics(
     }
     metrics["baselines"] = scores.baselines()
     return metrics
-
-
-def nearest(thresholds, wanted):
-    """Index of the threshold that is nearest to the one wanted.
-
-    Args:
-        thresholds: Float array.
-        wanted: Float.
-
-    Returns:
-        Integer.
-    """
-    return int(np.argmin(np.abs(thresholds - wanted)))
 
 
 def chunks(count):

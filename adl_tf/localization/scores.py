@@ -42,6 +42,32 @@ def pack_boxes(boxes):
     return np.column_stack([first, boxes[first]]).astype(np.int16)
 
 
+def box_at(rows, number):
+    """The box of an image at one threshold.
+
+    Args:
+        rows: What `pack_boxes` returned.
+        number: Index of the threshold.
+
+    Returns:
+        int array `(4,)`.
+    """
+    return rows[np.searchsorted(rows[:, 0], number, side="right") - 1, 1:]
+
+
+def nearest(thresholds, wanted):
+    """Index of the threshold that is nearest to one.
+
+    Args:
+        thresholds: Float array, ascending.
+        wanted: Float.
+
+    Returns:
+        Integer.
+    """
+    return int(np.argmin(np.abs(thresholds - wanted)))
+
+
 class Scores:
     """Hits of every image at every threshold, a bit each.
 
@@ -169,8 +195,7 @@ class Scores:
         rows = self.boxes(index)
         if rows is None:
             return None
-        column = int(np.argmin(np.abs(self.thresholds - threshold)))
-        box = rows[np.searchsorted(rows[:, 0], column, side="right") - 1, 1:]
+        box = box_at(rows, nearest(self.thresholds, threshold))
         overlaps = box_iou([box], self.ground_truth(index))
         return Answer(box=box.tolist(), iou=float(overlaps.max()))
 

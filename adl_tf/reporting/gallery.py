@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 from adl_tf.datasets.examples import read_bytes
+from adl_tf.localization.metrics import THRESHOLDS
+from adl_tf.localization.scores import nearest
 
 # Images of a test set that are shown; larger sets are thinned out evenly.
 MAX_IMAGES = 500
@@ -36,10 +38,8 @@ def gallery(runs):
     images, classes, unreadable = {}, {}, []
     evaluations = []
     for name in evaluation_names(runs):
-        archives = {
-            run.name: run.evaluations.get(name, (None, None)) for run in runs
-        }
-        evaluation = _evaluation(name, archives, images, classes, unreadable)
+        found = {run.name: run.evaluations.get(name) for run in runs}
+        evaluation = _evaluation(name, found, images, classes, unreadable)
         if evaluation:
             evaluations.append(evaluation)
     data = {
@@ -67,15 +67,11 @@ def evaluation_names(runs):
     )
 
 
-def _evaluation(name, archives, images, classes, unreadable):
-    shown = [
-        (metrics, arrays)
-        for metrics, arrays in archives.values()
-        if arrays is not None and metrics["curve"]
-    ]
+def _evaluation(name, evaluations, images, classes, unreadable):
+    shown = [each for each in evaluations.values() if _has_boxes(each)]
     if not shown:
         return None
-    _, arrays = shown[0]
+    first, arrays = shown[0], shown[0].arrays
     thresholds = arrays["thresholds"]
     chosen = spread(len(arrays["image_ids"]), MAX_IMAGES)
     ids = arrays["image_ids"][chosen].tolist()
@@ -89,7 +85,7 @@ def _evaluation(name, archives, images, classes, unreadable):
             source = encode_image(path, stretch)
             if source is None:
                 unreadable.append(path)
-            label = _class_name(arrays, arrays["labels"][place])
+            label = first.class_name(arrays["labels"][place])
             image = {
                 "name": str(arrays["image_ids"][place]),
                 "class": classes.setdefault(label, len(classes)),
@@ -100,51 +96,51 @@ def _evaluation(name, archives, images, classes, unreadable):
     return {
         "name": name,
         "thresholds": thresholds.tolist(),
-        "marks": _marks(archives, thresholds),
+        "marks": _marks(evaluations, thresholds),
         "images": numbers,
         "runs": [
-            None
-            if arrays is None
-            or not metrics["curve"]
-            or not np.array_equal(arrays["thresholds"], thresholds)
-            else _run(metrics, arrays, ids)
-            for metrics, arrays in archives.values()
+            _run(each, ids)
+            if _has_boxes(each)
+            and np.array_equal(each.arrays["thresholds"], thresholds)
+            else None
+            for each in evaluations.values()
         ],
     }
 
 
-def _run(metrics, arrays, ids):
+def _has_boxes(evaluation):
+    if evaluation is None or evaluation.arrays is None:
+        return False
+    return bool(evaluation.metrics["curve"])
+
+
+def _run(evaluation, ids):
+    metrics, arrays = evaluation.metrics, evaluation.arrays
     places = {
         image_id: place
         for place, image_id in enumerate(arrays["image_ids"].tolist())
     }
-    # Rows of boxes are sorted by image.
-    begins = np.searchsorted(
-        arrays["boxes"][:, 0], np.arange(len(places) + 1)
-    ).tolist()
-    ends = np.cumsum(arrays["ground_truth_counts"]).tolist()
+    correct = evaluation.correct_classes
     input_size, resize_size = arrays["sizes"].tolist()
 
-    def entry(place):
+    def of_image(place):
         if place is None:
             return None
-        boxes = arrays["boxes"][begins[place] : begins[place + 1], 1:]
-        begin = ends[place - 1] if place else 0
-        answer = {
-            "boxes": boxes.tolist(),
-            "truth": arrays["ground_truth"][begin : ends[place]].tolist(),
+        entry = {
+            "boxes": evaluation.rows_of_boxes(place).tolist(),
+            "truth": evaluation.ground_truth(place).tolist(),
             "heatmap": base64.b64encode(
                 arrays["heatmaps"][place].tobytes()
             ).decode(),
         }
-        if "predicted" in arrays:
+        if correct is not None:
+            entry["right"] = bool(correct[place])
             predicted = arrays["predicted"][place]
-            answer["right"] = bool(predicted == arrays["labels"][place])
-            answer["predicted"] = _class_name(arrays, predicted)
+            entry["predicted"] = evaluation.class_name(predicted)
         if "probabilities" in arrays:
             probability = float(arrays["probabilities"][place])
-            answer["probability"] = round(probability, 4)
-        return answer
+            entry["probability"] = round(probability, 4)
+        return entry
 
     return {
         "size": input_size,
@@ -155,7 +151,7 @@ def _run(metrics, arrays, ids):
         "gt_known_loc": metrics["curve"]["gt_known_loc"],
         "top1_loc": metrics["curve"]["top1_loc"],
         "heatmap_side": arrays["heatmaps"].shape[1],
-        "entries": [entry(places.get(image_id)) for image_id in ids],
+        "entries": [of_image(places.get(image_id)) for image_id in ids],
     }
 
 
@@ -213,32 +209,18 @@ def data_uri(image):
     return f"data:image/jpeg;base64,{text}"
 
 
-def _marks(archives, thresholds):
+def _marks(evaluations, thresholds):
     """Thresholds with a meaning: label and place, the fixed one first."""
     marks = {}
-    for tau, meaning in (
-        ("fixed_tau", "fixed"),
-        ("val_tau", "chosen on other images"),
-        ("exported_tau", "of the exported model"),
-        ("best_tau", "best (oracle)"),
-    ):
-        for name, (metrics, _) in archives.items():
-            if not metrics or not metrics.get(tau):
+    for tau, meaning in THRESHOLDS.items():
+        for name, evaluation in evaluations.items():
+            value = evaluation and evaluation.tau(tau)
+            if value is None:
                 continue
-            value = metrics[tau]["tau"]
-            of = (
-                f" of {name}"
-                if tau != "fixed_tau" and len(archives) > 1
-                else ""
-            )
-            place = int(np.argmin(np.abs(thresholds - value)))
-            marks[f"{value:g} {meaning}{of}"] = place
+            several = tau != "fixed_tau" and len(evaluations) > 1
+            of = f" of {name}" if several else ""
+            marks[f"{value:g} {meaning}{of}"] = nearest(thresholds, value)
     return [{"label": label, "place": place} for label, place in marks.items()]
-
-
-def _class_name(arrays, label):
-    names = arrays["class_names"]
-    return str(names[label]) if label < len(names) else str(label)
 
 
 def spread(count, limit):

@@ -66,8 +66,8 @@ def _summary(runs):
 
 
 def _evaluation(runs, name):
-    archives = [run.evaluations.get(name, (None, None)) for run in runs]
-    all_metrics = [metrics for metrics, _ in archives]
+    evaluations = [run.evaluations.get(name) for run in runs]
+    all_metrics = [each and each.metrics for each in evaluations]
     known = [metrics for metrics in all_metrics if metrics]
     series = [
         (f"run{number} {kind}", list(zip(curve["tau"], curve[key])))
@@ -97,7 +97,7 @@ def _evaluation(runs, name):
             metrics and metrics["num_images"] for metrics in all_metrics
         ],
         "level": first.get("confidence_intervals", {}).get("level"),
-        "groups": metric_groups(all_metrics, _num_classes(archives)),
+        "groups": metric_groups(all_metrics, _num_classes(evaluations)),
         "warnings": [
             sentence
             for run, metrics in zip(runs, all_metrics)
@@ -111,12 +111,12 @@ def _evaluation(runs, name):
     }
 
 
-def _num_classes(archives):
-    """Number of classes, or `None` where no class was answered."""
+def _num_classes(evaluations):
+    """Number of classes, or `None` where no class was predicted."""
     counts = [
-        len(arrays["class_names"])
-        for _, arrays in archives
-        if arrays is not None and "predicted" in arrays
+        len(each.arrays["class_names"])
+        for each in evaluations
+        if each and each.arrays and "predicted" in each.arrays
     ]
     return max(counts, default=None)
 

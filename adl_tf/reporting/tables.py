@@ -1,5 +1,7 @@
 """Metrics and settings of runs, side by side."""
 
+from adl_tf.localization.metrics import THRESHOLDS
+
 _ANYWHERE = (
     ("top1_clas", "Top-1 Clas"),
     ("top5_clas", "Top-5 Clas"),
@@ -36,12 +38,7 @@ def metric_groups(all_metrics, num_classes=None):
         return [row for row in rows if not (few and row[1].startswith("Top-5"))]
 
     groups = [("Class", _rows(all_metrics, (), shown(_ANYWHERE)))]
-    for tau, heading in (
-        ("fixed_tau", "Box at the threshold {tau:g}"),
-        ("val_tau", "Box at a threshold chosen on other images"),
-        ("exported_tau", "Box at the exported model's threshold"),
-        ("best_tau", "Box at the best threshold (oracle: chosen here)"),
-    ):
+    for tau, meaning in THRESHOLDS.items():
         taus = [_at(metrics, (tau, "tau")) for metrics in all_metrics]
         known = [each for each in taus if each is not None]
         if not known:
@@ -49,7 +46,10 @@ def metric_groups(all_metrics, num_classes=None):
         rows = _rows(all_metrics, (tau,), shown(_AT_A_THRESHOLD))
         if tau != "fixed_tau" or len(set(known)) > 1:
             rows.insert(0, ("Threshold", [_cell(each, "g") for each in taus]))
-        groups.append((heading.format(tau=known[0]), rows))
+        heading = f"Box, threshold {meaning}"
+        if tau == "fixed_tau":
+            heading = f"Box, threshold fixed at {known[0]:g}"
+        groups.append((heading, rows))
     groups.append(
         ("Over all thresholds", _rows(all_metrics, (), _OVER_THRESHOLDS))
     )

@@ -18,6 +18,7 @@ from adl_tf.heatmaps.class_maps import (
     feature_model,
 )
 from adl_tf.localization.protocols import PROTOCOLS
+from adl_tf.localization.scores import nearest
 
 NUM_IMAGES = 8
 PROTOCOL = PROTOCOLS["adl_cvpr19"]
@@ -104,13 +105,13 @@ class Preview:
         )
         maps = class_activation_maps(features, self._kernel, self.labels)
         thresholds = PROTOCOL.threshold_values()
-        place = np.argmin(np.abs(thresholds - PROTOCOL.fixed_threshold))
+        number = nearest(thresholds, PROTOCOL.fixed_threshold)
         drawn = []
         for image, class_map, truths in zip(
             self.images, maps.numpy(), self.ground_truth
         ):
             heatmap = PROTOCOL.heatmap(class_map, self.size)
-            box = PROTOCOL.estimate(PROTOCOL.to_levels(heatmap))[place]
+            box = PROTOCOL.estimate(PROTOCOL.to_levels(heatmap))[number]
             canvas = drawing.overlay_heatmap(image, heatmap)
             for truth in truths:
                 canvas = drawing.draw_box(canvas, truth, drawing.GROUND_TRUTH)

@@ -17,6 +17,7 @@ import numpy as np
 
 from adl_tf.errors import DataError
 from adl_tf.files import write_whole, written_whole
+from adl_tf.workdir.evaluation import Evaluation
 
 FOLDER = "evaluations"
 
@@ -129,28 +130,59 @@ def _save(path, arrays):
                     file.write(piece.astype(array.dtype).tobytes())
 
 
-def read_archives(folder):
+def read_evaluations(folder):
     """Reads all evaluations of a work directory.
 
     Args:
         folder: Work directory, or --output_dir of adl_tf.evaluate.
 
     Returns:
-        Dictionary from names to tuples of metrics and arrays. Arrays are
-        `None` where there is a metrics.json alone, as older versions wrote.
+        Dictionary from names, such as `"adl_cvpr19-test"`, to `Evaluation`.
 
     Raises:
         DataError: If a file is damaged.
     """
-    archives = {}
+    found = {}
     for path in sorted(glob.glob(os.path.join(folder, FOLDER, "*.json"))):
         metrics = _read_metrics(path)
-        archives[_name(metrics)] = metrics, _read_arrays(path[:-5] + ".npz")
+        arrays = _read_arrays(path[:-5] + ".npz")
+        found[_name(metrics)] = Evaluation(metrics, arrays)
     path = os.path.join(folder, "metrics.json")
     if os.path.isfile(path):
         metrics = _read_metrics(path)
-        archives.setdefault(_name(metrics), (metrics, None))
-    return archives
+        found.setdefault(_name(metrics), Evaluation(metrics))
+    return found
+
+
+def read_evaluation(folder, protocol, split="test"):
+    """Reads the evaluation of a split under a protocol.
+
+    Args:
+        folder: Work directory, or --output_dir of adl_tf.evaluate.
+        protocol: Name of the protocol.
+        split: Name of the split.
+
+    Returns:
+        `Evaluation` with boxes and predicted classes.
+
+    Raises:
+        DataError: If there is none, or it lacks boxes or classes.
+    """
+    name = f"{protocol}-{split}"
+    evaluations = read_evaluations(folder)
+    found = evaluations.get(name)
+    if found is None or found.arrays is None:
+        others = ", ".join(sorted(evaluations.keys() - {name}))
+        raise DataError(
+            f"{folder} was not evaluated under {protocol}"
+            + (f", but {others}" if others else "")
+            + f": python -m adl_tf.evaluate --workdir={folder} "
+            f"--protocol={protocol}"
+        )
+    if found.correct_classes is None or found.tau("best_tau") is None:
+        lacking = "classes" if found.correct_classes is None else "boxes"
+        raise DataError(f"{folder} was evaluated without {lacking}")
+    return found
 
 
 def _name(metrics):

@@ -6,7 +6,7 @@ import json
 import os
 
 from adl_tf.errors import DataError, UsageError
-from adl_tf.workdir.evaluations import read_archives
+from adl_tf.workdir.evaluations import read_evaluations
 
 # As many colours as the page has.
 MAX_RUNS = 6
@@ -21,8 +21,8 @@ class Run:
         settings: Dictionary from flags to their values, as text.
         environment: Dictionary of environment.json, empty without it.
         history: List of dictionaries, one an epoch, of numbers.
-        evaluations: Dictionary from names of evaluations to tuples of metrics
-            and arrays, as `read_archives` returns it.
+        evaluations: Dictionary from names to `Evaluation`, as
+            `read_evaluations` returns it.
     """
 
     name: str
@@ -78,12 +78,11 @@ def check_same_images(first, other):
             the same images.
     """
     for name in first.evaluations.keys() & other.evaluations.keys():
-        (metrics, arrays), (other_metrics, other_arrays) = (
-            run.evaluations[name] for run in (first, other)
-        )
-        same = metrics.get("num_images") == other_metrics.get("num_images")
-        if same and arrays is not None and other_arrays is not None:
-            same = set(arrays["image_ids"]) == set(other_arrays["image_ids"])
+        one, two = first.evaluations[name], other.evaluations[name]
+        same = len(one) == len(two)
+        if same and one.arrays is not None and two.arrays is not None:
+            ids = (set(each.arrays["image_ids"]) for each in (one, two))
+            same = next(ids) == next(ids)
         if not same:
             raise UsageError(
                 f"--compare: {first.name} and {other.name} were scored on "
@@ -107,7 +106,7 @@ def _read(folder, name):
         settings=_settings(os.path.join(folder, "flags.cfg")),
         environment=_environment(os.path.join(folder, "environment.json")),
         history=_history(os.path.join(folder, "history.csv")),
-        evaluations=read_archives(folder),
+        evaluations=read_evaluations(folder),
     )
     if not (run.settings or run.history or run.evaluations):
         raise DataError(

@@ -19,7 +19,7 @@ from adl_tf.datasets.load import load_examples
 from adl_tf.errors import DataError, UsageError
 from adl_tf.layers.adl import ADLLayer
 from adl_tf.training.loop import train
-from adl_tf.workdir.evaluations import read_archives
+from adl_tf.workdir.evaluations import read_evaluations
 from adl_tf.workdir.trained import load_trained
 from experiments.figure_of_boxes import draw_boxes
 from experiments.figure_of_maps import draw_maps, of_many_classes
@@ -128,7 +128,7 @@ def test_boxes_of_both_runs(folders, capsys):
     assert [len(row) for row in rows] == [6, 6]
     assert rows[0][0].get_title() == "plain: image"
     assert rows[0][5].get_title() == "adl: overlap"
-    _, arrays = read_archives(folders[0])["adl_cvpr19-test"]
+    arrays = read_evaluations(folders[0])["adl_cvpr19-test"].arrays
     truths = arrays["ground_truth"].tolist()
     for row in rows:
         for number in (0, 2, 3, 5):
@@ -152,7 +152,7 @@ def test_boxes_of_both_runs(folders, capsys):
 
 @pytest.mark.slow
 def test_chosen_images(folders):
-    _, arrays = read_archives(folders[0])["adl_cvpr19-test"]
+    arrays = read_evaluations(folders[0])["adl_cvpr19-test"].arrays
     chosen = arrays["image_ids"][[4, 1]].tolist()
     rows = cells(draw_boxes(*folders, 9, False, chosen))
     assert [rectangles(row[0])[GROUND_TRUTH] for row in rows] == (

@@ -32,7 +32,7 @@ def test_boxes_give_the_accuracies_of_metrics_json(scored, protocol):
     evaluation = evaluations(data)[f"{protocol}-test"]
     number = len(evaluation["thresholds"])
     for run, shown in zip(scored.runs, evaluation["runs"]):
-        metrics, _ = run.evaluations[f"{protocol}-test"]
+        metrics = run.evaluations[f"{protocol}-test"].metrics
         hits = np.array(
             [hits_of(e, number, shown["min_iou"]) for e in shown["entries"]]
         )
@@ -84,7 +84,7 @@ def test_large_test_sets_are_thinned_out_evenly(scored, monkeypatch):
     names = [data["images"][number]["name"] for number in shown["images"]]
     assert names == [scored.names[place] for place in (0, 4, 7, 11)]
     # The accuracies are still those of the whole test set.
-    metrics, _ = scored.runs[1].evaluations["adl_cvpr19-test"]
+    metrics = scored.runs[1].evaluations["adl_cvpr19-test"].metrics
     assert shown["runs"][1]["count"] == COUNT
     assert shown["runs"][1]["gt_known_loc"] == metrics["curve"]["gt_known_loc"]
     for run in shown["runs"]:

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from adl_tf.errors import DataError, UsageError
+from adl_tf.workdir.evaluation import Evaluation
 from adl_tf.workdir.reading import check_same_images, read_runs
 
 
@@ -63,10 +64,11 @@ def test_runs_on_different_images_are_not_compared(tmp_path):
 
 def test_as_many_but_other_images(scored):
     first, second = scored.runs
-    (metrics, arrays) = second.evaluations["adl_cvpr19-test"]
-    ids = arrays["image_ids"].copy()
+    found = second.evaluations["adl_cvpr19-test"]
+    ids = found.arrays["image_ids"].copy()
     ids[3] = "elsewhere.jpg"
-    changed = {"adl_cvpr19-test": (metrics, {**arrays, "image_ids": ids})}
+    arrays = {**found.arrays, "image_ids": ids}
+    changed = {"adl_cvpr19-test": Evaluation(found.metrics, arrays)}
     with pytest.raises(UsageError, match="different images under adl_cvpr"):
         check_same_images(
             first, dataclasses.replace(second, evaluations=changed)

@@ -9,6 +9,7 @@ import pytest
 
 from adl_tf.reporting.gallery import gallery
 from adl_tf.reporting.report import write_report
+from adl_tf.workdir.evaluation import Evaluation
 from tests.reporting.conftest import CLASSES, HOSTILE
 
 
@@ -79,7 +80,7 @@ def test_accuracies_and_settings_are_there(page, scored):
     words = " ".join(" ".join(parsed.words).split())
     for run in scored.runs:
         for name in ("adl_cvpr19-test", "wsoleval_cvpr20-test"):
-            metrics, _ = run.evaluations[name]
+            metrics = run.evaluations[name].metrics
             assert f"{metrics['fixed_tau']['gt_known_loc']:.1f}" in words
             assert f"{metrics['max_box_acc_v2']:.1f}" in words
     assert "--method differs cam adl" in words
@@ -110,7 +111,7 @@ def test_metrics_of_older_versions(scored, tmp_path):
         | {"top1_loc": [29.0, 37.8]},
     }
     older = dataclasses.replace(
-        scored.runs[0], evaluations={"adl_cvpr19-test": (metrics, None)}
+        scored.runs[0], evaluations={"adl_cvpr19-test": Evaluation(metrics)}
     )
     path, _ = write_report([older], str(tmp_path))
     with open(path, encoding="utf-8") as file:

@@ -129,7 +129,7 @@ def test_slider_moves_every_box_and_the_numbers(page, data, scored, number):
         assert shown == evaluation["thresholds"][place]
         expected = []
         for at, run in enumerate(scored.runs):
-            metrics, _ = run.evaluations[evaluation["name"]]
+            metrics = run.evaluations[evaluation["name"]].metrics
             curve = metrics["curve"]
             expected += [curve["gt_known_loc"][place], curve["top1_loc"][place]]
             entries = evaluation["runs"][at]["entries"]

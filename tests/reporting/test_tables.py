@@ -27,14 +27,14 @@ def test_runs_stand_side_by_side():
     )
     assert list(groups) == [
         "Class",
-        "Box at the threshold 0.2",
-        "Box at the best threshold (oracle: chosen here)",
+        "Box, threshold fixed at 0.2",
+        "Box, threshold best (oracle)",
     ]
-    ((label, (first, second)),) = groups["Box at the threshold 0.2"]
+    ((label, (first, second)),) = groups["Box, threshold fixed at 0.2"]
     assert label == "GT-known Loc"
     assert first == {"value": "40.0", "interval": "35.0–45.0", "difference": ""}
     assert second == {"value": "43.3", "interval": "", "difference": "+3.3"}
-    label, cells = groups["Box at the best threshold (oracle: chosen here)"][0]
+    label, cells = groups["Box, threshold best (oracle)"][0]
     assert label == "Threshold"
     assert [cell["value"] for cell in cells] == ["0.1", "0.15"]
 

@@ -9,7 +9,7 @@ from adl_tf.evaluation.scoring import ClassAnswers, Scoring
 from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.localization.scores import pack_boxes
-from adl_tf.workdir.evaluations import read_archives, write_archive
+from adl_tf.workdir.evaluations import read_evaluations, write_archive
 
 
 def unpack(rows, index, count):
@@ -65,7 +65,8 @@ def test_accuracies_follow_from_what_is_kept(scoring, protocol, tmp_path):
     metrics, _ = made.result(answers)
     metrics["protocol"] = protocol
     write_archive(str(tmp_path), metrics, made.arrays(answers))
-    ((name, (read, arrays)),) = read_archives(str(tmp_path)).items()
+    ((name, found),) = read_evaluations(str(tmp_path)).items()
+    read, arrays = found.metrics, found.arrays
     assert name == f"{protocol}-test"
     assert read["curve"] == metrics["curve"]
     count = len(arrays["thresholds"])
@@ -83,13 +84,22 @@ def test_accuracies_follow_from_what_is_kept(scoring, protocol, tmp_path):
     both = hits & right[:, None]
     assert (100 * both.sum(axis=0) / 5).tolist() == curve["top1_loc"]
     assert "probabilities" not in arrays
+    assert found.correct_classes.tolist() == right.tolist()
+    for number in (0, count // 3, count - 1):
+        threshold = arrays["thresholds"][number]
+        assert found.number_of(threshold) == number
+        boxes = [unpack(arrays["boxes"], i, count)[number] for i in range(5)]
+        boxes[3] = np.zeros(4)  # It has no heatmap.
+        assert np.array_equal(found.boxes_at(threshold), boxes)
+        assert np.array_equal(found.correct_boxes(threshold), hits[:, number])
 
 
 def test_heatmaps_are_kept_small(scoring, tmp_path):
     made = scoring("adl_cvpr19")
     metrics = {**made.result()[0], "protocol": "adl_cvpr19"}
     write_archive(str(tmp_path), metrics, made.arrays())
-    ((_, arrays),) = read_archives(str(tmp_path)).values()
+    (found,) = read_evaluations(str(tmp_path)).values()
+    arrays = found.arrays
     assert arrays["heatmaps"].dtype == np.uint8
     assert arrays["heatmaps"].shape == (5, 28, 28)
     assert not arrays["heatmaps"][3].any()
@@ -103,7 +113,7 @@ def test_each_protocol_has_its_own_files(scoring, tmp_path):
         for changes in ({}, {"split": "val"}, {"heatmap": "grad_cam"}):
             metrics = {**made.result()[0], "protocol": protocol, **changes}
             write_archive(str(tmp_path), metrics, made.arrays())
-    assert set(read_archives(str(tmp_path))) == {
+    assert set(read_evaluations(str(tmp_path))) == {
         f"{protocol}-{rest}"
         for protocol in ("adl_cvpr19", "wsoleval_cvpr20")
         for rest in ("test", "val", "test-grad_cam")
@@ -113,13 +123,13 @@ def test_each_protocol_has_its_own_files(scoring, tmp_path):
 
 
 def test_metrics_of_older_versions_are_read_alone(tmp_path):
-    assert read_archives(str(tmp_path)) == {}
+    assert read_evaluations(str(tmp_path)) == {}
     text = '{"protocol": "adl_cvpr19", "split": "test"}'
     (tmp_path / "metrics.json").write_text(text)
-    ((name, (metrics, arrays)),) = read_archives(str(tmp_path)).items()
+    ((name, found),) = read_evaluations(str(tmp_path)).items()
     assert name == "adl_cvpr19-test"
-    assert metrics["split"] == "test"
-    assert arrays is None
+    assert found.metrics["split"] == "test"
+    assert found.arrays is None
 
 
 @pytest.mark.parametrize("ending", ["json", "npz"])
@@ -131,4 +141,4 @@ def test_damaged_files(scoring, tmp_path, ending, content):
     path = tmp_path / "evaluations" / f"adl_cvpr19-test.{ending}"
     path.write_bytes(content)
     with pytest.raises(DataError, match=f"{ending} is damaged"):
-        read_archives(str(tmp_path))
+        read_evaluations(str(tmp_path))
