@@ -17,6 +17,7 @@ FILES = [
     "tests/layers/test_hide_and_seek.py",
     "tests/layers/test_squeeze_excite.py",
     "tests/heatmaps/test_grad_cam.py",
+    "tests/heatmaps/test_methods.py",
     "tests/methods/test_has.py",
     "tests/methods/test_acol.py",
     "tests/methods/test_spg.py",

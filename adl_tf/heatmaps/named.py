@@ -1,11 +1,31 @@
 """Heatmaps by name."""
 
+from adl_tf.heatmaps.ablation_cam import AblationCAM
+from adl_tf.heatmaps.attention_rollout import AttentionRollout
 from adl_tf.heatmaps.cam import CAM
+from adl_tf.heatmaps.eigen_cam import EigenCAM
+from adl_tf.heatmaps.finer_cam import FinerCAM
 from adl_tf.heatmaps.grad_cam import GradCAM
+from adl_tf.heatmaps.grad_cam_pp import GradCAMpp
+from adl_tf.heatmaps.hires_cam import HiResCAM
+from adl_tf.heatmaps.layer_cam import LayerCAM
+from adl_tf.heatmaps.score_cam import ScoreCAM
+from adl_tf.heatmaps.smooth_grad_cam_pp import SmoothGradCAMpp
+from adl_tf.heatmaps.xgrad_cam import XGradCAM
 
 HEATMAPS = {
     "cam": CAM,
     "grad_cam": GradCAM,
+    "grad_cam_pp": GradCAMpp,
+    "smooth_grad_cam_pp": SmoothGradCAMpp,
+    "xgrad_cam": XGradCAM,
+    "hires_cam": HiResCAM,
+    "layer_cam": LayerCAM,
+    "eigen_cam": EigenCAM,
+    "score_cam": ScoreCAM,
+    "ablation_cam": AblationCAM,
+    "finer_cam": FinerCAM,
+    "attention_rollout": AttentionRollout,
 }
 
 

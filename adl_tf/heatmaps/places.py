@@ -33,6 +33,12 @@ class Place(typing.NamedTuple):
         """Name for messages."""
         return self.operation.name
 
+    def channel_axis(self, tensor):
+        """The axis of a tensor there that holds the channels."""
+        data_format = self.data_format or keras.config.image_data_format()
+        first = len(tensor.shape) == 4 and data_format == "channels_first"
+        return 1 if first else len(tensor.shape) - 1
+
     def action(self, tap):
         """What to do in the place of the operation: `tap` the tensor."""
 
@@ -130,8 +136,7 @@ def to_grid(tensor, place, image_size):
             f"Layer '{place.name}' has neither height and width nor tokens: "
             f"its output has the shape {(None, *tensor.shape[1:])}."
         )
-    data_format = place.data_format or keras.config.image_data_format()
-    if data_format == "channels_first":
+    if place.channel_axis(tensor) == 1:
         tensor = ops.transpose(tensor, (0, 2, 3, 1))
     if tuple(tensor.shape[1:3]) == (1, 1):
         raise _one_place(place.name)

@@ -12,6 +12,9 @@ from adl_tf.heatmaps.graph import Graph
 from adl_tf.heatmaps.logits import find_logits, two_columns
 from adl_tf.heatmaps.places import find_place, to_grid
 
+# Numbers of channels that images have.
+_CHANNELS = (1, 3, 4)
+
 
 class Probe:
     """What heatmaps ask of a classifier, for inputs of given shapes.
@@ -63,11 +66,22 @@ class Probe:
         other.places = places
         return other
 
-    @functools.cached_property
+    @property
+    def channel_axis(self):
+        """Axis of the images that holds their channels."""
+        first, _, last = self.graph.inputs[self._image].shape[1:]
+        if last in _CHANNELS:
+            return 3
+        if first in _CHANNELS:
+            return 1
+        last = keras.config.image_data_format() == "channels_last"
+        return 3 if last else 1
+
+    @property
     def image_size(self):
         """Height and width of the images."""
-        shape = self.graph.inputs[self._image].shape[1:]
-        return shape[:2] if shape[0] != 3 or shape[2] == 3 else shape[1:]
+        shape = self.graph.inputs[self._image].shape
+        return shape[1:3] if self.channel_axis == 3 else shape[2:]
 
     def images(self, inputs):
         """The images among the inputs, and a function to put others there."""
@@ -79,6 +93,17 @@ class Probe:
             return keras.tree.pack_sequence_as(inputs, changed)
 
         return flat[self._image], put
+
+    def is_passed_by_all(self, place):
+        """Whether the logits depend on the inputs by one place alone."""
+        if len(self.model.inputs) > 1 or len(self.model.outputs) > 1:
+            return False
+        passed = self.graph.passed_by_all(self.graph.inputs, self.target)
+        return any(
+            self.graph.calls[each].operation is place.operation
+            and self.graph.calls[each].number == place.number
+            for each in passed
+        )
 
     def run(self, inputs, actions=()):
         """Runs the model, with other functions in the place of some layers.
@@ -173,6 +198,21 @@ class Probe:
             to_grid(by_number[number], place, self.image_size)
             for number, place in enumerate(self.places)
         ]
+
+
+def one_of(tensors, number):
+    """A batch of one, from a structure of batches."""
+    return keras.tree.map_structure(
+        lambda tensor: ops.take(tensor, number, axis=0)[None], tensors
+    )
+
+
+def repeated(tensors, count):
+    """A batch of equals, from a structure of batches of one."""
+    return keras.tree.map_structure(
+        lambda tensor: ops.broadcast_to(tensor, (count, *tensor.shape[1:])),
+        tensors,
+    )
 
 
 def of_classes(values, class_ids):

@@ -1,0 +1,55 @@
+"""Grad-CAM++ (Chattopadhay et al., WACV 2018)."""
+
+from keras import ops
+
+from adl_tf.heatmaps.heatmap import GradientHeatmap
+
+_EPSILON = 1e-6
+
+
+class GradCAMpp(GradientHeatmap):
+    """Feature channels, weighted by positive gradients of each place.
+
+    With features A and the gradient G of the class's logit, whose powers
+    stand for its derivatives (equation 19 of the paper, for the exponential of
+    the logit):
+
+        alpha[k] = G[k]^2 / (2 G[k]^2 + sum(A[k]) G[k]^3 + 1e-6)
+        map(y, x) = sum over k of sum(alpha[k] relu(G[k])) A[k](y, x)
+
+    Places that more than one object takes count alike, where Grad-CAM
+    prefers large objects.
+
+    Example:
+
+    >>> model = keras.applications.MobileNet(weights=None)
+    >>> tuple(GradCAMpp(model)(np.zeros((2, 224, 224, 3))).shape)
+    (2, 7, 7)
+
+    Reference:
+
+    - [Chattopadhay et al., 2018](https://arxiv.org/abs/1710.11063)
+    """
+
+    def map(self, features, gradient):
+        weights = weights_of(features, gradient, gradient**2, gradient**3)
+        return ops.einsum("bhwc,bc->bhw", features, weights)
+
+
+def weights_of(features, gradient, square, cube):
+    """Weights of the channels.
+
+    Args:
+        features: float32 tensor `(batch, h, w, channels)`.
+        gradient: Gradient there, of the same shape.
+        square: Its square, or what stands for the second derivative.
+        cube: Its third power, or what stands for the third derivative.
+
+    Returns:
+        float32 tensor `(batch, channels)`.
+    """
+    total = ops.sum(features, axis=(1, 2), keepdims=True)
+    below = 2 * square + total * cube + _EPSILON
+    # Features below zero may make it 0.
+    below = ops.where(ops.abs(below) > _EPSILON / 2, below, _EPSILON)
+    return ops.sum(square / below * ops.relu(gradient), axis=(1, 2))
