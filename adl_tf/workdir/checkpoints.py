@@ -1,10 +1,11 @@
-"""Checkpoints that are there whole or not at all.
+"""Atomic checkpoints, verified by checksums.
 
 Each is a folder `checkpoints/<step>/` with `model.weights.h5` (Keras's own
 format), `training.npz` (optimizer, random states, sums of the epoch so far)
 and `sha256.txt` (as of `sha256sum`), written beside its place and then renamed.
 """
 
+import functools
 import hashlib
 import os
 import shutil
@@ -100,12 +101,13 @@ def has_any(workdir):
 
 
 def latest_step(workdir):
-    """Number of steps of the newest checkpoint, or `None` without one.
+    """Number of steps of the newest whole checkpoint, or `None` without one.
 
     Args:
         workdir: Work directory.
     """
-    return max(_steps(workdir), default=None)
+    path = latest_weights(workdir)
+    return path and int(os.path.basename(os.path.dirname(path)))
 
 
 def require_any(workdir):
@@ -215,7 +217,20 @@ def _write_sums(folder):
 
 
 def _damage(folder):
-    """What is wrong with a checkpoint, or `None`."""
+    """What is wrong with a checkpoint, or `None`.
+
+    Files are hashed once in a process, unless they change.
+    """
+    stamps = []
+    for name in sorted(os.listdir(folder)):
+        status = os.stat(os.path.join(folder, name))
+        stamps.append((name, status.st_size, status.st_mtime_ns))
+    return _damage_of(folder, tuple(stamps))
+
+
+@functools.lru_cache
+def _damage_of(folder, stamps):
+    del stamps  # They tell apart what was read before and what was not.
     try:
         with open(os.path.join(folder, _SUMS), encoding="utf-8") as file:
             lines = file.read().splitlines()

@@ -252,3 +252,20 @@ def test_process_that_is_told_to_stop(
     assert not any(name.endswith(".partial") for name in steps_of(run))
     for path, status in before.items():
         assert path.stat().st_mtime == status.st_mtime
+
+
+def test_a_checkpoint_is_hashed_once(copied, monkeypatch):
+    read = []
+    hash_file = checkpoints._sum
+    monkeypatch.setattr(
+        checkpoints, "_sum", lambda path: read.append(path) or hash_file(path)
+    )
+    path = checkpoints.latest_weights(copied.workdir)
+    assert len(read) == 2
+    assert checkpoints.latest_weights(copied.workdir) == path
+    assert checkpoints.latest_step(copied.workdir) == 6
+    assert len(read) == 2
+    with open(path, "ab") as file:
+        file.write(b"x")
+    assert checkpoints.latest_weights(copied.workdir) != path
+    assert checkpoints.latest_step(copied.workdir) == 3
