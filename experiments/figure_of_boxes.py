@@ -120,8 +120,10 @@ def _panels(run, number):
 def _as_input(arrays, number):
     """What the network saw: the image warped, its centre."""
     path = str(arrays["paths"][number])
-    stretch = arrays["stretches"][number] if "stretches" in arrays else None
-    image = read_image(path, stretch)
+    byte_ranges = arrays.get("byte_ranges")
+    image = read_image(
+        path, None if byte_ranges is None else byte_ranges[number]
+    )
     if image is None:
         raise DataError(
             f"image {path} is missing or cannot be read; evaluate again"

@@ -146,12 +146,12 @@ def check_split(name, examples, progress):
         `CheckedSplit`.
     """
     count = len(examples)
-    stretches = examples.stretches
+    byte_ranges = examples.byte_ranges
     images = zip(
-        examples.paths, [None] * count if stretches is None else stretches
+        examples.paths, [None] * count if byte_ranges is None else byte_ranges
     )
     masks = {
-        (mask, None) if isinstance(mask, str) else (mask.path, mask.stretch)
+        (mask, None) if isinstance(mask, str) else (mask.path, mask.byte_range)
         for group in (*(examples.masks or ()), examples.ignored or ())
         for mask in group
         if mask
@@ -212,12 +212,12 @@ def _with_complaint(place, image):
     return dataclasses.replace(image, complaint="; ".join(messages))
 
 
-def decode_image(path, stretch=None):
+def decode_image(path, byte_range=None):
     """Decodes an image as the pipeline of training does.
 
     Args:
         path: File that holds it.
-        stretch: Its first byte there and number of bytes, or `None` for the
+        byte_range: Its first byte there and number of bytes, or `None` for the
             whole file.
 
     Returns:
@@ -228,7 +228,7 @@ def decode_image(path, stretch=None):
     from adl_tf.datasets.pipeline import decode, reason
 
     try:
-        encoded = read_bytes(path, stretch)
+        encoded = read_bytes(path, byte_range)
         # Such as JPEG XL, which TensorFlow decodes and exported models do not.
         if not encoded.startswith(tuple(BEGINNINGS.values())):
             return DecodedImage(error=NOT_AN_IMAGE)

@@ -18,13 +18,13 @@ class Mask:
 
     Attributes:
         path: File that holds the encoded mask.
-        stretch: Its first byte there and number of bytes, or `None` for the
+        byte_range: Its first byte there and number of bytes, or `None` for the
             whole file.
         levels: The lowest and the highest grey level of pixels that count.
     """
 
     path: str
-    stretch: tuple[int, int] | None = None
+    byte_range: tuple[int, int] | None = None
     levels: tuple[int, int] = (1, 255)
 
 
@@ -46,7 +46,7 @@ class Examples:
             pixels above 0 count.
         ignored: List of n masks of pixels that do not count, empty text where
             all do, or `None`.
-        stretches: int64 array `(n, 2)`: the first byte of each image in its
+        byte_ranges: int64 array `(n, 2)`: the first byte of each image in its
             file and the number of its bytes; or `None` where each image is
             a file of its own.
     """
@@ -59,7 +59,7 @@ class Examples:
     sizes: np.ndarray | None = None
     masks: list[tuple[str | Mask, ...]] | None = None
     ignored: list[str | Mask] | None = None
-    stretches: np.ndarray | None = None
+    byte_ranges: np.ndarray | None = None
 
     def __len__(self):
         return len(self.image_ids)
@@ -190,7 +190,7 @@ class Examples:
             sizes=rows(self.sizes),
             masks=taken(self.masks),
             ignored=taken(self.ignored),
-            stretches=rows(self.stretches),
+            byte_ranges=rows(self.byte_ranges),
         )
 
     def check_files(self, listed_in, source):
@@ -211,21 +211,21 @@ class Examples:
             )
 
 
-def read_bytes(path, stretch=None):
+def read_bytes(path, byte_range=None):
     """The bytes of an image or mask.
 
     Args:
         path: File that holds it.
-        stretch: Its first byte there and number of bytes, or `None` for the
+        byte_range: Its first byte there and number of bytes, or `None` for the
             whole file.
 
     Returns:
         Bytes, fewer than asked for where the file ends.
     """
     with open(path, "rb") as file:
-        if stretch is None:
+        if byte_range is None:
             return file.read()
-        begin, length = stretch
+        begin, length = byte_range
         file.seek(begin)
         return file.read(length)
 

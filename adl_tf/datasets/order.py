@@ -42,8 +42,8 @@ def needs_windows(examples, memory_budget):
     """
     return (
         memory_budget is not None
-        and examples.stretches is not None
-        and examples.stretches[:, 1].sum() > memory_budget
+        and examples.byte_ranges is not None
+        and examples.byte_ranges[:, 1].sum() > memory_budget
     )
 
 
@@ -54,7 +54,7 @@ def order_in_windows(examples, read, seed, memory_budget):
     meanwhile.
 
     Args:
-        examples: `Examples` with stretches.
+        examples: `Examples` with byte ranges.
         read: Function from an index to the encoded image, in a graph.
         seed: Integer.
         memory_budget: Number of bytes.
@@ -63,10 +63,10 @@ def order_in_windows(examples, read, seed, memory_budget):
         Function from an epoch to a dataset of `(index, encoded)`.
     """
     files = np.unique(examples.paths, return_inverse=True)[1]
-    sequence = np.lexsort((examples.stretches[:, 0], files)).astype(np.int32)
+    sequence = np.lexsort((examples.byte_ranges[:, 0], files)).astype(np.int32)
     begins = np.searchsorted(files[sequence], np.arange(files.max() + 2))
     # One window is drawn from while the next is read.
-    mean_length = examples.stretches[:, 1].mean()
+    mean_length = examples.byte_ranges[:, 1].mean()
     window_size = max(1, int(memory_budget / 2 / mean_length))
     with tf.device("CPU"):
         sequence, begins = tf.constant(sequence), tf.constant(begins)

@@ -126,15 +126,17 @@ def _reader(examples):
     """Function from the place of an image to its encoded bytes, in a graph."""
     with tf.device("CPU"):
         paths = tf.constant(examples.paths, tf.string)
-        if examples.stretches is None:
+        if examples.byte_ranges is None:
             return lambda index: tf.io.read_file(paths[index])
-        stretches = tf.constant(examples.stretches, tf.int64)
+        byte_ranges = tf.constant(examples.byte_ranges, tf.int64)
 
     def read(index):
         encoded = tf.numpy_function(
             # Outside a graph the path comes as an array.
-            lambda path, stretch: read_bytes(np.asarray(path).item(), stretch),
-            [paths[index], stretches[index]],
+            lambda path, byte_range: read_bytes(
+                np.asarray(path).item(), byte_range
+            ),
+            [paths[index], byte_ranges[index]],
             tf.string,
             stateful=False,
         )
@@ -284,7 +286,7 @@ def undecodable(examples, start=0):
             decode(read(index))
         except tf.errors.OpError as error:
             name = examples.paths[index]
-            if examples.stretches is not None:
+            if examples.byte_ranges is not None:
                 name = f"{examples.image_ids[index]} in {name}"
             return DataError(
                 f"image {name} cannot be read: {reason(error)}; python -m "

@@ -83,19 +83,21 @@ def tfds_examples(name, data_dir, split):
         image_id = record.name(id_name)
         (encoded,) = record.values("image")
         boxes, size = _boxes(record, box_name, encoded, image_id)
-        stretch = record.stretch(encoded)
-        found.append((image_id, record.path, classes[0], boxes, size, stretch))
+        byte_range = record.byte_range(encoded)
+        found.append(
+            (image_id, record.path, classes[0], boxes, size, byte_range)
+        )
         for kind, key, levels in mask_features:
             (encoded,) = record.values(key)
             none = _size(encoded) == (1, 1)
-            mask = Mask(record.path, record.stretch(encoded), levels)
+            mask = Mask(record.path, record.byte_range(encoded), levels)
             masks[kind].append("" if none else mask)
     if left_out:
         print(
             f"tfds:{name}: {left_out} images of no class or of several are "
             "left out"
         )
-    image_ids, paths, labels, boxes, sizes, stretches = (
+    image_ids, paths, labels, boxes, sizes, byte_ranges = (
         map(list, zip(*found)) if found else ([] for _ in range(6))
     )
     if len(set(image_ids)) < len(image_ids):
@@ -113,7 +115,7 @@ def tfds_examples(name, data_dir, split):
         if any(masks["object"])
         else None,
         ignored=masks["ignored"] if any(masks["ignored"]) else None,
-        stretches=np.array(stretches, np.int64).reshape(-1, 2),
+        byte_ranges=np.array(byte_ranges, np.int64).reshape(-1, 2),
     )
 
 
@@ -177,7 +179,7 @@ class _Record:
             return f"{os.path.basename(self.path)}/{self._number}"
         return self.values(feature)[0].decode()
 
-    def stretch(self, encoded):
+    def byte_range(self, encoded):
         """First byte of a part of the record in the file, and its length."""
         return self._begin + self._encoded.find(encoded), len(encoded)
 

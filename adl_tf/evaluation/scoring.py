@@ -230,8 +230,8 @@ class Scoring:
                 np.uint8, (len(examples), *blank.shape), map(thumbnail, every)
             ),
         }
-        if examples.stretches is not None:
-            arrays["stretches"] = examples.stretches
+        if examples.byte_ranges is not None:
+            arrays["byte_ranges"] = examples.byte_ranges
         if answers is not None:
             arrays["predicted"] = answers.class_ids
             if answers.probabilities is not None:
@@ -290,7 +290,7 @@ class Scoring:
             source = Mask(source)
         levels = None
         with contextlib.suppress(OSError, cv2.error):
-            encoded = read_bytes(source.path, source.stretch)
+            encoded = read_bytes(source.path, source.byte_range)
             levels = cv2.imdecode(
                 np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE
             )

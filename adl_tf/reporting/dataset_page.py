@@ -111,9 +111,10 @@ def _classes(examples):
 def _card(examples, place):
     """What the page shows of an image."""
     boxes = np.asarray(examples.boxes[place], float)
-    stretches = examples.stretches
+    byte_ranges = examples.byte_ranges
     image = read_image(
-        examples.paths[place], None if stretches is None else stretches[place]
+        examples.paths[place],
+        None if byte_ranges is None else byte_ranges[place],
     )
     source = None
     width, height = (1, 1) if image is None else image.shape[1::-1]

@@ -77,12 +77,9 @@ def _evaluation(name, evaluations, images, classes, unreadable):
     ids = arrays["image_ids"][chosen].tolist()
     numbers = []
     for place in chosen:
-        path, stretch = str(arrays["paths"][place]), None
-        if "stretches" in arrays:
-            stretch = tuple(arrays["stretches"][place].tolist())
-        key = path, stretch
+        key = path, byte_range = first.source(place)
         if key not in images:
-            source = encode_image(path, stretch)
+            source = encode_image(path, byte_range)
             if source is None:
                 unreadable.append(path)
             label = first.class_name(arrays["labels"][place])
@@ -155,18 +152,18 @@ def _run(evaluation, ids):
     }
 
 
-def encode_image(path, stretch=None):
+def encode_image(path, byte_range=None):
     """An image as the network's input is warped, small, as a data URI.
 
     Args:
         path: File that holds an image in any format that OpenCV reads.
-        stretch: Its first byte there and number of bytes, or `None` for the
+        byte_range: Its first byte there and number of bytes, or `None` for the
             whole file.
 
     Returns:
         Text, or `None` if there is no such image.
     """
-    image = read_image(path, stretch)
+    image = read_image(path, byte_range)
     if image is None:
         return None
     side = min(IMAGE_SIDE, max(image.shape[:2]))
@@ -174,12 +171,12 @@ def encode_image(path, stretch=None):
     return data_uri(image)
 
 
-def read_image(path, stretch=None):
+def read_image(path, byte_range=None):
     """Reads an image as the pipeline does: without turning.
 
     Args:
         path: As of `encode_image`.
-        stretch: As of `encode_image`.
+        byte_range: As of `encode_image`.
 
     Returns:
         uint8 array `(height, width, 3)`, BGR, or `None` if there is no such
@@ -187,7 +184,7 @@ def read_image(path, stretch=None):
     """
     with contextlib.suppress(OSError, cv2.error):  # empty or huge, too
         return cv2.imdecode(
-            np.frombuffer(read_bytes(path, stretch), np.uint8),
+            np.frombuffer(read_bytes(path, byte_range), np.uint8),
             cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
         )
     return None

@@ -110,6 +110,21 @@ class Evaluation:
         """
         return self.ious_at(threshold) >= self.metrics["rules"]["min_iou"]
 
+    def source(self, index):
+        """Where the file of an image was when it was scored.
+
+        Args:
+            index: Index of the image.
+
+        Returns:
+            Tuple of a path, and of the first byte and number of bytes in that
+            file, or `None` where the image is the whole file.
+        """
+        byte_ranges = self.arrays.get("byte_ranges")
+        if byte_ranges is not None:
+            byte_ranges = tuple(byte_ranges[index].tolist())
+        return str(self.arrays["paths"][index]), byte_ranges
+
     @property
     def correct_classes(self):
         """Bool array `(images,)`, or `None` without predicted classes."""

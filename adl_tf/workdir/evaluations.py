@@ -20,6 +20,8 @@ from adl_tf.files import write_whole, written_whole
 from adl_tf.workdir.evaluation import Evaluation
 
 FOLDER = "evaluations"
+# Arrays under the name that 0.1.0 gave them.
+_RENAMED = {"stretches": "byte_ranges"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,7 +211,7 @@ def _read_arrays(path):
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+            return {_RENAMED.get(name, name): file[name] for name in file}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} is damaged: run adl_tf.evaluate again"

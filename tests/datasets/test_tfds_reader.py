@@ -98,7 +98,7 @@ def test_names_labels_boxes_and_bytes(birds):
             boxes, np.round(expected, 3).astype(np.float32)
         )
         assert (
-            read_bytes(examples.paths[index], examples.stretches[index])
+            read_bytes(examples.paths[index], examples.byte_ranges[index])
             == IMAGES[index]
         )
     assert len(set(examples.paths)) == 3
@@ -123,9 +123,9 @@ def test_parts_of_splits(birds):
     kept = read(birds, split="train[2:]", classes="3,1")
     assert kept.image_ids == [whole[place] for place in (2, 3, 5, 6)]
     assert kept.labels.tolist() == [0, 1, 0, 1]
-    assert [read_bytes(*each) for each in zip(kept.paths, kept.stretches)] == [
-        IMAGES[place] for place in (2, 3, 5, 6)
-    ]
+    assert [
+        read_bytes(*each) for each in zip(kept.paths, kept.byte_ranges)
+    ] == [IMAGES[place] for place in (2, 3, 5, 6)]
 
 
 def test_what_is_not_there(birds, tmp_path):
@@ -322,7 +322,7 @@ def test_files_larger_than_the_budget_are_read_in_turn(tmp_path):
     ]
     prepare(str(tmp_path), "imagenet2012", shards=7, train=rows)
     examples = read(str(tmp_path), "imagenet2012").take(order[1:])
-    budget = 5 * int(examples.stretches[:, 1].mean()) + 1
+    budget = 5 * int(examples.byte_ranges[:, 1].mean()) + 1
     found = batches_of(examples, 27, memory_budget=budget)
     labels = np.concatenate([labels for _, labels in found])
     epochs = labels.reshape(4, 27)
@@ -343,7 +343,7 @@ def test_files_larger_than_the_budget_are_read_in_turn(tmp_path):
 
 def test_report_shows_images_of_records(birds):
     examples = read(birds)
-    source = encode_image(examples.paths[3], tuple(examples.stretches[3]))
+    source = encode_image(examples.paths[3], tuple(examples.byte_ranges[3]))
     assert source.startswith("data:image/jpeg")
     assert encode_image(examples.paths[3], (1, 50)) is None
     assert encode_image(examples.paths[3], (10**9, 50)) is None
