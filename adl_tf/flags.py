@@ -190,18 +190,32 @@ TRAINING = (
     flags.DEFINE_float(
         "head_learning_rate_ratio",
         10.0,
-        "Rate of the new layers, as a multiple of --learning_rate.",
+        "Rate of the new layers, and of the last stage of ResNets, as a "
+        "multiple of --learning_rate.",
         0,
     ),
     flags.DEFINE_float(
-        "weight_decay", 5e-4, "L2 penalty on the kernels, and only there.", 0
+        "bias_learning_rate_ratio",
+        1.0,
+        "Rate of biases, as a multiple of that of their layer: 2 in the codes "
+        "of ACoL and SPG.",
+        0,
+    ),
+    flags.DEFINE_float("weight_decay", 5e-4, "Factor of the L2 penalty.", 0),
+    flags.DEFINE_enum(
+        "weight_decay_on",
+        "kernels",
+        ("kernels", "all"),
+        "What the L2 penalty is on: kernels alone (the authors' code), or all "
+        "weights (ACoL's, SPG's and wsolevaluation's).",
     ),
     flags.DEFINE_enum(
         "schedule",
         "cosine",
-        ("cosine", "step"),
-        "How the rate falls: cosine to 0, or step by a factor of 10 after 30, "
-        "60, 90 and 100 of each 105 parts of the training (the authors').",
+        ("cosine", "step", "constant"),
+        "How the rate falls: cosine to 0, step by a factor of 10 after 30, 60, "
+        "90 and 100 of each 105 parts of the training (the authors'), or not "
+        "(ACoL's and SPG's).",
     ),
     flags.DEFINE_integer("seed", 0, "Seed of everything that is random."),
     flags.DEFINE_enum(

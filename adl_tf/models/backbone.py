@@ -44,6 +44,7 @@ class Backbone:
         fast_layers: Prefixes of the names of further layers that learn at
             `--head_learning_rate_ratio`, beside `logits`, `new_layers` and
             the layers that the method adds.
+        method_layers_fast: Whether the layers that a method adds do.
     """
 
     model: keras.Model
@@ -60,6 +61,7 @@ class Backbone:
     acol_pooling: bool = False
     application: str | None = None
     fast_layers: tuple[str, ...] = ()
+    method_layers_fast: bool = True
 
 
 def require_one_of(name, value, allowed):

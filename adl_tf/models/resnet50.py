@@ -21,6 +21,7 @@ IMAGENET_MD5 = "2cb95161c43110f7111970584f804107"
 ADL_POSITIONS = ("conv4_block1_out", "conv5_block1_out", "conv5_block3_out")
 ADL_GAMMA = 0.9
 # As in the later comparison.
+FAST_LAYERS = ("conv5_",)
 SPG_POSITIONS = ("conv4_block1_out", "conv4_block6_out", "conv5_block3_out")
 SPG_FILTERS = 1024
 
@@ -76,6 +77,10 @@ def resnet50(
         adl_gamma=ADL_GAMMA,
         spg_positions=SPG_POSITIONS,
         spg_filters=SPG_FILTERS,
+        fast_layers=FAST_LAYERS,
+        # The later comparison multiplies the rates of the last stage and the
+        # classifier, and of no other layer.
+        method_layers_fast=False,
     )
 
 

@@ -7,6 +7,7 @@ from adl_tf.models.backbone import Backbone, require_one_of
 from adl_tf.models.resnet50 import (
     ADL_GAMMA,
     ADL_POSITIONS,
+    FAST_LAYERS,
     SPG_FILTERS,
     SPG_POSITIONS,
     last_strides,
@@ -59,4 +60,6 @@ def resnet50_se(
         adl_gamma=ADL_GAMMA,
         spg_positions=SPG_POSITIONS,
         spg_filters=SPG_FILTERS,
+        fast_layers=FAST_LAYERS,
+        method_layers_fast=False,
     )

@@ -77,6 +77,8 @@ def vgg_gap(
         spg_positions=(fourth, "block5_conv3", list(_NEW[layers])[-1]),
         acol_position="block5_conv3",
         acol_pooling=True,
+        # The later comparison names these blocks as it names SPG's branches.
+        fast_layers=("block4_", "block5_") if layers == "spg" else (),
         **class_maps,
     )
 

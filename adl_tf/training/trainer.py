@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from adl_tf.methods.settings import assemble_from_settings
 from adl_tf.training.fused import fuse_batch_normalization
+from adl_tf.training.rates import rate_ratios
 from adl_tf.training.schedule import learning_rate_schedule
 from adl_tf.training.sgd import SGD
 from adl_tf.training.strategy import spans_workers
@@ -46,25 +47,18 @@ class Trainer:
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         variables = self.model.trainable_variables
         self.optimizer.build(variables)
-        names = (*backbone.new_layers, *self.objective.new_layers, "logits")
-        self.rates = self._rates(variables, names)
-        self.kernels = [
+        self.rates = rate_ratios(
+            self.model,
+            backbone,
+            self.objective,
+            settings.head_learning_rate_ratio,
+            settings.bias_learning_rate_ratio,
+        )
+        decays_all = settings.weight_decay_on == "all"
+        self.decayed = [
             variable
             for variable in variables
-            if variable.name.endswith("kernel")
-        ]
-
-    def _rates(self, variables, head):
-        """Learning rates of variables, as multiples of the schedule's."""
-        of_head = {
-            id(variable)
-            for layer in self.model.layers
-            if layer.name in head
-            for variable in layer.trainable_variables
-        }
-        ratio = self.settings.head_learning_rate_ratio
-        return [
-            ratio if id(variable) in of_head else 1.0 for variable in variables
+            if decays_all or variable.name.endswith("kernel")
         ]
 
     @tf.function(autograph=False)
@@ -108,7 +102,7 @@ class Trainer:
 
     def _penalty(self):
         """This replica's share of the L2 penalty, as in the authors' code."""
-        squares = [tf.nn.l2_loss(kernel.value) for kernel in self.kernels]
+        squares = [tf.nn.l2_loss(each.value) for each in self.decayed]
         share = self.settings.weight_decay / self.strategy.num_replicas_in_sync
         return share * tf.add_n(squares)
 
