@@ -203,7 +203,7 @@ def _branch(name, num_classes):
                 3,
                 padding="same",
                 activation="relu",
-                kernel_initializer="he_normal",
+                kernel_initializer="glorot_uniform",
                 name=f"acol_{name}_conv{number}",
             )
             for number in (1, 2)
@@ -211,7 +211,7 @@ def _branch(name, num_classes):
         keras.layers.Conv2D(
             num_classes,
             1,
-            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            kernel_initializer="glorot_uniform",
             name=f"acol_{name}_maps",
         ),
     ]

@@ -185,7 +185,7 @@ def _convolution(name, filters):
         3,
         padding="same",
         activation="relu",
-        kernel_initializer="he_normal",
+        kernel_initializer="glorot_uniform",
         name=name,
     )
 
@@ -194,7 +194,7 @@ def _mask_convolution(name):
     return keras.layers.Conv2D(
         1,
         1,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        kernel_initializer="glorot_uniform",
         name=name,
     )
 

@@ -19,6 +19,8 @@ class Backbone:
             with its kernel. `"class_maps"`: a 1x1 convolution `class_maps`
             whose mean over space, layer `logits`, is the answer.
         new_layers: Names of its layers that ImageNet weights do not cover.
+        initializer: Initial kernels of the classifier, for Keras; `None` for
+            normally distributed with a deviation of 0.01.
         imagenet_weights: Function that downloads (or finds in Keras's cache)
             the ImageNet weights and returns a dictionary from layer name to
             the list of its weights; `None` where there are none.
@@ -50,6 +52,7 @@ class Backbone:
     model: keras.Model
     head: str = "dense"
     new_layers: tuple[str, ...] = ()
+    initializer: str | None = None
     imagenet_weights: Callable | None = None
     rename_weights: Callable | None = None
     imagenet_classifier: str | None = None

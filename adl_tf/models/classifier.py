@@ -69,7 +69,9 @@ def build_classifier(
     if "variant" in known:
         backbone_arguments = with_variant(backbone_arguments, weights)
     built = _backbone_function(backbone)(input_shape, **backbone_arguments)
-    logits = _HEADS[built.head](built.model.output, num_classes)
+    logits = _HEADS[built.head](
+        built.model.output, num_classes, _initializer(built)
+    )
     model = keras.Model(built.model.input, logits, name=built.model.name)
     if weights is None or not load:
         new_layers = tuple(layer.name for layer in model.layers)
@@ -107,24 +109,30 @@ def _backbone_function(backbone):
     return BACKBONES[backbone]
 
 
+def _initializer(built):
+    if built.initializer is not None:
+        return built.initializer
+    return keras.initializers.RandomNormal(stddev=0.01)
+
+
 # Answers are float32 under mixed precision too: the softmax needs it.
 
 
-def _dense_head(features, num_classes):
+def _dense_head(features, num_classes, initializer):
     pooled = keras.layers.GlobalAveragePooling2D(name="gap")(features)
     return keras.layers.Dense(
         num_classes,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        kernel_initializer=initializer,
         dtype="float32",
         name="logits",
     )(pooled)
 
 
-def _class_maps_head(features, num_classes):
+def _class_maps_head(features, num_classes, initializer):
     class_maps = keras.layers.Conv2D(
         num_classes,
         1,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        kernel_initializer=initializer,
         name="class_maps",
     )(features)
     return keras.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(

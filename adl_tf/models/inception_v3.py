@@ -97,6 +97,7 @@ def inception_v3(
         model=keras.Model(inputs, features, name="inception_v3"),
         head="class_maps",
         new_layers=("SPG_A3_1b", "SPG_A3_2b", "class_maps"),
+        initializer="glorot_uniform",
         imagenet_weights=_imagenet_weights,
         rename_weights=lambda source: _renamed(source, network.names),
         adl_positions=("Mixed_5d", "Mixed_6e", "SPG_A3_2b"),
@@ -247,7 +248,7 @@ def _head(features, dropout_rate):
             3,
             padding="same",
             activation="relu",
-            kernel_initializer="he_normal",
+            kernel_initializer="glorot_uniform",
             name=name,
         )(dropout(features, number))
     return dropout(features, 3)

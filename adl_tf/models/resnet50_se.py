@@ -58,6 +58,7 @@ def resnet50_se(
         ),
         adl_positions=ADL_POSITIONS,
         adl_gamma=ADL_GAMMA,
+        initializer="he_normal",  # Tensorpack's default
         spg_positions=SPG_POSITIONS,
         spg_filters=SPG_FILTERS,
         fast_layers=FAST_LAYERS,

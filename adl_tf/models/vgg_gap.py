@@ -45,6 +45,7 @@ def vgg_gap(
     require_one_of("map_stride", map_stride, (8, 16))
     require_one_of("variant", variant, tuple(_PREPROCESS))
     require_one_of("layers", layers, tuple(_NEW))
+    of_spg = layers == "spg"
     inputs = keras.Input(input_shape, name="image")
     stock = keras.applications.VGG16(
         input_tensor=_PREPROCESS[variant](inputs),
@@ -55,7 +56,7 @@ def vgg_gap(
     fourth = "block4_pool" if map_stride == 16 else "block4_conv3"
     if map_stride == 8:
         model = remove_layers(model, ["block4_pool"])
-    elif layers == "spg":
+    elif of_spg:
         model = with_overlapping_pools(model, (4,))
     features = model.output
     for name, filters in _NEW[layers].items():
@@ -64,13 +65,15 @@ def vgg_gap(
             3,
             padding="same",
             activation="relu",
-            kernel_initializer="he_normal",
+            # As in the code that each is from.
+            kernel_initializer="glorot_uniform" if of_spg else "he_normal",
             name=name,
         )(features)
-    class_maps = {"head": "class_maps"} if layers == "spg" else {}
     return Backbone(
         model=keras.Model(model.input, features, name="vgg_gap"),
-        new_layers=(*_NEW[layers], *class_maps.values()),
+        head="class_maps" if of_spg else "dense",
+        new_layers=(*_NEW[layers], *["class_maps"] * of_spg),
+        initializer="glorot_uniform" if of_spg else None,
         imagenet_weights=_imagenet_weights,
         adl_positions=("block3_pool", fourth, "block5_conv3"),
         adl_gamma=0.8,
@@ -78,8 +81,7 @@ def vgg_gap(
         acol_position="block5_conv3",
         acol_pooling=True,
         # The later comparison names these blocks as it names SPG's branches.
-        fast_layers=("block4_", "block5_") if layers == "spg" else (),
-        **class_maps,
+        fast_layers=("block4_", "block5_") if of_spg else (),
     )
 
 
