@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from adl_tf.methods.build import assemble
+from adl_tf.training.rates import rate_ratios
 from adl_tf.training.strategy import make_strategy
 from adl_tf.training.trainer import Trainer
 
@@ -190,23 +192,24 @@ def test_recipe_of_spg(settings):
     )
 
 
-def ratios_of(settings, **changes):
+def ratios_of(backbone, method, options=None):
     """Ratio of each layer, by its name."""
-    run = recipe(settings, **changes)
-    trainer = make_trainer(run)
+    objective, built, _ = assemble(
+        backbone, method, 3, None, (SIDE, SIDE, 3), options
+    )
+    model = objective.training_model
+    ratios = rate_ratios(model, built, objective, 10.0)
     return {
         variable.path.split("/")[0]: ratio
-        for variable, ratio in zip(
-            trainer.model.trainable_variables, trainer.rates
-        )
+        for variable, ratio in zip(model.trainable_variables, ratios)
     }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["acol", "spg"])
-def test_what_a_method_adds_to_a_resnet(settings, method):
+def test_what_a_method_adds_to_a_resnet(method):
     """W: the last stage and `fc` at 10, all else at 1."""
-    ratios = ratios_of(settings, backbone="resnet50", method=method)
+    ratios = ratios_of("resnet50", method)
     added = {n: r for n, r in ratios.items() if n.startswith(("acol", "spg"))}
     assert added and set(added.values()) == {1.0}
     for name, ratio in ratios.items():
@@ -215,15 +218,9 @@ def test_what_a_method_adds_to_a_resnet(settings, method):
             assert ratio == (10.0 if fast else 1.0), name
 
 
-@pytest.mark.slow
-def test_spg_on_vgg(settings):
+def test_spg_on_vgg():
     """W: blocks 4 and 5 are called `SPG_A_1` and `SPG_A_2` there: at 10."""
-    ratios = ratios_of(
-        settings,
-        backbone="vgg_gap",
-        backbone_options="layers=spg",
-        method="spg",
-    )
+    ratios = ratios_of("vgg_gap", "spg", {"layers": "spg"})
     for name, ratio in ratios.items():
         slow = name.startswith(("block1", "block2", "block3"))
         assert ratio == (1.0 if slow else 10.0), name
