@@ -229,7 +229,7 @@ def test_tables_of_methods():
             assert cells.pop(1).strip("`") in known
         if flag.default is not None:
             assert cells[1] == f"`{flag.default}`", flag.name
-    assert len(rows) == options + 8
+    assert len(rows) == options + 10
     assert options == sum(
         name.partition("_")[0] in METHODS for name in flags.RUN_NAMES
     )
