@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from adl_tf.layers.data_format import standardized
-from adl_tf.layers.draws import draw
+from adl_tf.layers.draws import branch, draw
 from adl_tf.layers.shares import check_share
 
 
@@ -182,7 +182,7 @@ class ADLLayer(keras.layers.Layer):
         if not each and self.importance_rate is None:
             # One branch for all images: the other is not computed, nor its
             # gradient. (TensorFlow warns of a branch within a branch.)
-            return ops.cond(
+            return branch(
                 drawn < self.drop_rate,
                 lambda: times(maps()[1]),
                 lambda: times(maps()[2]),

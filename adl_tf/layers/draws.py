@@ -1,6 +1,9 @@
-"""Random numbers that differ between the replicas of `tf.distribute`."""
+"""Random numbers that differ between the replicas of `tf.distribute`, and
+branches that they choose.
+"""
 
 import keras
+from keras import ops
 
 
 def draw(sampler, shape, seed_generator, **arguments):
@@ -26,6 +29,29 @@ def draw(sampler, shape, seed_generator, **arguments):
         **arguments,
     )
     return draws[replica]
+
+
+def branch(condition, if_true, if_false):
+    """`ops.cond` that JAX does not compile anew where it runs eagerly.
+
+    JAX compiles a branch for each function that it has not seen, and a layer
+    makes new ones at each call. Outside of what is compiled anyway the
+    condition is known, and Python branches.
+
+    Args:
+        condition: Boolean tensor without dimensions.
+        if_true: Function without arguments.
+        if_false: The other.
+
+    Returns:
+        What the function of the branch returns.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        if not isinstance(condition, jax.core.Tracer):
+            return if_true() if condition else if_false()
+    return ops.cond(condition, if_true, if_false)
 
 
 def _replica():
