@@ -59,7 +59,7 @@ def adl_maps(features, gamma, data_format=None):
     if keras.backend.standardize_dtype(features.dtype) != "float64":
         features = ops.cast(features, "float32")
     attention = ops.mean(features, axis=channel_axis, keepdims=True)
-    threshold = gamma * ops.max(attention, axis=spatial_axes, keepdims=True)
+    threshold = gamma * _largest(attention, spatial_axes)
     drop_mask = ops.cast(ops.less(attention, threshold), attention.dtype)
     return attention, drop_mask, ops.sigmoid(attention)
 
@@ -209,6 +209,15 @@ class ADLLayer(keras.layers.Layer):
             }
         )
         return config
+
+
+def _largest(attention, axes):
+    """The maximum of each image, also of a batch without images."""
+    # Keras refuses these in `max` without an initial value, and with PyTorch
+    # it puts that value on the processor, wherever the features are.
+    if keras.backend.backend() == "torch":
+        return ops.amax(attention, axis=axes, keepdims=True)
+    return ops.max(attention, axis=axes, keepdims=True, initial=-float("inf"))
 
 
 def _axes(data_format):

@@ -171,13 +171,16 @@ def layer_names(model):
     return [layer.name for layer in _all_layers(model)]
 
 
-def _all_layers(model):
+def _all_layers(model, seen=None):
+    seen = set() if seen is None else seen
     for layer in as_functional(model).layers:
-        if isinstance(layer, keras.layers.InputLayer):
+        # Nested models can share layers.
+        if isinstance(layer, keras.layers.InputLayer) or id(layer) in seen:
             continue
+        seen.add(id(layer))
         yield layer
         if isinstance(layer, keras.Model):
-            yield from _all_layers(layer)
+            yield from _all_layers(layer, seen)
 
 
 def find_layers(model, names):
@@ -216,18 +219,20 @@ def find_layers(model, names):
 
 
 def _clone(model, changes=(), inserted=(), removed=()):
-    pairs = []
+    # A layer of a model can be one of a model nested in it as well: it has one
+    # copy, which all use.
+    copies = {}
 
     def clone_function(layer):
+        if id(layer) not in copies:
+            copies[id(layer)] = layer, copied(layer)
+        return copies[id(layer)][1]
+
+    def copied(layer):
         if isinstance(layer, keras.Model):
             return clone(layer)
-        config = layer.get_config()
-        if layer.name in changes:
-            config.update(changes[layer.name])
-        copy = layer.__class__.from_config(config)
-        if isinstance(layer, keras.Layer):  # and not a bare operation
-            pairs.append((layer, copy))
-        return copy
+        changed = changes[layer.name] if layer.name in changes else {}
+        return _rebuilt(layer, changed, model)
 
     def call_function(layer, *args, **kwargs):
         if layer.name in removed:
@@ -238,16 +243,47 @@ def _clone(model, changes=(), inserted=(), removed=()):
         return outputs
 
     def clone(graph):
-        return clone_graph(
+        copy = clone_graph(
             graph, clone_function=clone_function, call_function=call_function
         )
+        # Not by `trainable`, which also sets that of the layers in it.
+        copy._trainable = graph.trainable
+        return copy
 
     edited = clone(model)
     # Layer by layer: an inserted layer may change the order of the branches
     # of a graph, and with it the order of `model.weights`.
-    for layer, copy in pairs:
-        set_layer_weights(copy, layer.get_weights())
+    for layer, copy in copies.values():
+        if isinstance(layer, keras.Layer) and not isinstance(
+            layer, keras.Model
+        ):
+            _copy_weights(layer, copy, model)
     return edited
+
+
+def _rebuilt(layer, changes, model):
+    """A layer or a bare operation made of another's configuration."""
+    try:
+        return layer.__class__.from_config({**layer.get_config(), **changes})
+    # What the constructor of a layer of others raises is not known.
+    except Exception as error:
+        raise _not_rebuilt(layer, model, error) from error
+
+
+def _copy_weights(layer, copy, model):
+    try:
+        set_layer_weights(copy, layer.get_weights())
+    except ValueError as error:
+        raise _not_rebuilt(layer, model, error) from error
+
+
+def _not_rebuilt(layer, model, error):
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return ValueError(
+        f"Model '{model.name}' cannot be edited: layer '{layer.name}' of class "
+        f"{type(layer).__name__} cannot be rebuilt from its configuration "
+        f"({reason[0]})"
+    )
 
 
 def _call(layer, before, inputs):

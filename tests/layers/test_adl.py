@@ -342,3 +342,18 @@ def test_no_weights():
     layer(random_features(), training=True)
     assert layer.weights == []
     assert layer.count_params() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"drop_rate": 0.0},
+        {"drop_rate": 1.0},
+        {"selection": "sample"},
+        {"importance_rate": 0.1},
+    ],
+)
+def test_batch_without_images(arguments):
+    features = np.zeros((0, 4, 5, 3), "float32")
+    outputs = ADLLayer(**arguments)(features, training=True)
+    assert ops.convert_to_numpy(outputs).shape == (0, 4, 5, 3)

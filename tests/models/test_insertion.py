@@ -8,6 +8,7 @@ from keras import layers
 from adl_tf.methods.adl import insert_adl
 from adl_tf.models.surgery import insert_after
 from tests.models.graphs import (
+    SHAPE,
     adl_names,
     all_layers,
     assert_same_outputs,
@@ -221,3 +222,130 @@ def test_data_format_is_that_of_the_place():
     ]
     asked = insert_adl(model, "outside", data_format="channels_last")
     assert asked.get_layer("outside_adl").data_format == "channels_last"
+
+
+def shared_by_submodel_and_model():
+    """`first` is in the inner model, and called by the outer one, too."""
+    inner = functional("inner")
+    inputs = keras.Input(SHAPE)
+    features = conv("before", 3)(inputs)
+    both = layers.Add()([inner(features), inner.get_layer("first")(features)])
+    return keras.Model(inputs, layers.GlobalAveragePooling2D()(both))
+
+
+def test_layer_shared_by_submodel_and_model_stays_shared():
+    model = shared_by_submodel_and_model()
+    edited = insert_adl(model, ["second"])
+    assert edited.count_params() == model.count_params()
+    assert len(edited.trainable_weights) == len(model.trainable_weights)
+    assert edited.get_layer("first") is edited.get_layer("inner").get_layer(
+        "first"
+    )
+    assert_same_outputs(edited, model)
+    edited.get_layer("first").bias.assign_add(np.ones(4))
+    model.get_layer("first").bias.assign_add(np.ones(4))
+    assert_same_outputs(edited, model)
+
+
+def test_layer_shared_by_two_submodels_stays_shared():
+    shared = conv("shared", 3)
+    inputs = keras.Input(SHAPE)
+    inner = [
+        keras.Sequential([keras.Input(SHAPE), shared, conv(f"own_{name}")])
+        for name in "ab"
+    ]
+    model = keras.Model(
+        inputs, layers.Concatenate()([each(inputs) for each in inner])
+    )
+    edited = insert_adl(model, "shared", drop_rate=1.0, gamma=0.0)
+    assert adl_names(edited) == ["shared_adl"]
+    assert edited.count_params() == model.count_params()
+    assert_same_outputs(edited, model)
+    # ADL at both places: what is left are the biases.
+    outputs = np.array(edited(noise_images(), training=True))
+    assert np.ptp(outputs, axis=(0, 1, 2)).max() < 1e-6
+
+
+@pytest.mark.parametrize("frozen", ["model", "inner", "layer"])
+def test_nested_trainable_flags_are_kept(frozen):
+    model = nested_functional()
+    inner = model.get_layer("inner")
+    chosen = {
+        "model": model,
+        "inner": inner,
+        "layer": inner.get_layer("first"),
+    }[frozen]
+    chosen.trainable = False
+    if frozen == "inner":
+        inner.get_layer("second").trainable = True
+    edited = insert_adl(model, ["second"])
+    assert edited.trainable == model.trainable
+    ours, theirs = all_layers(edited), all_layers(model)
+    for name, layer in theirs.items():
+        if name in ours:
+            assert ours[name].trainable == layer.trainable, name
+    assert [w.path for w in edited.trainable_weights] == [
+        w.path for w in model.trainable_weights
+    ]
+    # A frozen model does not come back to life with the layers in it.
+    edited.trainable = model.trainable = True
+    assert len(edited.trainable_weights) == len(model.trainable_weights)
+
+
+class Unknown:
+    """Not of those that Keras can write into a configuration."""
+
+
+class Unconfigured(layers.Layer):
+    """It has no configuration, as Keras cannot write its argument."""
+
+    def __init__(self, unknown, **kwargs):
+        super().__init__(**kwargs)
+        self.unknown = unknown
+
+    def call(self, inputs):
+        return inputs
+
+
+class Incomplete(Unconfigured):
+    """Its configuration lacks an argument."""
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+class BuiltElsewhere(layers.Layer):
+    """Its weights depend on what its configuration does not say."""
+
+    def __init__(self, count=0, **kwargs):
+        super().__init__(**kwargs)
+        for number in range(count):
+            self.add_weight(shape=(1,), name=f"weight_{number}")
+
+    def call(self, inputs):
+        return inputs
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (Unconfigured(Unknown(), name="odd"), "Unconfigured"),
+        (Incomplete(Unknown(), name="odd"), "deserializing"),
+        (BuiltElsewhere(2, name="odd"), "2"),
+    ],
+)
+def test_model_that_cannot_be_rebuilt_is_refused(layer, reason):
+    model = keras.Sequential(
+        [keras.Input(SHAPE), conv("first"), layer], name="vit"
+    )
+    with pytest.raises(ValueError) as caught:
+        insert_adl(model, ["first"])
+    message = str(caught.value)
+    assert message.startswith(
+        f"Model 'vit' cannot be edited: layer 'odd' of class "
+        f"{type(layer).__name__} cannot be rebuilt from its configuration ("
+    )
+    assert reason in message and "\n" not in message
