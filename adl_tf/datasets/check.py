@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,8 @@ from tqdm import tqdm
 
 from adl_tf.datasets.examples import Examples, read_bytes
 from adl_tf.datasets.image_formats import BEGINNINGS, NOT_AN_IMAGE
+from adl_tf.datasets.masks import read_mask, union
+from adl_tf.errors import DataError
 from adl_tf.native_messages import native_messages
 
 # Share of its image below which a box is tiny.
@@ -46,12 +49,15 @@ class CheckedSplit:
         images: List of n `DecodedImage`.
         bad_masks: List of tuples of the path of a mask and why it cannot be
             decoded.
+        odd_masks: Dictionary from a kind to the places of images with such
+            masks.
     """
 
     name: str
     examples: Examples
     images: list[DecodedImage]
     bad_masks: list[tuple[str, str]]
+    odd_masks: dict[str, list[int]] = dataclasses.field(default_factory=dict)
 
     @property
     def unreadable(self):
@@ -132,6 +138,9 @@ ODD = {
     "a box for an image of another shape": _other_size,
 }
 
+# A kind of masks that cannot be scored, and their share of the image.
+ODD_MASKS = {"an empty mask": 0, "a mask of all pixels": 1}
+
 
 def check_split(name, examples, progress):
     """Decodes every image and every mask of a split, on all processors.
@@ -147,28 +156,63 @@ def check_split(name, examples, progress):
     """
     count = len(examples)
     byte_ranges = examples.byte_ranges
-    images = zip(
-        examples.paths, [None] * count if byte_ranges is None else byte_ranges
-    )
-    masks = {
-        (mask, None) if isinstance(mask, str) else (mask.path, mask.byte_range)
-        for group in (*(examples.masks or ()), examples.ignored or ())
-        for mask in group
-        if mask
-    }
-    masks = sorted(masks, key=str)
-    places = [*images, *masks]
-    decoded = list(progress(_decode_all(places), len(places)))
+    images = [
+        *zip(
+            examples.paths,
+            [None] * count if byte_ranges is None else byte_ranges,
+        )
+    ]
+    with_masks = [place for place in range(count) if examples.mask_files(place)]
+    total = count + len(with_masks)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = progress(
+            itertools.chain(
+                _decode_all(pool, images),
+                pool.map(
+                    lambda place: _check_masks(examples, place), with_masks
+                ),
+            ),
+            total,
+        )
+        found = list(found)
+    masks = dict(zip(with_masks, found[count:]))
     return CheckedSplit(
         name=name,
         examples=examples,
-        images=decoded[:count],
-        bad_masks=[
-            (path, mask.error)
-            for (path, _), mask in zip(masks, decoded[count:])
-            if mask.error
-        ],
+        images=found[:count],
+        bad_masks=sorted(
+            {bad for errors, _ in masks.values() for bad in errors}
+        ),
+        odd_masks={
+            kind: [place for place, (_, each) in masks.items() if each == share]
+            for kind, share in ODD_MASKS.items()
+        },
     )
+
+
+def _check_masks(examples, place):
+    """What is wrong with the masks of an image, and how much they cover.
+
+    Args:
+        examples: `Examples`.
+        place: Place of the image.
+
+    Returns:
+        List of tuples of the path of a mask and why it cannot be decoded, and
+        the share of the image that is the object's, `None` if not known.
+    """
+    objects = examples.masks[place] if examples.masks else ()
+    errors, masks = [], []
+    for number, source in enumerate(examples.mask_files(place)):
+        try:
+            mask = read_mask(source)
+            if number < len(objects):
+                masks.append(mask)
+        except DataError as error:
+            path = source if isinstance(source, str) else source.path
+            errors.append((path, str(error).partition(" cannot be read: ")[2]))
+    share = union(masks).mean() if masks and not errors else None
+    return errors, share
 
 
 def check_all(examples):
@@ -192,15 +236,14 @@ def check_all(examples):
     ]
 
 
-def _decode_all(places):
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for start in range(0, len(places), _BATCH):
-            batch = places[start : start + _BATCH]
-            with native_messages() as messages:
-                decoded = list(pool.map(decode_image, *zip(*batch)))
-            if messages:
-                decoded = map(_with_complaint, batch, decoded)
-            yield from decoded
+def _decode_all(pool, places):
+    for start in range(0, len(places), _BATCH):
+        batch = places[start : start + _BATCH]
+        with native_messages() as messages:
+            decoded = list(pool.map(decode_image, *zip(*batch)))
+        if messages:
+            decoded = map(_with_complaint, batch, decoded)
+        yield from decoded
 
 
 def _with_complaint(place, image):

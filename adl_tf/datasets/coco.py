@@ -16,6 +16,7 @@ import sys
 import numpy as np
 
 from adl_tf.datasets.examples import Examples
+from adl_tf.datasets.splits import spellings
 from adl_tf.errors import DataError
 from adl_tf.text_files import read_json
 
@@ -206,7 +207,8 @@ def _places(data_dir, name):
     """Paths where the annotations of a split may be, and its name there."""
     return {
         os.path.join(data_dir, place): stem
-        for stem in (name, f"{name}2017", f"{name}2014")
+        for spelling in spellings(name)
+        for stem in (spelling, f"{spelling}2017", f"{spelling}2014")
         for place in (
             f"annotations/instances_{stem}.json",
             f"annotations/{stem}.json",

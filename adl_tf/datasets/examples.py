@@ -1,8 +1,10 @@
 """What a data set is to the rest of the package: one split, as arrays."""
 
 import dataclasses
+import errno
 import os
 import re
+import stat
 
 import numpy as np
 
@@ -10,22 +12,24 @@ from adl_tf.errors import DataError, UsageError
 
 # Missing images that an error names; the others are counted.
 MAX_NAMED = 5
+# More are no image that could be decoded.
+MAX_IMAGE_BYTES = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Mask:
-    """A mask that is not a whole file, or not all of whose levels count.
+    """A mask that is part of a file, or of which some values count.
 
     Attributes:
         path: File that holds the encoded mask.
         byte_range: Its first byte there and number of bytes, or `None` for the
             whole file.
-        levels: The lowest and the highest grey level of pixels that count.
+        levels: The lowest and the highest stored value that counts.
     """
 
     path: str
     byte_range: tuple[int, int] | None = None
-    levels: tuple[int, int] = (1, 255)
+    levels: tuple[int, int] = (1, 65535)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Examples:
             to, or `None` where it is the size of the file.
         masks: List of n tuples of masks, whose union is the object, or `None`
             without masks. Each is a `Mask` or the path of a PNG file, whose
-            pixels above 0 count.
+            stored values above 0 count.
         ignored: List of n masks of pixels that do not count, empty text where
             all do, or `None`.
         byte_ranges: int64 array `(n, 2)`: the first byte of each image in its
@@ -75,6 +79,19 @@ class Examples:
         Some images may have none all the same.
         """
         return self.masks is not None or any(map(len, self.boxes))
+
+    def mask_files(self, place):
+        """All masks of an image: its objects', and that of what is ignored.
+
+        Args:
+            place: Place of the image.
+
+        Returns:
+            List of `Mask` and paths.
+        """
+        masks = list(self.masks[place]) if self.masks else []
+        ignored = self.ignored and self.ignored[place]
+        return [*masks, ignored] if ignored else masks
 
     def of_classes(self, classes):
         """The examples of some classes, relabelled 0, 1, 2, ...
@@ -215,17 +232,27 @@ def read_bytes(path, byte_range=None):
     """The bytes of an image or mask.
 
     Args:
-        path: File that holds it.
+        path: Regular file that holds it.
         byte_range: Its first byte there and number of bytes, or `None` for the
             whole file.
 
     Returns:
         Bytes, fewer than asked for where the file ends.
+
+    Raises:
+        OSError: If the file cannot be read, is a device or a pipe, which may
+            never end, or has more than `MAX_IMAGE_BYTES`.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
     with open(path, "rb") as file:
-        if byte_range is None:
-            return file.read()
-        begin, length = byte_range
+        begin, length = (
+            (0, os.path.getsize(path)) if byte_range is None else byte_range
+        )
+        if length > MAX_IMAGE_BYTES:
+            raise OSError(
+                errno.EFBIG, f"it has more than {MAX_IMAGE_BYTES:,} bytes", path
+            )
         file.seek(begin)
         return file.read(length)
 

@@ -4,7 +4,7 @@ import collections
 
 import numpy as np
 
-from adl_tf.datasets.check import ODD
+from adl_tf.datasets.check import ODD, ODD_MASKS
 from adl_tf.errors import DataError
 
 # Images and boxes of one kind that are named; the others are counted.
@@ -63,6 +63,9 @@ def _findings(split):
         lines += _listed(f"{split.name}, {kind}", found)
     found = [names[place] for place in split.without_box]
     lines += _listed(f"{split.name}, without a box", found)
+    for kind, places in split.odd_masks.items():
+        found = [names[place] for place in places]
+        lines += _listed(f"{split.name}, {kind}", found)
     if not examples.has_ground_truth:
         lines += [
             "",
@@ -149,6 +152,12 @@ def counts(splits, shared):
             f"with {kind}": lambda split, kind=kind: len(split.odd_boxes[kind])
             for kind in ODD
         },
+        **{
+            f"with {kind}": lambda split, kind=kind: len(
+                split.odd_masks.get(kind, ())
+            )
+            for kind in ODD_MASKS
+        },
         "images given twice": lambda split: repeated(split, False),
         "also in another split": lambda split: repeated(split, True),
     }
@@ -185,10 +194,20 @@ def problems(splits):
                 f"{_counted(split.bad_masks, 'mask')} of {split.name} cannot "
                 "be read"
             )
+        found += [
+            f"{_counted(places, 'image')} of {split.name} with {kind}"
+            for kind, places in split.odd_masks.items()
+            if places
+        ]
         if split.has_fractions:
             found.append(
                 f"all boxes of {split.name} lie within 0 to 1: pixels are "
                 "wanted"
+            )
+        if split.name.startswith("train") and _one_class(split.examples):
+            found.append(
+                f"all images of {split.name} are of one class, so there is "
+                "nothing to tell apart"
             )
         # Training needs no boxes.
         if split.without_box and not split.name.startswith("train"):
@@ -210,6 +229,10 @@ def _other_classes(first, others):
                 f"the splits have different classes: in {split.name}, {error}"
             )
     return found
+
+
+def _one_class(examples):
+    return len(np.unique(examples.labels)) == 1
 
 
 def _counted(items, noun):

@@ -20,6 +20,7 @@ import numpy as np
 
 from adl_tf.datasets.examples import Examples
 from adl_tf.datasets.lines import numbers, read_fields
+from adl_tf.datasets.splits import spellings, usual_names
 from adl_tf.errors import DataError
 from adl_tf.text_files import read_names
 
@@ -78,10 +79,15 @@ def metadata(
                     f"{os.path.join(folder, name)}.txt has no line for "
                     f"{image_id}"
                 )
-    lines = ()
+    lines = []
     if os.path.isfile(os.path.join(folder, "localization.txt")):
-        lines = read("localization.txt", (2, 3, 5))
+        lines = list(read("localization.txt", (2, 3, 5)))
     boxes, masks, ignored = _objects(lines, image_ids, data_dir)
+    if lines and image_ids and not any(map(len, boxes)) and not any(masks):
+        raise DataError(
+            f"{os.path.join(folder, 'localization.txt')} has no line for any "
+            f"of the images of image_ids.txt, such as {image_ids[0]}"
+        )
     examples = Examples(
         image_ids=image_ids,
         paths=[os.path.join(data_dir, image_id) for image_id in image_ids],
@@ -114,7 +120,7 @@ def metadata_splits(data_dir):
             name for name in folders if _holds_any(os.path.join(root, name))
         ]
         if found or _holds_any(root):
-            return found or ["test"]
+            return usual_names(found) or ["test"]
     return []
 
 
@@ -192,9 +198,11 @@ def _find(data_dir, split, source):
     usual = os.path.join(data_dir, "metadata")
     # The folder of the text files itself will do.
     for root in (usual, data_dir):
+        for name in spellings(split):
+            folder = os.path.join(root, name)
+            if os.path.isfile(os.path.join(folder, "image_ids.txt")):
+                return folder
         folder = os.path.join(root, split)
-        if os.path.isfile(os.path.join(folder, "image_ids.txt")):
-            return folder
         if os.path.isfile(os.path.join(root, "image_ids.txt")):
             if split == "train":
                 raise DataError(

@@ -37,7 +37,7 @@ MASKS = {
     "caltech_birds2011": ((128, 255), None),
     "oxford_iiit_pet": ((1, 1), (3, 3)),
 }
-ANY_MASK = ((1, 255), None)
+ANY_MASK = ((1, 65535), None)
 
 # TFDS stores boxes as float32 shares of the sides. Thousandths of a pixel are
 # less than any annotation tells and more than float32 loses.

@@ -1,13 +1,12 @@
 """Heatmaps of a test set against its boxes and masks. No framework."""
 
-import contextlib
 import dataclasses
 import os
 
 import cv2
 import numpy as np
 
-from adl_tf.datasets.examples import Mask, read_bytes
+from adl_tf.datasets.masks import read_mask
 from adl_tf.errors import DataError
 from adl_tf.localization.array_file import ArrayFile
 from adl_tf.localization.bootstrap import confidence_intervals
@@ -286,22 +285,14 @@ class Scoring:
         return np.any(masks, axis=0), self._mask(ignored) if ignored else None
 
     def _mask(self, source):
-        if isinstance(source, str):
-            source = Mask(source)
-        levels = None
-        with contextlib.suppress(OSError, cv2.error):
-            encoded = read_bytes(source.path, source.byte_range)
-            levels = cv2.imdecode(
-                np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE
-            )
-        if levels is None:
-            raise DataError(f"mask {source.path} is missing or cannot be read")
-        levels = cv2.resize(
-            levels, [self.resize_size] * 2, interpolation=cv2.INTER_NEAREST
+        mask = cv2.resize(
+            read_mask(source).astype(np.uint8),
+            [self.resize_size] * 2,
+            interpolation=cv2.INTER_NEAREST,
         )
         begin = (self.resize_size - self.input_size) // 2
         end = begin + self.input_size
-        return cv2.inRange(levels[begin:end, begin:end], *source.levels) > 0
+        return mask[begin:end, begin:end] > 0
 
 
 def _check(examples):

@@ -2,11 +2,11 @@
 
 import abc
 
-import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
 from adl_tf.datasets.image_sizes import image_sizes
+from adl_tf.datasets.masks import read_mask, union
 from adl_tf.errors import DataError
 
 
@@ -159,8 +159,8 @@ def merged_masks(paths):
     """The union of masks.
 
     Args:
-        paths: Paths of images whose pixels above 0 are meant. Should their
-            sizes differ, the others are stretched to the largest.
+        paths: Paths of masks. Should their sizes differ, the others are
+            stretched to the largest.
 
     Returns:
         uint8 array `(height, width, 1)` of 0 and 255; `(1, 1, 1)` without a
@@ -169,17 +169,7 @@ def merged_masks(paths):
     Raises:
         DataError: If a file cannot be read.
     """
-    masks = []
-    for path in paths:
-        mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise DataError(f"mask {path} cannot be read")
-        masks.append(mask)
-    if not masks:
+    if not paths:
         return np.zeros((1, 1, 1), np.uint8)
-    height, width = max((mask.shape for mask in masks), key=np.prod)
-    union = np.zeros((height, width), bool)
-    for mask in masks:
-        nearest = cv2.INTER_NEAREST
-        union |= cv2.resize(mask, (width, height), interpolation=nearest) > 0
-    return union[..., np.newaxis].astype(np.uint8) * 255
+    merged = union([read_mask(path) for path in paths])
+    return merged[..., np.newaxis].astype(np.uint8) * 255
