@@ -121,7 +121,7 @@ def read_coco(path):
         identity, name = entry.whole("id"), entry.text("name")
         if identity in classes:
             raise entry.bad(f"id {identity} given twice")
-        classes[identity] = name
+        classes[identity] = name.strip()
     for entry in _entries(path, content, "images"):
         identity, name = entry.whole("id"), entry.text("file_name")
         if identity in images or name in file_names:
@@ -168,7 +168,7 @@ class _Entry:
         # class_names.txt, which training writes, has a line for each.
         if not isinstance(value, str) or not re.fullmatch(_LINE, value):
             raise self.bad(f"{name} is not a line of text")
-        return value.strip()
+        return value
 
     def box(self, name):
         values = self.fields.get(name)

@@ -232,6 +232,70 @@ def test_what_evaluation_stumbles_over(tmp_path):
     ]
 
 
+def masked(tmp_path, **masks):
+    """A test split of 2 images with masks, each of an array or bytes."""
+    images = {"a.png": encoded("PNG", 1), "b.png": encoded("PNG", 2)}
+    write_split(tmp_path, "test", images)
+    lines = []
+    for name, mask in masks.items():
+        path = tmp_path / f"{name}.png"
+        if isinstance(mask, bytes):
+            path.write_bytes(mask)
+        else:
+            Image.fromarray(mask).save(path)
+        lines.append(f"test/{name[0]}.png,{path.name}")
+    folder = tmp_path / "metadata" / "test"
+    (folder / "localization.txt").write_text("\n".join(lines))
+    return checked(tmp_path, "test")
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_masks_that_cannot_be_scored(tmp_path, kind):
+    nothing = np.zeros((18, 24), kind)
+    left, right = nothing.copy(), nothing.copy()
+    left[:, :12] = right[:, 12:] = 1
+    splits = masked(tmp_path, a1=nothing, a2=nothing, b1=left, b2=right)
+    # Both of an image's masks together are its object.
+    assert splits[0].odd_masks == {
+        "an empty mask": [0],
+        "a mask of all pixels": [1],
+    }
+    assert problems(splits) == [
+        "1 image of test with an empty mask",
+        "1 image of test with a mask of all pixels",
+    ]
+    text = as_text(splits)
+    assert "test, an empty mask:\n  test/a.png" in text
+    assert "test, a mask of all pixels:\n  test/b.png" in text
+
+
+def test_good_masks_and_damaged_ones(tmp_path):
+    mask = np.zeros((18, 24), np.uint16)
+    mask[3:9, 4:9] = 1
+    (split,) = masked(tmp_path, a1=mask, a2=~mask, b=b"\x89PNG\r\n\x1a\n")
+    assert split.odd_masks["an empty mask"] == []
+    assert [path for path, _ in split.bad_masks] == [str(tmp_path / "b.png")]
+
+
+def test_data_of_one_class(tmp_path):
+    for number, split in enumerate(("train", "test")):
+        write_split(tmp_path, split, {"a.png": encoded("PNG", number)})
+    found = problems(checked(tmp_path, "train", "test"))
+    assert found == [
+        "all images of train are of one class, so there is nothing to tell "
+        "apart"
+    ]
+
+
+def test_classes_in_another_order_are_no_problem(tmp_path):
+    for number, split in enumerate(("train", "test")):
+        images = {f"{n}.png": encoded("PNG", 2 * number + n) for n in (0, 1)}
+        write_split(tmp_path, split, images)
+        names = tmp_path / "metadata" / split / "class_names.txt"
+        names.write_text("robin\nwren" if number else "wren\nrobin")
+    assert not problems(checked(tmp_path, "train", "test"))
+
+
 def test_boxes_that_are_fractions(tmp_path):
     images = {"a.png": encoded("PNG", 1), "b.png": encoded("PNG", 2)}
     write_split(tmp_path, "train", images, boxes="0,0.25,0.5,1")
@@ -254,8 +318,11 @@ def test_class_numbers_from_1(tmp_path):
 
 def test_all_splits_that_are_there_are_checked(tmp_path, capsys):
     for number, split in enumerate(("test", "train", "val")):
-        image = {"a.png": encoded("PNG", number)}
-        write_split(tmp_path, split, image, boxes="1,1,9,9;" * (number < 2))
+        images = {
+            name: encoded("PNG", 2 * number + place)
+            for place, name in enumerate(("a.png", "b.png"))
+        }
+        write_split(tmp_path, split, images, boxes="1,1,9,9;" * (number < 2))
     call(command, "--dataset=metadata", f"--data_dir={tmp_path}", "--check")
     shown = capsys.readouterr().out
     assert shown.split()[:3] == ["train", "val", "test"]

@@ -90,6 +90,7 @@ def test_images_of_one_class(tmp_path, path, split, capsys):
         ("annotations/instances_val.json", "images/val"),
         ("annotations/val.json", "images"),
         ("val/_annotations.coco.json", "val"),
+        ("valid/_annotations.coco.json", "valid"),  # as Roboflow exports it
         ("annotations/val.json", "."),
     ],
 )
@@ -97,6 +98,35 @@ def test_other_layouts(tmp_path, annotations, images):
     write(tmp_path / annotations, CONTENT, start="\ufeff")
     draw(tmp_path / images)
     assert len(coco(str(tmp_path), "val")) == 2
+
+
+def test_splits_that_number_classes_differently(tmp_path):
+    for split, names in (("train", ["red", "blue"]), ("test", ["blue", "red"])):
+        content = {
+            "categories": [
+                {"id": number, "name": name}
+                for number, name in enumerate(names, start=1)
+            ],
+            "images": [
+                {"id": n, "file_name": f"{name}.png", "width": 9, "height": 9}
+                for n, name in enumerate(names, start=1)
+            ],
+            "annotations": [
+                {"image_id": n, "category_id": n, "bbox": [1, 1, 2, 2]}
+                for n in (1, 2)
+            ],
+        }
+        folder = tmp_path / split
+        write(folder / "_annotations.coco.json", content)
+        for name in names:
+            cv2.imwrite(str(folder / f"{name}.png"), np.zeros((9, 9, 3)))
+    train, test = (coco(str(tmp_path), split) for split in ("train", "test"))
+    assert test.labels.tolist() == train.labels.tolist() == [0, 1]
+    matched = test.relabelled(train.class_names, "train")
+    assert dict(zip(matched.image_ids, matched.labels)) == {
+        "red.png": 0,
+        "blue.png": 1,
+    }
 
 
 def test_what_is_missing_is_named(tmp_path, path):

@@ -1,11 +1,13 @@
 """Folders of images with metadata files."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
 
 from adl_tf.datasets.ilsvrc import ilsvrc
-from adl_tf.datasets.load import load_examples
+from adl_tf.datasets.load import load_examples, split_names
 from adl_tf.datasets.metadata import metadata
 from adl_tf.errors import DataError
 from tests.datasets.text_files import write
@@ -205,6 +207,61 @@ def test_a_malformed_line_is_named(root, folder, name, number, line, reason):
     assert f"{folder / name}:{number}: " in message
     assert reason in message
     assert f"'{line}'" in message
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_validation_by_any_name(root, folder, name):
+    folder.rename(folder.parent / name)
+    assert split_names("metadata", str(root)) == ["val"]
+    for asked in ("val", name):
+        assert metadata(str(root), asked).image_ids == NAMES
+
+
+def test_val_and_valid_are_kept_apart(root, folder):
+    for name, count in (("val", 1), ("valid", 2)):
+        for file, lines in FILES.items():
+            kept = [line for line in lines if line.startswith(NAMES[0])]
+            write(folder.parent / name, file, kept if count == 1 else lines)
+    assert split_names("metadata", str(root)) == ["val", "test", "valid"]
+    assert len(metadata(str(root), "val")) == 1
+    assert len(metadata(str(root), "valid")) == 3
+
+
+def test_boxes_for_none_of_the_images(root, folder):
+    write(folder, "localization.txt", ["images/val/a.png,1,2,3,4"])
+    message = refusal(root)
+    assert "localization.txt has no line for any of the images" in message
+    write(folder, "localization.txt", [])
+    assert not metadata(str(root), "test").has_ground_truth
+
+
+def test_an_empty_line_among_class_names(root, folder):
+    write(folder, "class_names.txt", ["ant", "", "bee", "cat"])
+    assert "class_names.txt:2: an empty line" in refusal(root)
+    write(folder, "class_names.txt", ["ant", "b\u2028ee", "cat", "", ""])
+    names = ["ant", "b\u2028ee", "cat"]
+    assert metadata(str(root), "test").class_names == names
+
+
+@pytest.mark.parametrize("codec", ["latin-1", "utf-16"])
+@pytest.mark.parametrize("name", [*FILES, "class_names.txt"])
+def test_other_encodings(root, folder, codec, name):
+    text = "\n".join(FILES.get(name, ["ä", "b", "c"])) + "\n#ä"
+    (folder / name).write_bytes(text.encode(codec))
+    assert f"{folder / name} is not a text file in UTF-8" in refusal(root)
+
+
+def test_files_that_never_end(root, folder):
+    (folder / "localization.txt").unlink()
+    (folder / "class_labels.txt").unlink()
+    os.mkfifo(folder / "class_labels.txt")
+    assert "class_labels.txt is not a regular file" in refusal(root)
+    (root / NAMES[0]).unlink()
+    os.mkfifo(root / NAMES[0])
+    write(folder, "image_ids.txt", NAMES[:1])
+    (folder / "class_labels.txt").unlink()
+    write(folder, "class_labels.txt", FILES["class_labels.txt"])
+    assert f"1 is missing: {root / NAMES[0]}" in refusal(root)
 
 
 def test_empty_lines_count_for_the_number_of_a_line(root, folder):
