@@ -210,7 +210,8 @@ def _check_masks(examples, place):
                 masks.append(mask)
         except DataError as error:
             path = source if isinstance(source, str) else source.path
-            errors.append((path, str(error).partition(" cannot be read: ")[2]))
+            reason = str(error).removeprefix(f"mask {path} ")
+            errors.append((path, reason.removeprefix("cannot be read: ")))
     share = union(masks).mean() if masks and not errors else None
     return errors, share
 

@@ -1,6 +1,7 @@
 """Masks: which pixels are the object's, by the values that are stored."""
 
 import io
+import os
 
 import cv2
 import numpy as np
@@ -34,6 +35,8 @@ def read_mask(source):
         DataError: If it is missing or cannot be read.
     """
     mask = Mask(source) if isinstance(source, str) else source
+    if not os.path.exists(mask.path):
+        raise DataError(f"mask {mask.path} is missing")
     try:
         encoded = read_bytes(mask.path, mask.byte_range)
     except OSError as error:

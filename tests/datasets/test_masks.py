@@ -183,7 +183,7 @@ def test_a_flipped_bit_is_found(tmp_path, name):
 
 def test_only_regular_files_are_masks(tmp_path):
     path = str(tmp_path / "mask.png")
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(DataError, match="mask.png is missing"):
         read_mask(path)
     os.mkfifo(path)
     with pytest.raises(DataError, match="mask.png cannot be read: it is not a"):
