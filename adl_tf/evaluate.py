@@ -208,13 +208,13 @@ def _rules_of_export(values, settings, protocol):
 
 
 def _network(values, settings):
-    from adl_tf.evaluation.network import keras_network, saved_network
+    from adl_tf.evaluation.network import exported_network, keras_network
     from adl_tf.evaluation.replicas import replicated
     from adl_tf.training.strategy import make_strategy
     from adl_tf.workdir.trained import load_trained
 
     if values.saved_model:
-        return saved_network(values.saved_model)
+        return exported_network(values.saved_model)
     strategy = make_strategy(settings.strategy, settings.startup_timeout)
     with strategy.scope():
         network = keras_network(load_trained(settings), values.heatmap)

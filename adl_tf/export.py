@@ -50,7 +50,7 @@ def main(values):
 
     checkpoints.require_any(values.workdir)
     command.load_tensorflow()
-    from adl_tf.exported.saved_model import export
+    from adl_tf.exported.writing import export
     from adl_tf.workdir.trained import class_names, load_trained
 
     write = None

@@ -5,10 +5,10 @@
 
 Writes predictions.jsonl, a drawing of every image with heatmap and box, and
 index.html, a page that shows them; with --masks also what is above the
-threshold, as a PNG file of the size of each image. Answers of an earlier
+threshold, as a PNG file of the size of each image. Predictions of an earlier
 call in --output_dir are replaced. An image that cannot be read is listed in
 the file, on the page and at the end, and the work goes on; the exit status is
-then 1, though the answers for the others are there.
+then 1, though the predictions for the others are there.
 """
 
 from absl import flags as absl_flags
@@ -67,18 +67,18 @@ def main(values):
         values.output_dir, _WRITTEN, "predictions.jsonl"
     )
     command.load_tensorflow()
-    from adl_tf.exported.localizer import SavedLocalizer
+    from adl_tf.exported.loading import load_exported
     from adl_tf.reporting.prediction import predict
 
-    localizer = SavedLocalizer(
-        values.saved_model, values.class_id, values.threshold
-    )
+    model = load_exported(values.saved_model)
     if replaces:
-        print(f"earlier answers in {values.output_dir} are replaced")
+        print(f"earlier predictions in {values.output_dir} are replaced")
     page, failed, whole = predict(
-        localizer,
+        model,
         paths,
         values.output_dir,
+        values.class_id,
+        values.threshold,
         masks=values.masks,
         title=values.title,
     )
@@ -103,7 +103,7 @@ def main(values):
             raise DataError(f"none of {len(paths)} images could be read")
         raise DataError(
             f"{len(failed)} of {len(paths)} images could not be read: listed "
-            "above; answers for the others are written"
+            "above; predictions for the others are written"
         )
 
 

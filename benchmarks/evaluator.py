@@ -188,7 +188,7 @@ def _ways(model, examples, settings):
         for number, (images, _) in enumerate(batches):
             first = number * settings.batch_size
             labels = examples.labels[first : first + len(images)]
-            network.answer(images, labels)[1].numpy()
+            network.localize(images, labels)[1].numpy()
 
     return {BARE: bare, CONSTANT: constant} | {
         protocol.name: functools.partial(

@@ -61,11 +61,11 @@ def _time(backbone, paths, saved, rounds):
     import tensorflow as tf
 
     from adl_tf import build_model
-    from adl_tf.exported.saved_model import export
+    from adl_tf.exported.writing import export
 
     model = build_model(backbone, num_classes=200, weights=None)
     settings = types.SimpleNamespace(
-        workdir=os.path.dirname(saved), input_size=SIDE
+        workdir=os.path.dirname(saved), input_size=SIDE, resize_size=256
     )
     export(model, saved, [str(n) for n in range(200)], settings, 0.35)
     loaded = tf.saved_model.load(saved)
@@ -108,25 +108,25 @@ def _time(backbone, paths, saved, rounds):
 
 
 def _time_predict(backbone, saved, paths, folder, rounds):
-    from adl_tf.exported.localizer import SavedLocalizer
+    import tensorflow as tf
+
+    from adl_tf.exported.loading import load_exported
     from adl_tf.reporting.prediction import BATCH_SIZE, predict
 
-    localizer = SavedLocalizer(saved)
+    model = load_exported(saved)
+    localize = tf.saved_model.load(saved).signatures["serving_default"]
 
     def bare():
         for start in range(0, len(paths), BATCH_SIZE):
-            localizer(
-                [
-                    open(path, "rb").read()
-                    for path in paths[start : start + BATCH_SIZE]
-                ]
-            )
+            batch = paths[start : start + BATCH_SIZE]
+            encoded = [open(path, "rb").read() for path in batch]
+            localize(image_bytes=tf.constant(encoded))["box"].numpy()
 
     seconds = alternate(
         {
             "SavedModel": bare,
             "predict": lambda: predict(
-                localizer, paths, tempfile.mkdtemp(dir=folder)
+                model, paths, tempfile.mkdtemp(dir=folder)
             ),
         },
         rounds,

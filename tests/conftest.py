@@ -168,7 +168,7 @@ def train_until(monkeypatch):
 @pytest.fixture(scope="session")
 def saved_model(trained, tmp_path_factory):
     """Folder of its SavedModel, threshold 0.3."""
-    from adl_tf.exported.saved_model import export
+    from adl_tf.exported.writing import export
     from adl_tf.workdir.trained import class_names, load_trained
 
     folder = str(tmp_path_factory.mktemp("exported") / "saved")

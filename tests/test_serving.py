@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adl_tf.exported.saved_model import export
 from adl_tf.exported.tflite import writer
+from adl_tf.exported.writing import export
 from adl_tf.workdir.trained import class_names, load_trained
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "serving.md"

@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from adl_tf.datasets.examples import Examples, read_bytes
-from adl_tf.datasets.image_formats import BEGINNINGS, NOT_AN_IMAGE
+from adl_tf.datasets.examples import Examples
 from adl_tf.datasets.masks import read_mask, union
 from adl_tf.errors import DataError
 from adl_tf.native_messages import native_messages
@@ -267,20 +266,12 @@ def decode_image(path, byte_range=None):
     Returns:
         `DecodedImage`.
     """
-    import tensorflow as tf
-
-    from adl_tf.datasets.pipeline import decode, reason
+    from adl_tf.datasets.decoding import read_image
 
     try:
-        encoded = read_bytes(path, byte_range)
-        # Such as JPEG XL, which TensorFlow decodes and exported models do not.
-        if not encoded.startswith(tuple(BEGINNINGS.values())):
-            return DecodedImage(error=NOT_AN_IMAGE)
-        pixels = decode(encoded).numpy()
-    except OSError as error:
-        return DecodedImage(error=error.strerror or str(error))
-    except tf.errors.OpError as error:
-        return DecodedImage(error=reason(error))
+        pixels = read_image(path, byte_range)
+    except DataError as error:
+        return DecodedImage(error=str(error))
     height, width = pixels.shape[:2]
     digest = hashlib.blake2b(pixels, digest_size=16, salt=b"%d" % width)
     return DecodedImage(size=(width, height), digest=digest.digest())

@@ -11,6 +11,5 @@ FORMATS = {
     "BMP": (b"BM", (".bmp",)),
     "WebP": (b"RIFF", (".webp",)),
 }
-BEGINNINGS = {name: beginning for name, (beginning, _) in FORMATS.items()}
 ENDINGS = tuple(ending for _, endings in FORMATS.values() for ending in endings)
 NOT_AN_IMAGE = f"it is none of {', '.join(FORMATS)}"

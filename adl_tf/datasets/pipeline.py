@@ -7,13 +7,12 @@ function of the seed and of the place alone. So a run that goes on from step
 
 import contextlib
 import math
-import re
 
 import numpy as np
 import tensorflow as tf
 
+from adl_tf.datasets.decoding import decode, read_image, warp
 from adl_tf.datasets.examples import read_bytes
-from adl_tf.datasets.image_formats import NOT_AN_IMAGE
 from adl_tf.datasets.order import any_order, needs_windows, order_in_windows
 from adl_tf.errors import DataError
 
@@ -178,45 +177,6 @@ def test_batches(examples, *, batch_size, resize_size, input_size):
     )
 
 
-def decode(encoded):
-    """Decodes an image.
-
-    JPEG goes through the exact cosine transform, so that levels are those of
-    OpenCV: TensorFlow's own choice, the inexact one, saves little.
-
-    Args:
-        encoded: String tensor, a file in one of `FORMATS`; of several frames
-            the first.
-
-    Returns:
-        uint8 tensor `(height, width, 3)`, RGB.
-    """
-    image = tf.cond(
-        tf.io.is_jpeg(encoded),
-        lambda: tf.io.decode_jpeg(
-            encoded, channels=3, dct_method="INTEGER_ACCURATE"
-        ),
-        lambda: tf.io.decode_image(
-            encoded, channels=3, expand_animations=False
-        ),
-    )
-    return tf.ensure_shape(image, (None, None, 3))
-
-
-def warp(image, side):
-    """Warps an image to a square.
-
-    Args:
-        image: uint8 tensor `(height, width, 3)`.
-        side: Side of the square in pixels.
-
-    Returns:
-        uint8 tensor `(side, side, 3)`.
-    """
-    image = tf.image.resize(image, (side, side))
-    return tf.cast(tf.round(image), tf.uint8)
-
-
 def decode_all(examples, resize_size, progress, memory_budget):
     """Decodes all images once, if they fit into memory.
 
@@ -279,35 +239,21 @@ def undecodable(examples, start=0):
     Returns:
         `DataError`, or `None` if every image can be read.
     """
-    read = _reader(examples)
     for offset in range(len(examples)):
         index = (start + offset) % len(examples)
+        path, byte_range = examples.paths[index], None
+        if examples.byte_ranges is not None:
+            byte_range = examples.byte_ranges[index]
         try:
-            decode(read(index))
-        except tf.errors.OpError as error:
-            name = examples.paths[index]
-            if examples.byte_ranges is not None:
-                name = f"{examples.image_ids[index]} in {name}"
+            read_image(path, byte_range)
+        except DataError as error:
+            if byte_range is not None:
+                path = f"{examples.image_ids[index]} in {path}"
             return DataError(
-                f"image {name} cannot be read: {reason(error)}; python -m "
+                f"image {path} cannot be read: {error}; python -m "
                 "adl_tf.datasets --check lists all such images"
             )
     return None
-
-
-def reason(error):
-    """What a TensorFlow error says, without the names of its operations.
-
-    Args:
-        error: `tf.errors.OpError`.
-
-    Returns:
-        Text of one line.
-    """
-    if "Unknown image file format" in str(error.message):
-        return NOT_AN_IMAGE
-    text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$", "", str(error.message))
-    return " ".join(text.split())
 
 
 def _crop_and_flip(image, size, seed):

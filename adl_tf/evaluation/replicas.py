@@ -1,4 +1,4 @@
-"""A network on every device: each takes its share of the images."""
+"""Evaluation on several devices, each with its share of the images."""
 
 import dataclasses
 
@@ -7,11 +7,11 @@ import tensorflow as tf
 
 
 def replicated(network, strategy):
-    """A network that shares each batch out among the replicas.
+    """A network that splits each batch among the replicas.
 
-    No image is seen twice and none is left out, whatever their number: the
-    shares differ by one image at most, and an answer is as long as the
-    batch and in its order, in every worker.
+    No image is scored twice and none is left out, whatever their number: the
+    shares differ by one image at most, and outputs are as long as the batch
+    and in its order, on every worker.
 
     Args:
         network: `Network`, made in the scope of `strategy`.
@@ -26,11 +26,11 @@ def replicated(network, strategy):
 
     @tf.function(reduce_retracing=True)
     def run(images, class_ids):
-        return strategy.run(network.answer, (images, class_ids))
+        return strategy.run(network.localize, (images, class_ids))
 
-    def answer(images, class_ids):
+    def localize(images, class_ids):
         # Fewer images than replicas: the first ones come again, so that no
-        # share is empty, and are dropped from the answer.
+        # share is empty, and are dropped from the outputs.
         number = len(images)
         places = np.arange(max(number, count)) % number
         shares = np.array_split(places, count)
@@ -43,7 +43,7 @@ def replicated(network, strategy):
                 )
             )
 
-        found = run(share(images), share(class_ids))
-        return tuple(strategy.gather(each, axis=0)[:number] for each in found)
+        outputs = run(share(images), share(class_ids))
+        return tuple(strategy.gather(each, axis=0)[:number] for each in outputs)
 
-    return dataclasses.replace(network, answer=answer)
+    return dataclasses.replace(network, localize=localize)

@@ -1,4 +1,4 @@
-"""What lies beside an exported model: classes, threshold and protocol."""
+"""Description of an exported model: classes, threshold and protocol."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ LOCALIZATION = os.path.join("assets.extra", "localization.json")
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What is told of an exported model.
+    """Classes, threshold and protocol of an exported model.
 
     Attributes:
         class_names: List of the names of its classes.
@@ -22,7 +22,7 @@ class Description:
         protocol: `Protocol` whose levels and largest contour give the boxes.
         input_size: Side of the network's input in pixels.
         resize_size: Side in pixels that images were warped to in training,
-            before crops; `None` if an earlier version exported it.
+            before crops; `None` if the export does not say.
     """
 
     class_names: list
@@ -42,7 +42,7 @@ class Description:
 
 
 def write_description(folder, description):
-    """Writes what is told of a model into its folder.
+    """Writes the description of a model into its folder.
 
     Args:
         folder: Folder of the model.
@@ -52,7 +52,7 @@ def write_description(folder, description):
     names = os.path.join(folder, CLASS_NAMES)
     with open(names, "w", encoding="utf-8") as file:
         file.writelines(f"{name}\n" for name in description.class_names)
-    about = {
+    fields = {
         "threshold": description.threshold,
         "threshold_origin": description.threshold_origin,
         "protocol": description.protocol.name,
@@ -61,11 +61,11 @@ def write_description(folder, description):
     }
     path = os.path.join(folder, LOCALIZATION)
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(about, file, indent=1)
+        json.dump(fields, file, indent=1)
 
 
 def read_description(folder):
-    """Reads what `write_description` wrote.
+    """Reads the description of a model.
 
     Args:
         folder: Folder of the model.
@@ -82,15 +82,15 @@ def read_description(folder):
             class_names = file.read().splitlines()
         path = os.path.join(folder, LOCALIZATION)
         with open(path, encoding="utf-8") as file:
-            about = json.load(file)
+            fields = json.load(file)
         return Description(
             class_names,
-            about["threshold"],
-            # Earlier exports do not tell it.
-            about.get("threshold_origin", ""),
-            protocol_named(about["protocol"]),
-            about["input_size"],
-            about.get("resize_size"),
+            fields["threshold"],
+            # Not in all exports of 0.1.0.
+            fields.get("threshold_origin", ""),
+            protocol_named(fields["protocol"]),
+            fields["input_size"],
+            fields.get("resize_size"),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise not_exported(folder) from error
@@ -119,8 +119,8 @@ def as_exported(protocol):
 
 
 def not_exported(folder):
-    """The error for a folder that is no exported model, to be raised."""
+    """The error to raise for a folder that holds no exported model."""
     return DataError(
-        f"{folder} is not a model that this version's adl_tf.export wrote: "
+        f"{folder} is not a model that adl_tf.export wrote, or is damaged: "
         "export it again"
     )

@@ -1,4 +1,4 @@
-"""A trained classifier for TensorFlow Lite."""
+"""The exported graph as a TensorFlow Lite model."""
 
 import os
 
@@ -12,13 +12,13 @@ def writer(quantize=None):
 
     The model has one signature, `localize`, which takes `images` (uint8 `(1,
     input_size, input_size, 3)`, RGB, warped to that size) and `class_id`
-    (int32 `(1,)`, -1 for the most probable class) and answers as those of the
+    (int32 `(1,)`, -1 for the most probable class) and returns what those of the
     SavedModel do, with boxes in pixels of the network's input.
 
     Args:
         quantize: `"float16"` or `"int8"`, the form that weights are stored
             in, or `None`. Activations stay floats: as integers, a heatmap
-            would have no more levels than its box is cut from.
+            would have no more levels than thresholds tell apart.
 
     Returns:
         Function of a `Localizer` and the folder to write `model.tflite` to.
@@ -53,6 +53,6 @@ def writer(quantize=None):
 def _localize(localizer):
     def localize(images, class_id):
         sizes = tf.fill((1, 2), localizer.input_size)
-        return localizer.answer(tf.cast(images, "float32"), sizes, class_id)
+        return localizer.localize(images, sizes, class_id)
 
     return localize

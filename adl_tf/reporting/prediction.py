@@ -1,17 +1,19 @@
-"""Answers of an exported model as files: JSON lines, drawings, a page."""
+"""Predictions of an exported model as files: JSON lines, drawings, a page."""
 
 import json
 import os
 import shutil
+import typing
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from adl_tf import drawing
-from adl_tf.datasets.pipeline import reason
-from adl_tf.exported.decoding import MAX_PIXELS, claimed_pixels
+from adl_tf.datasets.decoding import read_image, warp
+from adl_tf.errors import DataError, UsageError
+from adl_tf.localization.boxes import cutoffs
 from adl_tf.reporting.pages import template
 
 # Longer side of the drawings in pixels.
@@ -19,21 +21,51 @@ DRAWING_SIDE = 480
 BATCH_SIZE = 32
 # Share of its image that a box covers which shows nothing.
 NEARLY_WHOLE = 0.95
-# What records have for the page and the count alone.
+# Fields of records for the page and the count alone.
 _UNWRITTEN = ("name", "share")
 
 
-def predict(localizer, paths, output_dir, masks=False, title=""):
-    """Localises images and writes answers, drawings and a page.
+class LoadedImage(typing.NamedTuple):
+    """What is kept of an image between decoding and drawing.
 
-    While the network sees one batch, threads draw the one before and read the
-    next.
+    Attributes:
+        path: Its file.
+        error: Why it could not be read, or empty text.
+        size: Width and height in pixels.
+        warped: uint8 array `(input_size, input_size, 3)`.
+        shrunk: uint8 array `(height, width, 3)` to draw on.
+        factor: Float: the size of `shrunk` as a share of `size`.
+    """
+
+    path: str
+    error: str = ""
+    size: tuple[int, int] = (0, 0)
+    warped: np.ndarray | None = None
+    shrunk: np.ndarray | None = None
+    factor: float = 1.0
+
+
+def predict(
+    model,
+    paths,
+    output_dir,
+    class_id=None,
+    threshold=None,
+    masks=False,
+    title="",
+):
+    """Localises images and writes predictions, drawings and a page.
+
+    While the network runs on one batch, threads draw the one before and
+    decode the next.
 
     Args:
-        localizer: `SavedLocalizer`.
+        model: `ExportedModel`.
         paths: List of paths of images.
         output_dir: Folder to write to; what an earlier call wrote there is
             replaced.
+        class_id: Class to look for, or `None` for the most probable one.
+        threshold: Float in [0, 1], or `None` for the exported one.
         masks: Whether to write what is above the threshold as PNG files of
             the sizes of the images: 255 there, 0 elsewhere.
         title: Heading of the page.
@@ -42,13 +74,33 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
         Tuple of the path of the page, the list of records of the images
         that could not be read, and how many boxes cover nearly the whole
         image.
+
+    Raises:
+        UsageError: If the model has no such class.
     """
+    num_classes = len(model.description.class_names)
+    if class_id is not None and class_id >= num_classes:
+        raise UsageError(
+            f"--class_id={class_id}: the model has classes 0-{num_classes - 1}"
+        )
     _make_folders(output_dir, masks)
     records = []
-    workers = os.cpu_count() or 1
+
+    def draw(number, image, outputs):
+        record = _record(image, outputs, model.description.class_names)
+        record["name"] = f"{number:05d}"
+        if not image.error:
+            _write_drawings(output_dir, record, image, outputs["heatmap"])
+        if masks and not image.error:
+            record["mask"] = f"masks/{record['name']}.png"
+            mask = _mask(model.description, threshold, outputs, image.size)
+            path = os.path.join(output_dir, record["mask"])
+            drawing.write_image(path, mask)
+        return record
+
     with (
-        open(_answers(output_dir), "w", encoding="utf-8") as file,
-        ThreadPoolExecutor(workers) as pool,
+        open(_predictions(output_dir), "w", encoding="utf-8") as file,
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         tqdm(
             total=len(paths), desc="localising", leave=False, disable=None
         ) as bar,
@@ -63,44 +115,29 @@ def predict(localizer, paths, output_dir, masks=False, title=""):
                 file.write(json.dumps(record) + "\n")
                 bar.update()
 
-        def draw(number, path, encoded, answer):
-            record = _record(path, encoded, answer, localizer.class_names)
-            record["name"] = f"{number:05d}"
-            if "error" not in record:
-                masks_of = localizer if masks else None
-                _write_files(output_dir, record, encoded, answer, masks_of)
-            return record
-
-        starts = range(0, len(paths), BATCH_SIZE)
-        batches = [paths[start : start + BATCH_SIZE] for start in starts]
-        reading = [pool.submit(_read, path) for path in batches[0]]
         drawn = []
-        for index, batch in enumerate(batches):
-            encoded = [future.result() for future in reading]
-            following = batches[index + 1] if index + 1 < len(batches) else []
-            reading = [pool.submit(_read, path) for path in following]
-            found = localizer(encoded)
+        for images in _loaded(pool, paths, model.description.input_size):
+            found = _localize(model, images, class_id, threshold)
             finish(drawn)
+            first = len(records)
             drawn = [
-                pool.submit(draw, starts[index] + place, path, data, answer)
-                for place, (path, data, answer) in enumerate(
-                    zip(batch, encoded, found)
-                )
+                pool.submit(draw, first + place, *pair)
+                for place, pair in enumerate(zip(images, found))
             ]
         finish(drawn)
     page = os.path.join(output_dir, "index.html")
-    _write_page(page, records, title, looked_for=localizer.class_id is not None)
+    _write_page(page, records, title, looked_for=class_id is not None)
     whole = sum(record.get("share", 0) >= NEARLY_WHOLE for record in records)
     return page, [record for record in records if "error" in record], whole
 
 
-def _answers(output_dir):
+def _predictions(output_dir):
     return os.path.join(output_dir, "predictions.jsonl")
 
 
 def _make_folders(output_dir, masks):
     """Empty folders for the files of each image."""
-    is_earlier = os.path.isfile(_answers(output_dir))
+    is_earlier = os.path.isfile(_predictions(output_dir))
     for kind in ("heatmaps", "drawings", "masks"):
         folder = os.path.join(output_dir, kind)
         if is_earlier:
@@ -109,74 +146,92 @@ def _make_folders(output_dir, masks):
             os.makedirs(folder, exist_ok=True)
 
 
-def _read(path):
-    """Bytes of a file, or the error that there was."""
+def _loaded(pool, paths, side):
+    """Yields batches of `LoadedImage`; the next one is read meanwhile."""
+
+    def load(start):
+        batch = paths[start : start + BATCH_SIZE]
+        return [pool.submit(_load, path, side) for path in batch]
+
+    following = load(0)
+    for start in range(0, len(paths), BATCH_SIZE):
+        images = [future.result() for future in following]
+        following = load(start + BATCH_SIZE)
+        yield images
+
+
+def _load(path, side):
     try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        return error
+        image = read_image(path)
+    except DataError as error:
+        return LoadedImage(path, str(error))
+    height, width = image.shape[:2]
+    shrunk, factor = drawing.shrink(image, DRAWING_SIDE)
+    warped = warp(image, side).numpy()
+    return LoadedImage(path, "", (width, height), warped, shrunk, factor)
 
 
-def _record(path, encoded, answer, class_names):
-    if isinstance(encoded, OSError):
-        return {"image": path, "error": encoded.strerror or str(encoded)}
-    class_id = int(answer["class_id"])
-    if class_id < 0:
-        return {"image": path, "error": _why(encoded)}
+def _localize(model, images, class_id, threshold):
+    """Dictionary of outputs for each image; `None` for one not read.
+
+    Boxes are in pixels of the images as given.
+    """
+    read = [image for image in images if not image.error]
+    if not read:
+        return [None] * len(images)
+    outputs = model(
+        np.stack([image.warped for image in read]),
+        np.full(len(read), -1 if class_id is None else class_id),
+        threshold,
+    )
+    ends = np.float32([[*image.size, *image.size] for image in read])
+    boxes = outputs["box"] * (ends / model.description.input_size)
+    outputs["box"] = np.minimum(boxes, ends)
+    rows = zip(*outputs.values())
+    each = (dict(zip(outputs, row)) for row in rows)
+    return [None if image.error else next(each) for image in images]
+
+
+def _record(image, outputs, class_names):
+    if image.error:
+        return {"image": image.path, "error": image.error}
+    class_id = int(outputs["class_id"])
+    x0, y0, x1, y1 = box = [round(float(v), 2) for v in outputs["box"]]
+    width, height = image.size
     return {
-        "image": path,
+        "image": image.path,
         "class_id": class_id,
         "class_name": class_names[class_id],
-        "probability": float(answer["probability"]),
-        "box": [round(float(value), 2) for value in answer["box"]],
+        "probability": float(outputs["probability"]),
+        "box": box,
+        "share": (x1 - x0) * (y1 - y0) / (width * height),
     }
 
 
-def _decoded(encoded):
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    return image.numpy()
-
-
-def _why(encoded):
-    """What is wrong with an image that the model gave no answer to."""
-    try:
-        pixels = int(claimed_pixels(tf.constant(encoded)))
-    except tf.errors.OpError:  # Its head is damaged.
-        pixels = 0
-    if pixels > MAX_PIXELS:
-        return f"it has more than {MAX_PIXELS:,} pixels"
-    try:
-        _decoded(encoded)
-    except tf.errors.OpError as error:
-        return reason(error)
-    return "the model cannot decode it"
-
-
-def _write_files(output_dir, record, encoded, answer, masks_of):
-    """Heatmap, drawings and mask of an image; the record gets their paths."""
+def _write_drawings(output_dir, record, image, heatmap):
+    """Heatmap and drawings of an image; the record gets the heatmap's path."""
     name = record["name"]
-    image, heatmap = _decoded(encoded), answer["heatmap"]
-    x0, y0, x1, y1 = record["box"]
-    height, width = image.shape[:2]
-    record["share"] = (x1 - x0) * (y1 - y0) / (width * height)
     record["heatmap"] = f"heatmaps/{name}.npy"
     np.save(os.path.join(output_dir, record["heatmap"]), heatmap)
-    if masks_of:
-        record["mask"] = f"masks/{name}.png"
-        drawing.write_image(
-            os.path.join(output_dir, record["mask"]),
-            masks_of.mask(heatmap, *image.shape[:2]),
-        )
-    image, factor = drawing.shrink(image, DRAWING_SIDE)
-    box = [value * factor for value in record["box"]]
+    box = [value * image.factor for value in record["box"]]
     for kind, drawn in (
-        ("image", image),
-        ("heatmap", drawing.overlay_heatmap(image, heatmap)),
+        ("image", image.shrunk),
+        ("heatmap", drawing.overlay_heatmap(image.shrunk, heatmap)),
     ):
         path = os.path.join(output_dir, "drawings", f"{name}_{kind}.jpg")
         drawn = drawing.draw_box(drawn, box, drawing.ESTIMATE)
         drawing.write_image(path, drawn)
+
+
+def _mask(description, threshold, outputs, size):
+    """uint8 array: 255 above the threshold at the size of the image, else 0."""
+    if threshold is None:
+        threshold = description.threshold
+    heatmap, to_levels = outputs["heatmap"], description.protocol.to_levels
+    # The heatmap's own highest level: enlarged, it may be less.
+    cutoff = cutoffs(to_levels(heatmap), [threshold])[0]
+    enlarged = np.clip(cv2.resize(heatmap, size), 0, 1)
+    return np.where(to_levels(enlarged) > cutoff, 255, 0).astype(np.uint8)
 
 
 def _write_page(path, records, title, looked_for):

@@ -60,9 +60,9 @@ def test_each_image_goes_through_the_network_once(trained, examples, heatmap):
     network = keras_network(load_trained(trained), heatmap)
     seen, convolutions = [], set()
 
-    def answer(images, class_ids):
+    def localize(images, class_ids):
         seen.extend(class_ids.tolist())
-        called = network.answer.get_concrete_function(images, class_ids)
+        called = network.localize.get_concrete_function(images, class_ids)
         graphs = [called.graph.as_graph_def()]
         graphs += called.graph.as_graph_def().library.function
         nodes = [
@@ -71,7 +71,7 @@ def test_each_image_goes_through_the_network_once(trained, examples, heatmap):
             for node in getattr(graph, "node", None) or graph.node_def
         ]
         convolutions.add(sum(node.op == "Conv2D" for node in nodes))
-        return network.answer(images, class_ids)
+        return network.localize(images, class_ids)
 
     scoring = Scoring(
         examples,
@@ -79,7 +79,7 @@ def test_each_image_goes_through_the_network_once(trained, examples, heatmap):
         trained.input_size,
         trained.resize_size,
     )
-    counted = dataclasses.replace(network, answer=answer)
+    counted = dataclasses.replace(network, localize=localize)
     evaluate(counted, scoring, batch_size=4)
     assert seen == examples.labels.tolist()
     # small_cnn's four, for class answer and heatmap together.

@@ -13,15 +13,17 @@ from adl_tf.training.strategy import make_strategy
 def test_shares_are_put_together_again(number):
     seen = []
 
-    def answer(images, class_ids):
+    def localize(images, class_ids):
         means = tf.reduce_mean(tf.cast(images, "float32"), axis=[1, 2, 3])
         tf.py_function(lambda part: seen.append(len(part)), [images], [])
         return means[:, None], tf.cast(class_ids, "float32")[:, None, None]
 
-    network = replicated(Network(answer, 1, 4), make_strategy("mirrored"))
+    network = replicated(Network(localize, 1, 4), make_strategy("mirrored"))
     random = np.random.default_rng(number)
     images = random.integers(0, 255, (number, 4, 4, 3), np.uint8)
-    probabilities, maps = network.answer(tf.constant(images), np.arange(number))
+    probabilities, maps = network.localize(
+        tf.constant(images), np.arange(number)
+    )
     np.testing.assert_allclose(
         probabilities[:, 0], images.mean(axis=(1, 2, 3)), rtol=1e-6
     )

@@ -151,10 +151,3 @@ def test_sizes_are_width_and_height(decode):
     images, sizes = decode(tf.constant([small, wide]))
     assert sizes.numpy().tolist() == [[1, 1], [40, 10]]
     assert np.ptp(images[0].numpy(), axis=(0, 1)).max() == 0
-
-
-def test_heads_tell_the_number_of_pixels():
-    for kind in ("PNG", "BMP", "GIF", "JPEG"):
-        data = tf.constant(IMAGES[kind][0])
-        assert int(decoding.claimed_pixels(data)) == SIDE * SIDE
-    assert int(decoding.claimed_pixels(tf.constant(b"text"))) == -1

@@ -10,8 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from adl_tf import build_model
 from adl_tf.exported import box_in_graph as in_graph
-from adl_tf.exported.saved_model import export
 from adl_tf.exported.tflite import FILE_NAME, writer
+from adl_tf.exported.writing import export
 from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
 from adl_tf.localization.protocols import PROTOCOLS
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from adl_tf import build_model
 from adl_tf.errors import UsageError
-from adl_tf.exported.saved_model import export
 from adl_tf.exported.threshold import Threshold, evaluated_threshold
+from adl_tf.exported.writing import export
 from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.workdir.trained import load_trained

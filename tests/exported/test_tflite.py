@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from adl_tf.evaluation.network import saved_network
-from adl_tf.exported.saved_model import export
+from adl_tf.evaluation.network import exported_network
 from adl_tf.exported.tflite import writer
+from adl_tf.exported.writing import export
 from adl_tf.workdir.trained import class_names, load_trained
 
 # How much probabilities and heatmaps may differ from the SavedModel's.
@@ -75,12 +75,12 @@ def test_sizes(exported):
 
 def test_network_to_score(exported, images):
     labels = np.arange(len(images)) % 2
-    expected = saved_network(str(exported / "saved_model"))
-    network = saved_network(str(exported / "None"))
+    expected = exported_network(str(exported / "saved_model"))
+    network = exported_network(str(exported / "None"))
     assert network.num_classes == 2
     assert network.input_size == 32
     for found, other in zip(
-        network.answer(images, labels), expected.answer(images, labels)
+        network.localize(images, labels), expected.localize(images, labels)
     ):
         np.testing.assert_allclose(found, other, atol=1e-4)
 

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from adl_tf.datasets.load import load_examples
 from adl_tf.errors import UsageError
-from adl_tf.evaluation.network import evaluate, keras_network, saved_network
+from adl_tf.evaluation.network import evaluate, exported_network, keras_network
 from adl_tf.evaluation.scoring import Scoring
-from adl_tf.exported.saved_model import export
+from adl_tf.exported.writing import export
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.training.loop import train
 from adl_tf.workdir.trained import class_names, load_trained
@@ -56,7 +56,7 @@ def test_the_whole_way(whole, data_dir, tmp_path):
         scores(network)
         for network in (
             keras_network(load_trained(whole)),
-            saved_network(folder),
+            exported_network(folder),
         )
     )
     assert trained["num_images"] == 9

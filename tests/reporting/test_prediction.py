@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from adl_tf.datasets.decoding import MAX_PIXELS
 from adl_tf.datasets.image_formats import NOT_AN_IMAGE
-from adl_tf.errors import DataError, UsageError
-from adl_tf.exported.decoding import MAX_PIXELS
-from adl_tf.exported.localizer import SavedLocalizer
+from adl_tf.errors import UsageError
+from adl_tf.exported.loading import load_exported
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.reporting.images import find_images
 from adl_tf.reporting.prediction import predict
@@ -122,7 +122,7 @@ def test_what_the_command_says(saved_model, photographs, tmp_path):
     # Images that cannot be read are told by the exit status, too.
     result = localise("a.JPEG", "broken.jpg")
     assert result.returncode == 1
-    assert f"earlier answers in {out} are replaced" in result.stdout
+    assert f"earlier predictions in {out} are replaced" in result.stdout
     assert "localised: 1 of 2 images" in result.stdout
     assert result.stderr.startswith("adl_tf.predict: 1 of 2 images could not")
     assert len(os.listdir(out / "heatmaps")) == 1
@@ -143,8 +143,8 @@ def test_what_is_written(saved_model, photographs, data_dir, tmp_path):
     # More than a batch, and a last one that is not full.
     paths = paths * 3 + ["/nowhere/b.jpg"]
     out = tmp_path / "out"
-    localizer = SavedLocalizer(saved_model)
-    page, failed, _ = predict(localizer, paths, str(out), masks=True)
+    model = load_exported(saved_model)
+    page, failed, _ = predict(model, paths, str(out), masks=True)
     assert [os.path.basename(r["image"]) for r in failed] == [
         *["broken.jpg", "empty.jpg", "huge.png"] * 3,
         "b.jpg",
@@ -184,12 +184,11 @@ def test_what_is_written(saved_model, photographs, data_dir, tmp_path):
 
 
 def test_class_and_threshold(saved_model, photographs, tmp_path):
+    model, boxes = load_exported(saved_model), {}
     paths = [str(photographs / "a.JPEG")]
-    boxes = {}
     for threshold in (None, 0.1, 0.9):
         out = tmp_path / str(threshold)
-        localizer = SavedLocalizer(saved_model, 0, threshold)
-        _, _, whole = predict(localizer, paths, str(out))
+        _, _, whole = predict(model, paths, str(out), 0, threshold)
         (record,) = read_records(out)
         assert record["class_id"] == 0
         assert not (out / "masks").exists()
@@ -197,13 +196,6 @@ def test_class_and_threshold(saved_model, photographs, tmp_path):
         boxes[threshold] = (x1 - x0) * (y1 - y0)
         assert whole == (boxes[threshold] >= 0.95 * 80 * 40)
     assert boxes[0.1] > boxes[0.9]
-    with pytest.raises(UsageError, match="knows classes 0-1"):
-        SavedLocalizer(saved_model, class_id=2)
-
-
-def test_no_model(tmp_path):
-    with pytest.raises(DataError, match="holds no SavedModel"):
-        SavedLocalizer(str(tmp_path))
-    (tmp_path / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(DataError, match="export it again"):
-        SavedLocalizer(str(tmp_path))
+    with pytest.raises(UsageError, match="the model has classes 0-1"):
+        predict(model, paths, str(tmp_path / "none"), class_id=2)
+    assert not (tmp_path / "none").exists()

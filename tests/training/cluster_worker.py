@@ -56,7 +56,7 @@ network = Network(
     lambda images, numbers: (tf.cast(images[:, 0, 0], "float32"), numbers), 3, 1
 )
 images = np.arange(15, dtype=np.uint8).reshape(5, 1, 1, 3)
-found, numbers = replicated(network, strategy).answer(images, np.arange(5))
+found, numbers = replicated(network, strategy).localize(images, np.arange(5))
 seen["gathered"] = [found.numpy().tolist(), numbers.numpy().tolist()]
 
 with strategy.scope():

@@ -10,7 +10,7 @@ import tensorflow as tf
 from adl_tf.datasets.load import load_examples
 from adl_tf.evaluation.network import evaluate, keras_network
 from adl_tf.evaluation.scoring import Scoring
-from adl_tf.exported.saved_model import export
+from adl_tf.exported.writing import export
 from adl_tf.heatmaps.class_maps import class_maps
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.models import classifier
