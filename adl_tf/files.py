@@ -1,14 +1,16 @@
-"""Files that are never seen half-written, and none that is lost."""
+"""Atomic file writes."""
 
 import contextlib
 import os
 
 from adl_tf.errors import AdlTfError, UsageError
 
+PARTIAL = ".partial"
+
 
 @contextlib.contextmanager
 def written_whole(path):
-    """Writes a file, or leaves what was there.
+    """Writes a file whole, or leaves what was there.
 
     Args:
         path: The file.
@@ -19,7 +21,8 @@ def written_whole(path):
     Raises:
         AdlTfError: If it cannot be written.
     """
-    partial = path + ".partial"
+    partial = f"{path}.{os.getpid()}{PARTIAL}"
+    remove_leftovers(os.path.dirname(path) or os.curdir)
     try:
         yield partial
         os.replace(partial, path)
@@ -33,8 +36,34 @@ def written_whole(path):
             os.remove(partial)
 
 
+def remove_leftovers(folder):
+    """Removes half-written files of processes that are gone.
+
+    Args:
+        folder: Where `written_whole` wrote.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            *_, process, ending = ("", *name.rsplit(".", 2))
+            if f".{ending}" == PARTIAL and not _is_running(process):
+                os.remove(os.path.join(folder, name))
+
+
+def _is_running(process):
+    """Whether a process, by its number as text, may still be writing."""
+    if not process.isdecimal():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    return True
+
+
 def write_whole(path, text):
-    """Writes a text file, or leaves what was there.
+    """Writes a text file whole, or leaves what was there.
 
     Args:
         path: The file.

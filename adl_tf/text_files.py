@@ -151,6 +151,22 @@ def read_json(path, source=""):
     Raises:
         DataError: If the file is not of that form; or as `read_text`.
     """
+    return parse_json(read_text(path, source), path)
+
+
+def parse_json(text, path):
+    """As `read_json`, of text that was read from a file.
+
+    Args:
+        text: Text.
+        path: The file, for the message.
+
+    Returns:
+        Dictionary.
+
+    Raises:
+        DataError: If the text is not of that form.
+    """
 
     def once(pairs):
         fields = dict(pairs)
@@ -161,7 +177,7 @@ def read_json(path, source=""):
         return fields
 
     try:
-        content = json.loads(read_text(path, source), object_pairs_hook=once)
+        content = json.loads(text, object_pairs_hook=once)
         place = _not_finite(content)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: {error.msg}") from None

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from adl_tf.datasets import pipeline
 from adl_tf.errors import AdlTfError, UsageError
+from adl_tf.locks import locked
 from adl_tf.training.epoch import Epoch, NotFinite, Readings
 from adl_tf.training.record import NoRecord, Record
 from adl_tf.training.split import training_examples
@@ -49,7 +50,8 @@ def train(settings, examples=None):
         with lost_worker_reported(cluster):
             _train(settings, examples, NoRecord)
         return
-    with workdir.locked(settings.workdir), lost_worker_reported(cluster):
+    flag = f"--workdir={settings.workdir}"
+    with locked(settings.workdir, flag), lost_worker_reported(cluster):
         checkpoints.clear_leftovers(settings.workdir)
         workdir.claim(settings, _class_names(settings, examples))
         _train(settings, examples, Record)

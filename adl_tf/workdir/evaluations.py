@@ -1,9 +1,9 @@
-"""What is kept of an evaluation for the report: boxes at every threshold.
+"""Evaluations in a work directory: boxes at every threshold, metrics.
 
-A folder `evaluations/` holds two files for each protocol and split that were
-scored, so that one does not replace the other: NAME.json, a copy of
-metrics.json, and NAME.npz, what the images are drawn from. WORKSPACE.md lists
-the arrays.
+The folder `evaluations/` has a file for each protocol and split that were
+scored, so that one does not replace the other: NAME.npz with the metrics and
+what the images are drawn from (WORKSPACE.md lists the arrays). NAME.json beside
+it is a copy of the metrics for people.
 """
 
 import dataclasses
@@ -17,9 +17,13 @@ import numpy as np
 
 from adl_tf.errors import DataError
 from adl_tf.files import write_whole, written_whole
+from adl_tf.text_files import parse_json, read_json
+from adl_tf.workdir.checks import fault_of_arrays, fault_of_metrics
 from adl_tf.workdir.evaluation import Evaluation
 
 FOLDER = "evaluations"
+# Name of the array that holds the text of the metrics.
+METRICS = "metrics_json"
 # Arrays under the name that 0.1.0 gave them.
 _RENAMED = {"stretches": "byte_ranges"}
 
@@ -90,8 +94,7 @@ def write_results(output_dir, metrics, records, arrays):
     path = os.path.join(output_dir, "metrics.json")
     replaced = ""
     if os.path.isfile(path):
-        with open(path, encoding="utf-8") as file:
-            before = json.load(file).get("protocol")
+        before = _read_metrics(path)["protocol"]
         if before != metrics["protocol"]:
             replaced = f"; {before} stays in evaluations/"
     write_whole(path, metrics_text(metrics))
@@ -99,7 +102,7 @@ def write_results(output_dir, metrics, records, arrays):
 
 
 def write_archive(output_dir, metrics, arrays):
-    """Writes the two files of an evaluation.
+    """Writes the file of an evaluation, and the copy of its metrics.
 
     Args:
         output_dir: Folder that `evaluations/` is or will be in.
@@ -110,9 +113,11 @@ def write_archive(output_dir, metrics, arrays):
     folder = os.path.join(output_dir, FOLDER)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, _name(metrics))
+    text = metrics_text(metrics)
+    encoded = np.frombuffer(text.encode(), np.uint8)
     with written_whole(f"{path}.npz") as partial:
-        _save(partial, arrays)
-    write_whole(f"{path}.json", metrics_text(metrics))
+        _save(partial, {METRICS: encoded, **arrays})
+    write_whole(f"{path}.json", text)
 
 
 def _save(path, arrays):
@@ -145,10 +150,11 @@ def read_evaluations(folder):
         DataError: If a file is damaged.
     """
     found = {}
-    for path in sorted(glob.glob(os.path.join(folder, FOLDER, "*.json"))):
-        metrics = _read_metrics(path)
-        arrays = _read_arrays(path[:-5] + ".npz")
-        found[_name(metrics)] = Evaluation(metrics, arrays)
+    pattern = os.path.join(glob.escape(folder), FOLDER, "*")
+    for stem in sorted({os.path.splitext(p)[0] for p in glob.glob(pattern)}):
+        evaluation = _read(stem)
+        if evaluation is not None:
+            found[_name(evaluation.metrics)] = evaluation
     path = os.path.join(folder, "metrics.json")
     if os.path.isfile(path):
         metrics = _read_metrics(path)
@@ -187,32 +193,74 @@ def read_evaluation(folder, protocol, split="test"):
     return found
 
 
+def check_replaceable(output_dir):
+    """Reads what `write_results` will read, before anything is scored.
+
+    Args:
+        output_dir: As of `write_results`.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    path = os.path.join(output_dir, "metrics.json")
+    if os.path.isfile(path):
+        _read_metrics(path)
+
+
+def _read(stem):
+    """`Evaluation` of the files of one name, `None` if there are none."""
+    arrays = metrics = None
+    if os.path.isfile(f"{stem}.npz"):
+        arrays = _read_arrays(f"{stem}.npz")
+        encoded = arrays.pop(METRICS, None)
+        if encoded is not None:
+            text = encoded.tobytes().decode("utf-8", "replace")
+            metrics = _checked(parse_json(text, f"{stem}.npz"), f"{stem}.npz")
+    # Earlier versions and records have the metrics beside the arrays.
+    if metrics is None and os.path.isfile(f"{stem}.json"):
+        metrics = _read_metrics(f"{stem}.json")
+    if metrics is None:
+        if arrays is not None:
+            raise _damaged(f"{stem}.npz", "it has no metrics")
+        return None
+    if arrays is not None:
+        fault = fault_of_arrays(arrays, metrics)
+        if fault:
+            raise _damaged(f"{stem}.npz", fault)
+    return Evaluation(metrics, arrays)
+
+
+def _read_metrics(path):
+    try:
+        return _checked(read_json(path), path)
+    except DataError as error:
+        raise _damaged(path, str(error).removeprefix(f"{path}:")) from None
+
+
+def _checked(metrics, path):
+    fault = fault_of_metrics(metrics)
+    if fault:
+        raise _damaged(path, fault)
+    return metrics
+
+
+def _read_arrays(path):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    # What a damaged archive raises is not documented: zlib's, struct's and
+    # zipfile's errors, NotImplementedError, MemoryError, tokenizer's.
+    except Exception as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path, reason):
+    reason = " ".join(str(reason).split())
+    return DataError(f"{path} is damaged ({reason}): run adl_tf.evaluate again")
+
+
 def _name(metrics):
     parts = [metrics["protocol"], metrics.get("split") or "test"]
     if metrics.get("heatmap", "cam") != "cam":
         parts.append(metrics["heatmap"])
     return "-".join(parts).replace(os.sep, "_")
-
-
-def _read_metrics(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            metrics = json.load(file)
-        metrics["protocol"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} is damaged: run adl_tf.evaluate again"
-        ) from error
-    return metrics
-
-
-def _read_arrays(path):
-    if not os.path.isfile(path):
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {_RENAMED.get(name, name): file[name] for name in file}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path} is damaged: run adl_tf.evaluate again"
-        ) from error

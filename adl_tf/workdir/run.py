@@ -1,16 +1,10 @@
 """The files of a work directory that say what the run is."""
 
-import contextlib
 import datetime
 import json
 import os
 import platform
 import subprocess
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 import cv2
 import keras
@@ -30,38 +24,6 @@ _MAY_CHANGE = (
     "--deterministic=",
     "--startup_timeout=",
 )
-
-
-@contextlib.contextmanager
-def locked(workdir):
-    """Keeps other processes from training in the same work directory.
-
-    The system lets go of the lock when the process ends, however it ends. On
-    network file systems that do not pass locks on, it holds on one machine.
-
-    Args:
-        workdir: The folder; it is made.
-
-    Raises:
-        UsageError: If another process trains there.
-    """
-    os.makedirs(workdir, exist_ok=True)
-    path = os.path.join(workdir, "lock")
-    # Opened for appending: who fails to get the lock must not empty the file.
-    with open(path, "a+", encoding="utf-8") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                raise UsageError(
-                    f"--workdir={workdir} is in use by {file.read().strip()}: "
-                    "stop that run, or take another folder"
-                ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}\n")
-        file.flush()
-        yield
 
 
 def claim(settings, class_names):

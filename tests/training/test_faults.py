@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from adl_tf.errors import AdlTfError, DataError, UsageError
+from adl_tf.locks import locked
 from adl_tf.training import stopping
 from adl_tf.training.loop import train
 from adl_tf.training.stopping import Stopped
 from adl_tf.training.trainer import Trainer
 from adl_tf.workdir import checkpoints
 from adl_tf.workdir.history import History
-from adl_tf.workdir.run import locked
 from adl_tf.workdir.trained import load_trained
 from tests.runs import history_of, losses_of
 
@@ -204,11 +204,11 @@ def test_disk_full_while_logging(
 
 def test_lock(settings):
     run = settings()
-    with locked(run.workdir):
+    with locked(run.workdir, f"--workdir={run.workdir}"):
         with pytest.raises(UsageError, match=f"process {os.getpid()} on"):
             train(run)
         assert os.listdir(run.workdir) == ["lock"]
-    with locked(run.workdir):
+    with locked(run.workdir, ""):
         pass
 
 

@@ -1,15 +1,17 @@
 """Boxes of every threshold, as evaluate leaves them for the report."""
 
+import json
+
 import numpy as np
 import pytest
 
-from adl_tf.datasets.examples import Examples
 from adl_tf.errors import DataError
-from adl_tf.evaluation.scoring import ClassAnswers, Scoring
+from adl_tf.evaluation.scoring import ClassAnswers
 from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.localization.scores import pack_boxes
 from adl_tf.workdir.evaluations import read_evaluations, write_archive
+from tests.workdir.made import make_scoring, write_as_0_1_0
 
 
 def unpack(rows, index, count):
@@ -30,37 +32,9 @@ def test_boxes_are_kept_where_they_change():
     ]
 
 
-@pytest.fixture
-def scoring():
-    """Five images, the fourth without a heatmap."""
-    random = np.random.default_rng(0)
-    corners = random.integers(0, 30, (5, 2))
-    examples = Examples(
-        image_ids=[f"{number}.jpg" for number in range(5)],
-        paths=[f"/data/{number}.jpg" for number in range(5)],
-        labels=np.arange(5, dtype=np.int32) % 2,
-        boxes=[np.array([[x, y, x + 25, y + 25]]) for x, y in corners],
-        class_names=["finch", "wren"],
-        sizes=np.full((5, 2), 64),
-    )
-
-    def make(protocol):
-        made = Scoring(examples, PROTOCOLS[protocol], 32, 36)
-        for place, (x, y) in enumerate(corners):
-            if place == 3:
-                made.add_missing(place)
-                continue
-            rows, columns = np.mgrid[:32, :32]
-            distance = np.hypot(columns - x / 2 - 6, rows - y / 2 - 6)
-            made.add(place, np.exp(-((distance / 6) ** 2)))
-        return made
-
-    return make
-
-
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_accuracies_follow_from_what_is_kept(scoring, protocol, tmp_path):
-    made = scoring(protocol)
+def test_accuracies_follow_from_what_is_kept(protocol, tmp_path):
+    made = make_scoring(protocol)
     answers = ClassAnswers(class_ids=np.array([0, 1, 1, 1, 0]))
     metrics, _ = made.result(answers)
     metrics["protocol"] = protocol
@@ -94,8 +68,8 @@ def test_accuracies_follow_from_what_is_kept(scoring, protocol, tmp_path):
         assert np.array_equal(found.correct_boxes(threshold), hits[:, number])
 
 
-def test_heatmaps_are_kept_small(scoring, tmp_path):
-    made = scoring("adl_cvpr19")
+def test_heatmaps_are_kept_small(tmp_path):
+    made = make_scoring("adl_cvpr19")
     metrics = {**made.result()[0], "protocol": "adl_cvpr19"}
     write_archive(str(tmp_path), metrics, made.arrays())
     (found,) = read_evaluations(str(tmp_path)).values()
@@ -107,9 +81,9 @@ def test_heatmaps_are_kept_small(scoring, tmp_path):
     assert "predicted" not in arrays
 
 
-def test_each_protocol_has_its_own_files(scoring, tmp_path):
+def test_each_protocol_has_its_own_files(tmp_path):
     for protocol in ("adl_cvpr19", "wsoleval_cvpr20", "adl_cvpr19"):
-        made = scoring(protocol)
+        made = make_scoring(protocol)
         for changes in ({}, {"split": "val"}, {"heatmap": "grad_cam"}):
             metrics = {**made.result()[0], "protocol": protocol, **changes}
             write_archive(str(tmp_path), metrics, made.arrays())
@@ -124,7 +98,7 @@ def test_each_protocol_has_its_own_files(scoring, tmp_path):
 
 def test_metrics_of_older_versions_are_read_alone(tmp_path):
     assert read_evaluations(str(tmp_path)) == {}
-    text = '{"protocol": "adl_cvpr19", "split": "test"}'
+    text = '{"protocol": "adl_cvpr19", "split": "test", "num_images": 5}'
     (tmp_path / "metrics.json").write_text(text)
     ((name, found),) = read_evaluations(str(tmp_path)).items()
     assert name == "adl_cvpr19-test"
@@ -134,11 +108,69 @@ def test_metrics_of_older_versions_are_read_alone(tmp_path):
 
 @pytest.mark.parametrize("ending", ["json", "npz"])
 @pytest.mark.parametrize("content", [b"", b"{}", b"PK\x03\x04 cut"])
-def test_damaged_files(scoring, tmp_path, ending, content):
-    made = scoring("adl_cvpr19")
-    metrics = {**made.result()[0], "protocol": "adl_cvpr19"}
-    write_archive(str(tmp_path), metrics, made.arrays())
-    path = tmp_path / "evaluations" / f"adl_cvpr19-test.{ending}"
+def test_damaged_files(tmp_path, ending, content):
+    path = write_as_0_1_0(tmp_path, ending)
     path.write_bytes(content)
     with pytest.raises(DataError, match=f"{ending} is damaged"):
+        read_evaluations(str(tmp_path))
+
+
+def test_evaluations_of_earlier_versions(tmp_path):
+    path = write_as_0_1_0(tmp_path, "json")
+    (found,) = read_evaluations(str(tmp_path)).values()
+    assert found.metrics == json.loads(path.read_text())
+    assert len(found.arrays["labels"]) == 5
+
+
+def test_arrays_and_metrics_are_of_one_evaluation(tmp_path):
+    """Killed between two files: the copy is old, what is read is not."""
+    made = make_scoring("adl_cvpr19")
+    metrics = {**made.result()[0], "protocol": "adl_cvpr19", "step": 2}
+    write_archive(str(tmp_path), metrics, made.arrays())
+    path = tmp_path / "evaluations" / "adl_cvpr19-test.json"
+    before = path.read_bytes()
+    write_archive(str(tmp_path), {**metrics, "step": 3}, made.arrays())
+    path.write_bytes(before)
+    (found,) = read_evaluations(str(tmp_path)).values()
+    assert found.metrics["step"] == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"num_images": True}, "num_images"),
+        ({"num_images": 4}, "of 5 images, not of 4"),
+        ({"top1_clas": "high"}, "top1_clas"),
+        ({"best_tau": {"tau": 7}}, "best_tau: tau"),
+        ({"fixed_tau": [0.2]}, "fixed_tau"),
+        ({"curve": {"tau": [0.1]}}, "curve"),
+        ({"rules": 3}, "rules"),
+    ],
+)
+def test_metrics_that_cannot_be(tmp_path, change, reason):
+    made = make_scoring("adl_cvpr19")
+    metrics = {**made.result()[0], "protocol": "adl_cvpr19", **change}
+    write_archive(str(tmp_path), metrics, made.arrays())
+    with pytest.raises(DataError, match=f"is damaged .*{reason}"):
+        read_evaluations(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": np.zeros(4, int)},
+        {"labels": np.zeros(5)},
+        {"thresholds": np.array([0.2, np.nan])},
+        {"boxes": np.zeros((3, 5), int)},
+        {"boxes": np.array([[9, 0, 0, 0, 1, 1]])},
+        {"boxes": np.array([[0, 9999, 0, 0, 1, 1]])},
+        {"ground_truth_counts": np.array([1, 1, 1, 1, 2])},
+        {"sizes": np.array([0, 32])},
+    ],
+)
+def test_arrays_that_cannot_be(tmp_path, change):
+    made = make_scoring("adl_cvpr19")
+    metrics = {**made.result()[0], "protocol": "adl_cvpr19"}
+    write_archive(str(tmp_path), metrics, {**made.arrays(), **change})
+    with pytest.raises(DataError, match="npz is damaged"):
         read_evaluations(str(tmp_path))

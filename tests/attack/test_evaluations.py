@@ -1,0 +1,65 @@
+"""Damaged files of an evaluation: read as they were, or refused in a line."""
+
+import numpy as np
+import pytest
+
+from adl_tf.errors import DataError
+from adl_tf.localization.metrics import THRESHOLDS
+from adl_tf.workdir.evaluations import read_evaluations
+from tests.workdir.made import write, write_as_0_1_0
+
+COUNT = 2000
+
+
+def mutated(content, random):
+    """Bytes with some changed, cut out, doubled, or the end cut off."""
+    content = bytearray(content)
+    for _ in range(random.integers(1, 4)):
+        place, other = sorted(random.integers(0, len(content) + 1, 2))
+        kind = random.integers(4)
+        if kind == 0 and content:
+            content[place % len(content)] = random.integers(256)
+        elif kind == 1:
+            del content[place : place + random.integers(1, 9)]
+        elif kind == 2:
+            content[place:place] = content[place : min(other, place + 99)]
+        else:
+            del content[max(other, 1) :]
+        content = content or bytearray(b"x")
+    return bytes(content)
+
+
+def use(evaluation):
+    """What report and tables do with an evaluation."""
+    for name in THRESHOLDS:
+        tau = evaluation.tau(name)
+        if tau is not None and evaluation.arrays is not None:
+            evaluation.correct_boxes(tau)
+    if evaluation.arrays is not None and evaluation.correct_classes is not None:
+        for label in evaluation.arrays["labels"]:
+            evaluation.class_name(label)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["npz", "json"])
+@pytest.mark.parametrize("earlier", [True, False])
+def test_mutated_files(tmp_path, ending, earlier):
+    random = np.random.default_rng(0)
+    if earlier:
+        path = write_as_0_1_0(tmp_path, ending)
+    else:
+        path = write(tmp_path).with_suffix(f".{ending}")
+    content = path.read_bytes()
+    refused = 0
+    for _ in range(COUNT):
+        path.write_bytes(mutated(content, random))
+        try:
+            for evaluation in read_evaluations(str(tmp_path)).values():
+                use(evaluation)
+        except DataError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    if earlier or ending == "npz":
+        assert refused > COUNT / 2
+    else:  # a copy, which nobody reads
+        assert not refused
