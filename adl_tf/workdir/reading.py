@@ -1,11 +1,12 @@
-"""What work directories tell: settings, history, evaluations."""
+"""Runs read from their work directories: settings, history, evaluations."""
 
 import csv
 import dataclasses
-import json
+import io
 import os
 
 from adl_tf.errors import DataError, UsageError
+from adl_tf.text_files import read_json, read_lines, read_text
 from adl_tf.workdir.evaluations import read_evaluations
 
 # As many colours as the page has.
@@ -119,11 +120,9 @@ def _read(folder, name):
 def _settings(path):
     if not os.path.isfile(path):
         return {}
-    with open(path, encoding="utf-8") as file:
-        lines = file.read().splitlines()
     pairs = [
         line.removeprefix("--").partition("=")
-        for line in lines
+        for line in read_lines(path)
         if line.startswith("--")
     ]
     return {flag: value for flag, _, value in pairs}
@@ -133,20 +132,22 @@ def _environment(path):
     if not os.path.isfile(path):
         return {}
     try:
-        with open(path, encoding="utf-8") as file:
-            return dict(json.load(file))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path} is damaged: {error}") from error
+        return read_json(path)
+    except DataError as error:
+        reason = str(error).removeprefix(f"{path}:").strip()
+        raise DataError(f"{path} is damaged: {reason}") from None
 
 
 def _history(path):
     if not os.path.isfile(path):
         return []
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return [
-                {name: float(value) for name, value in row.items()}
-                for row in csv.DictReader(file)
-            ]
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is damaged: {error}") from error
+        rows = [
+            {name: float(value) for name, value in row.items()}
+            for row in csv.DictReader(io.StringIO(read_text(path)), strict=True)
+        ]
+        if not all("epoch" in row for row in rows):
+            raise ValueError("it has no column 'epoch'")
+        return rows
+    except (ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise DataError(f"{path} is damaged: {error}") from None

@@ -6,27 +6,10 @@ import pytest
 from adl_tf.errors import DataError
 from adl_tf.localization.metrics import THRESHOLDS
 from adl_tf.workdir.evaluations import read_evaluations
+from tests.attack.mutations import mutated
 from tests.workdir.made import write, write_as_0_1_0
 
 COUNT = 2000
-
-
-def mutated(content, random):
-    """Bytes with some changed, cut out, doubled, or the end cut off."""
-    content = bytearray(content)
-    for _ in range(random.integers(1, 4)):
-        place, other = sorted(random.integers(0, len(content) + 1, 2))
-        kind = random.integers(4)
-        if kind == 0 and content:
-            content[place % len(content)] = random.integers(256)
-        elif kind == 1:
-            del content[place : place + random.integers(1, 9)]
-        elif kind == 2:
-            content[place:place] = content[place : min(other, place + 99)]
-        else:
-            del content[max(other, 1) :]
-        content = content or bytearray(b"x")
-    return bytes(content)
 
 
 def use(evaluation):
