@@ -320,6 +320,9 @@ def as_flagfile(run_settings):
     Returns:
         Text, one flag a line, without `--workdir` and without flags that are
         not set.
+
+    Raises:
+        UsageError: If a value would not come back from a line.
     """
     lines = []
     for name in RUN_NAMES:
@@ -330,5 +333,11 @@ def as_flagfile(run_settings):
         if is_path and value:
             value = os.path.abspath(os.path.expanduser(value))
         if value is not None:
-            lines.append(f"--{name}={value}\n")
+            text = str(value)
+            if text != text.strip() or "\n" in text or "\r" in text:
+                raise UsageError(
+                    f"--{name}={text!r}: a value may not have line breaks, nor "
+                    "end in white space, since flags.cfg has a line a flag"
+                )
+            lines.append(f"--{name}={text}\n")
     return "".join(lines)

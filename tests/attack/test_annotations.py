@@ -102,12 +102,12 @@ def attack(path, text, read, check):
             found = read()
         except DataError as error:
             assert str(path.parent) in str(error), (seed, content)
-            assert str(error).isprintable() or "\n" not in str(error)
+            assert "\n" not in str(error)
             refused += 1
         else:
             check(content, found)
         assert time.monotonic() - begin < SECONDS, (seed, content)
-    path.write_text(text, encoding="utf-8")
+    assert refused < COUNT - 10  # some are as good as before
     return refused
 
 
