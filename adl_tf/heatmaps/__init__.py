@@ -18,6 +18,7 @@ _PUBLIC = {
     "AblationCAM": "adl_tf.heatmaps.ablation_cam",
     "FinerCAM": "adl_tf.heatmaps.finer_cam",
     "AttentionRollout": "adl_tf.heatmaps.attention_rollout",
+    "Averaged": "adl_tf.heatmaps.sharper",
 }
 
 __all__ = list(_PUBLIC)

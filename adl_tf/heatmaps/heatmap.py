@@ -57,19 +57,17 @@ class Heatmap:
         self._probes, self._compiled = {}, {}
 
     def __call__(self, images, class_ids=None):
-        inputs = self._inputs(images)
-        key, probe = self._prepared(inputs)
-        count = len(keras.tree.flatten(inputs)[0])
-        if class_ids is not None:
-            class_ids = _checked(class_ids, probe.num_classes, count)
-        if key not in self._compiled:
+        inputs = self.inputs(images)
+        class_ids = self.classes(inputs, class_ids)
+        probe = self.probe(inputs)
+        if probe not in self._compiled:
 
             def both(inputs, class_ids):
                 return self.logits_and_maps(probe, inputs, class_ids)
 
-            self._compiled[key] = compiled(self.model, both)
-        logits, maps = self._compiled[key](inputs, class_ids)
-        self._check_logits(probe, logits)
+            self._compiled[probe] = compiled(self.model, both)
+        logits, maps = self._compiled[probe](inputs, class_ids)
+        _check_logits(probe, logits)
         return ops.stop_gradient(maps)
 
     def probabilities_and_maps(self, images, class_ids=None):
@@ -82,7 +80,7 @@ class Heatmap:
         Returns:
             Tuple of probabilities `(batch, num_classes)` and maps.
         """
-        _, probe = self._prepared(images)
+        probe = self.probe(images)
         logits, maps = self.logits_and_maps(probe, images, class_ids)
         return probe.logits.probabilities(logits), maps
 
@@ -115,7 +113,8 @@ class Heatmap:
         size = max((tuple(each.shape[1:]) for each in maps), key=np.prod)
         return sum(scaled(resized(each, size)) for each in maps) / len(maps)
 
-    def _inputs(self, images):
+    def inputs(self, images):
+        """Tensors as the model takes them, from what users have."""
         model = self.model
         if len(model.inputs) == 1:
             images = ops.convert_to_tensor(images)
@@ -136,31 +135,35 @@ class Heatmap:
             )
         return given
 
-    def _prepared(self, inputs):
-        shapes = [
+    def probe(self, inputs):
+        """The `Probe` for inputs of these shapes, prepared once."""
+        shapes = tuple(
             tuple(tensor.shape[1:]) for tensor in keras.tree.flatten(inputs)
-        ]
-        key = tuple(shapes)
-        if key not in self._probes:
-            self._probes[key] = Probe(
+        )
+        if shapes not in self._probes:
+            self._probes[shapes] = Probe(
                 self.model, self.layers, self.output, shapes
             )
-        return key, self._probes[key]
+        return self._probes[shapes]
 
-    def _check_logits(self, probe, logits):
-        # Keras's own layers are known; what is in others' is not.
-        if probe.logits.squashed_by:
-            return
-        last = probe.graph.maker(probe.target)
-        foreign = last and not type(last.operation).__module__.startswith(
-            "keras."
-        )
-        if foreign and look_squashed(ops.convert_to_numpy(logits)):
+    def classes(self, inputs, class_ids):
+        """Classes as a tensor, or `None`; refuses those that do not exist."""
+        if class_ids is None:
+            return None
+        class_ids = np.asarray(class_ids)
+        num_classes = self.probe(inputs).num_classes
+        count = len(keras.tree.flatten(inputs)[0])
+        if (
+            class_ids.shape != (count,)
+            or class_ids.dtype.kind not in "iu"
+            or not np.all((class_ids >= 0) & (class_ids < num_classes))
+        ):
             raise ValueError(
-                f"Layer '{last.operation.name}', which comes last, answers "
-                "probabilities: end the model in the logits, or in "
-                "`keras.layers.Softmax`."
+                f"`class_ids` must be integers from 0 to {num_classes - 1}, "
+                f"one an image. Received: class_ids={class_ids.tolist()} for "
+                f"{count} images"
             )
+        return ops.convert_to_tensor(class_ids.astype("int32"))
 
 
 class GradientHeatmap(Heatmap):
@@ -215,16 +218,15 @@ def scaled(maps):
     return (maps - lowest) / ops.where(spread > 0, spread, 1.0)
 
 
-def _checked(class_ids, num_classes, count):
-    class_ids = np.asarray(class_ids)
-    if (
-        class_ids.shape != (count,)
-        or class_ids.dtype.kind not in "iu"
-        or not np.all((class_ids >= 0) & (class_ids < num_classes))
-    ):
+def _check_logits(probe, logits):
+    # Keras's own layers are known; what is in others' is not.
+    last = probe.graph.maker(probe.target)
+    if probe.logits.squashed_by or last is None:
+        return
+    foreign = not type(last.operation).__module__.startswith("keras.")
+    if foreign and look_squashed(ops.convert_to_numpy(logits)):
         raise ValueError(
-            f"`class_ids` must be integers from 0 to {num_classes - 1}, one an "
-            f"image. Received: class_ids={class_ids.tolist()} for "
-            f"{count} images"
+            f"Layer '{last.operation.name}', which comes last, answers "
+            "probabilities: end the model in the logits, or in "
+            "`keras.layers.Softmax`."
         )
-    return ops.convert_to_tensor(class_ids.astype("int32"))
