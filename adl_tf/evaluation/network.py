@@ -14,7 +14,9 @@ from adl_tf.datasets import pipeline
 from adl_tf.errors import DataError
 from adl_tf.evaluation.scoring import ClassAnswers
 from adl_tf.exported.loading import load_exported
+from adl_tf.heatmaps.faithfulness import faithfulness
 from adl_tf.heatmaps.named import make_heatmap
+from adl_tf.models.preprocessing import MEAN_COLOUR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +29,16 @@ class Network:
             class maps `(batch, h, w)` of these classes.
         num_classes: Number of classes.
         input_size: Side of the images in pixels.
+        faithfulness: Function from uint8 images, heatmaps `(batch, height,
+            width)` in [0, 1] and class numbers to what
+            `adl_tf.heatmaps.faithfulness` returns; `None` where the model
+            answers for files alone.
     """
 
     localize: Callable
     num_classes: int
     input_size: int
+    faithfulness: Callable | None = None
 
 
 def evaluate(network, scoring, batch_size):
@@ -97,13 +104,14 @@ def evaluate(network, scoring, batch_size):
     return ClassAnswers.joined(predictions)
 
 
-def keras_network(model, heatmap="cam"):
+def keras_network(model, heatmap="cam", **options):
     """A trained model, for `evaluate`.
 
     Args:
         model: Keras model of `build_model` with a square input, which is what
             protocols show. Its weights are taken as they are now.
         heatmap: Name of a heatmap, a key of `adl_tf.heatmaps.named.HEATMAPS`.
+        **options: Further arguments of `make_heatmap`.
 
     Returns:
         `Network`.
@@ -117,21 +125,34 @@ def keras_network(model, heatmap="cam"):
             "`model` must take squares, which images are warped to. "
             f"Received: model.input_shape={model.input_shape}"
         )
-    probabilities_and_maps = make_heatmap(heatmap, model).probabilities_and_maps
+    localizer = make_heatmap(heatmap, model, **options)
     weights = [
         (variable, keras.ops.convert_to_numpy(variable))
         for variable in model.variables
     ]
 
-    @tf.function(reduce_retracing=True)
-    def localize(images, class_ids):
+    def with_constants(function):
         # With constant weights TensorFlow folds those of normalization into
         # the convolutions: an eighth of MobileNetV1's time on a CPU.
-        constants = [(each, tf.constant(value)) for each, value in weights]
-        with keras.StatelessScope(state_mapping=constants):
-            return probabilities_and_maps(tf.cast(images, "float32"), class_ids)
+        @tf.function(reduce_retracing=True, autograph=False)
+        def called(images, *arguments):
+            constants = [(each, tf.constant(value)) for each, value in weights]
+            with keras.StatelessScope(state_mapping=constants):
+                return function(tf.cast(images, "float32"), *arguments)
 
-    return Network(localize, model.output_shape[-1], height)
+        return called
+
+    def measure(images, heatmaps, class_ids):
+        return faithfulness(
+            localizer.probe(images), images, heatmaps, class_ids, MEAN_COLOUR
+        )
+
+    return Network(
+        localize=with_constants(localizer.probabilities_and_maps),
+        num_classes=model.output_shape[-1],
+        input_size=height,
+        faithfulness=with_constants(measure),
+    )
 
 
 def exported_network(folder):

@@ -108,6 +108,11 @@ class Scoring:
         self._scores = Scores(len(examples), protocol, input_size)
         self._thumbnails = ArrayFile(len(examples), THUMBNAIL_SIDE, np.uint8)
 
+    @property
+    def scores(self):
+        """`Scores` of the heatmaps that were added."""
+        return self._scores
+
     def add(self, index, heatmap, file_size=None):
         """Scores the heatmap of an image.
 

@@ -10,6 +10,7 @@ from adl_tf.heatmaps.grad_cam_pp import GradCAMpp
 from adl_tf.heatmaps.hires_cam import HiResCAM
 from adl_tf.heatmaps.layer_cam import LayerCAM
 from adl_tf.heatmaps.score_cam import ScoreCAM
+from adl_tf.heatmaps.sharper import Averaged
 from adl_tf.heatmaps.smooth_grad_cam_pp import SmoothGradCAMpp
 from adl_tf.heatmaps.xgrad_cam import XGradCAM
 
@@ -29,16 +30,18 @@ HEATMAPS = {
 }
 
 
-def make_heatmap(name, model, **options):
+def make_heatmap(name, model, flip=False, scales=(1.0,), **options):
     """Prepares the heatmap of a name.
 
     Args:
         name: Key of `HEATMAPS`, such as `"grad_cam"`.
         model: Keras classifier.
+        flip: As of `Averaged`.
+        scales: As of `Averaged`.
         **options: Further arguments of its class.
 
     Returns:
-        `Heatmap`.
+        `Heatmap`, or `Averaged` if it is averaged over several images.
 
     Raises:
         ValueError: If there is none of that name.
@@ -48,4 +51,7 @@ def make_heatmap(name, model, **options):
             f"`name` must be one of {', '.join(HEATMAPS)}. "
             f"Received: name={name!r}"
         )
-    return HEATMAPS[name](model, **options)
+    heatmap = HEATMAPS[name](model, **options)
+    if flip or tuple(scales) != (1.0,):
+        return Averaged(heatmap, flip, scales)
+    return heatmap

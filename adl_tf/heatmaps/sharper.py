@@ -56,9 +56,13 @@ class Averaged:
         _, maps = self._compiled(inputs, class_ids)
         return ops.stop_gradient(maps)
 
+    def probe(self, inputs):
+        """The `Probe` for inputs of these shapes."""
+        return self.heatmap.probe(inputs)
+
     def probabilities_and_maps(self, inputs, class_ids=None):
         """As `Heatmap.probabilities_and_maps`; of the images as they are."""
-        probe = self.heatmap.probe(inputs)
+        probe = self.probe(inputs)
         images, put = probe.images(inputs)
         axes = (1, 2) if probe.channel_axis == 3 else (2, 3)
         probabilities, maps = None, []

@@ -8,7 +8,9 @@ from adl_tf.models.backbone import Backbone
 from adl_tf.models.surgery import edit_layers
 
 
-def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1, width=1.0):
+def mobilenet_v1(
+    input_shape=(224, 224, 3), last_stride=1, width=1.0, dilated=False
+):
     """`keras.applications.MobileNet` whose last strided convolution is not.
 
     Args:
@@ -17,6 +19,9 @@ def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1, width=1.0):
             (the stock network: 7x7). The weights fit both.
         width: Factor of the number of filters of every layer. ImageNet
             weights are there for 0.25, 0.5, 0.75 and 1.0.
+        dilated: Whether the depthwise convolution after the one whose stride
+            is 1 now is dilated by 2, so that it sees as far as it did with the
+            stride that the weights were trained with.
 
     Returns:
         `Backbone`. The ADL position is our choice, since the paper gives none
@@ -25,11 +30,17 @@ def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1, width=1.0):
         nothing to hide (`experiments.positions`).
 
     Raises:
-        ValueError: If `last_stride` or `width` is not possible.
+        ValueError: If `last_stride` or `width` is not possible, or `dilated`
+            goes with a stride of 2.
     """
     if last_stride not in (1, 2):
         raise ValueError(
             f"`last_stride` must be 1 or 2. Received: last_stride={last_stride}"
+        )
+    if dilated and last_stride == 2:
+        raise ValueError(
+            "`dilated` makes up for a last stride of 1. "
+            f"Received: dilated={dilated}, last_stride={last_stride}"
         )
     # The narrowest layer has 32 filters at width 1.
     if not width >= 1 / 32:
@@ -52,6 +63,8 @@ def mobilenet_v1(input_shape=(224, 224, 3), last_stride=1, width=1.0):
             "conv_pad_12": {"padding": ((1, 1), (1, 1))},
             "conv_dw_12": {"strides": (1, 1)},
         }
+        if dilated:
+            changes["conv_dw_13"] = {"dilation_rate": (2, 2)}
         model = edit_layers(model, changes)
     return Backbone(
         model=model,
