@@ -9,6 +9,8 @@ import traceback
 from absl import flags
 
 from adl_tf.errors import AdlTfError, UsageError
+from adl_tf.flag_text import as_text
+from adl_tf.registry import DATASETS
 
 
 def run(main, module, shown, from_workdir=False):
@@ -89,7 +91,7 @@ def load_reader(dataset):
     Args:
         dataset: Name of the data set.
     """
-    if dataset.startswith("tfds:"):
+    if DATASETS.has_prefix(dataset):
         load_tensorflow()
 
 
@@ -180,13 +182,15 @@ def _help(module, shown):
         flag = flags.FLAGS[name]
         default = flag.default
         if isinstance(default, list):
-            default = ",".join(default)
-        default = "" if default in (None, "") else f" [{default}]"
+            default = tuple(default)
+        default = "" if default in (None, "") else f" [{as_text(default)}]"
         lines.append(f"  --{name}{default}")
         choices = getattr(flag.parser, "enum_values", None)
         text = flag.help
         if choices:
-            text = f"{' | '.join(choices)}: {text.partition(': ')[2] or text}"
+            # absl puts the choices in front of some.
+            text = text.removeprefix(f"<{'|'.join(choices)}>: ")
+            text = f"{' | '.join(choices)}: {text}"
         lines.extend(
             textwrap.wrap(
                 text, 72, initial_indent=" " * 8, subsequent_indent=" " * 8

@@ -14,13 +14,16 @@ how boxes are made and when they are right; numbers of different protocols
 cannot be compared.
 """
 
+import dataclasses
+import functools
 import os
 
 from absl import flags as absl_flags
 
-from adl_tf import command, flags
+from adl_tf import command, flags, registry
 from adl_tf.errors import DataError, UsageError
 from adl_tf.evaluation.summary import summary
+from adl_tf.settings import usual_resize_size
 
 absl_flags.DEFINE_string(
     "saved_model", None, "Folder that adl_tf.export wrote, to score that."
@@ -51,7 +54,7 @@ absl_flags.DEFINE_bool(
 absl_flags.DEFINE_enum(
     "protocol",
     "adl_cvpr19",
-    flags.PROTOCOLS,
+    tuple(registry.PROTOCOLS),
     "The rules: adl_cvpr19 as the paper's tables, wsoleval_cvpr20 as the "
     "authors' later comparison of methods.",
 )
@@ -64,9 +67,9 @@ absl_flags.DEFINE_string(
 absl_flags.DEFINE_enum(
     "heatmap",
     "cam",
-    ("cam", "grad_cam"),
+    tuple(registry.HEATMAPS),
     "With --workdir: how heatmaps are made. For networks with global average "
-    "pooling the two agree.",
+    "pooling cam and grad_cam agree.",
 )
 absl_flags.DEFINE_string("split", "test", "Split of the data set to score.")
 absl_flags.DEFINE_string(
@@ -129,29 +132,23 @@ def main(values):
 
 
 def _score_network(values):
-    from adl_tf.datasets.load import load_examples
+    from adl_tf.datasets.load import load_split
 
     settings = flags.settings(values)
     protocol, exported_tau, step = _protocol(values), None, None
     if values.saved_model:
-        protocol, exported_tau = _rules_of_export(values, settings, protocol)
+        settings, protocol, exported_tau = _rules_of_export(
+            values, settings, protocol
+        )
     else:
         from adl_tf.workdir import checkpoints
 
         checkpoints.require_any(values.workdir)
         step = checkpoints.latest_step(values.workdir)
     command.load_reader(settings.dataset)
-
-    def read(split):
-        return load_examples(
-            settings.dataset,
-            settings.data_dir,
-            split,
-            settings.classes,
-            settings.boxes,
-        )
-
-    examples, validation = _splits(values, read)
+    examples, validation = _splits(
+        values, functools.partial(load_split, settings)
+    )
     command.load_tensorflow()
     from adl_tf.evaluation.network import evaluate
     from adl_tf.evaluation.scoring import Scoring
@@ -183,7 +180,7 @@ def _score_network(values):
 
 
 def _rules_of_export(values, settings, protocol):
-    """Protocol and threshold for an exported model; sets `resize_size`."""
+    """Settings, protocol and threshold for an exported model."""
     from adl_tf.exported.description import as_exported, read_description
 
     command.require_folder("saved_model", values.saved_model, "adl_tf.export")
@@ -195,16 +192,18 @@ def _rules_of_export(values, settings, protocol):
     model = read_description(values.saved_model)
     # As in training, unless a flag says otherwise.
     if values.resize_size is None:
-        settings.resize_size = model.resize_size or flags.usual_resize_size(
-            model.input_size
+        settings = dataclasses.replace(
+            settings,
+            resize_size=model.resize_size
+            or usual_resize_size(model.input_size),
         )
     if model.makes_boxes_of(protocol):
-        return as_exported(protocol), model.threshold
+        return settings, as_exported(protocol), model.threshold
     print(
         f"the model's own boxes follow {model.protocol.name}, and their "
         f"threshold has no row under {protocol.name}"
     )
-    return as_exported(protocol), None
+    return settings, as_exported(protocol), None
 
 
 def _network(values, settings):

@@ -28,6 +28,8 @@ from absl import flags as absl_flags
 from adl_tf import command, flags
 from adl_tf.errors import AdlTfError, UsageError
 from adl_tf.files import write_whole
+from adl_tf.flag_text import as_text
+from adl_tf.registry import PROTOCOLS
 
 absl_flags.DEFINE_multi_string(
     "vary",
@@ -47,7 +49,7 @@ absl_flags.DEFINE_enum(
     "The metric that the best trial has most of.",
 )
 absl_flags.DEFINE_enum(
-    "protocol", "adl_cvpr19", flags.PROTOCOLS, "The rules of the scoring."
+    "protocol", "adl_cvpr19", tuple(PROTOCOLS), "The rules of the scoring."
 )
 absl_flags.DEFINE_string("output_dir", None, "Folder to write to.")
 
@@ -61,9 +63,10 @@ def main(values):
     if values.train_split == values.val_split:
         raise UsageError("--train_split and --val_split must differ")
     space = dict(_parse_range(text, values) for text in values.vary)
-    study = _study(values, space)
+    settings = flags.settings(values)
+    study = _study(values, space, settings)
     os.makedirs(values.output_dir, exist_ok=True)
-    settings = flags.as_flagfile(flags.settings(values))
+    settings = settings.as_flagfile()
     while (number := len(_completed(study))) < values.trials:
         study.sampler = _sampler(values.seed + len(study.trials))
         trial = study.ask(space)
@@ -105,7 +108,7 @@ def _parse_range(text, values):
         raise UsageError(f"--vary={text}: {error}") from error
 
 
-def _study(values, space):
+def _study(values, space, settings):
     """The Optuna study of the folder, made if there is none."""
     import optuna
 
@@ -126,7 +129,7 @@ def _study(values, space):
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             study.enqueue_trial(trial.params, {"folder": _folder(trial)})
     if not study.trials:
-        study.enqueue_trial(_as_given(values, space))
+        study.enqueue_trial(_as_given(settings, space))
     return study
 
 
@@ -136,11 +139,13 @@ def _sampler(seed):
     return optuna.samplers.TPESampler(n_startup_trials=5, seed=seed)
 
 
-def _as_given(values, space):
+def _as_given(settings, space):
     """The flagfile's own values of what is varied, for the first trial."""
     given = {}
     for name, distribution in space.items():
-        value = values[name].value
+        value = getattr(settings, name)
+        if value is not None and hasattr(distribution, "choices"):
+            value = as_text(value)
         if not distribution._contains(
             distribution.to_internal_repr(value)
             if value is not None

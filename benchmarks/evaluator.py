@@ -131,14 +131,12 @@ def _loop(heatmaps, multi):
 
 def _end_to_end(values):
     command.load_tensorflow()
-    from adl_tf.datasets.load import load_examples
+    from adl_tf.datasets.load import load_split
     from adl_tf.localization.protocols import PROTOCOLS
     from adl_tf.workdir.trained import load_trained
 
     settings = flags.settings(values)
-    examples = load_examples(
-        settings.dataset, settings.data_dir, "test", settings.classes
-    )
+    examples = load_split(settings, "test")
     chosen = np.linspace(0, len(examples) - 1, values.images).astype(int)
     examples = examples.take(chosen)
     seconds = alternate(_ways(load_trained(settings), examples, settings))

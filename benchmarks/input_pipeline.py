@@ -36,12 +36,10 @@ def main(values):
     import tensorflow as tf
     import torch
 
-    from adl_tf.datasets.load import load_examples
+    from adl_tf.datasets.load import load_split
 
     settings = flags.settings(values)
-    examples = load_examples(
-        settings.dataset, settings.data_dir, settings.train_split
-    )
+    examples = load_split(settings, settings.train_split)
     steps = values.images // settings.batch_size
     count = steps * settings.batch_size
     ways = {

@@ -10,13 +10,13 @@ second, once the model is loaded. Weights are random: time is the same.
 
 import os
 import tempfile
-import types
 
 import numpy as np
 from absl import flags as absl_flags
 
 from adl_tf import command
 from adl_tf.errors import UsageError
+from adl_tf.settings import Settings
 from benchmarks.timing import Row, alternate, machine, print_rows, ratio
 
 absl_flags.DEFINE_string("images", None, "Images, as for adl_tf.predict.")
@@ -64,9 +64,7 @@ def _time(backbone, paths, saved, rounds):
     from adl_tf.exported.writing import export
 
     model = build_model(backbone, num_classes=200, weights=None)
-    settings = types.SimpleNamespace(
-        workdir=os.path.dirname(saved), input_size=SIDE, resize_size=256
-    )
+    settings = Settings(workdir=os.path.dirname(saved), input_size=SIDE)
     export(model, saved, [str(n) for n in range(200)], settings, 0.35)
     loaded = tf.saved_model.load(saved)
     localize = loaded.signatures["serving_default"]

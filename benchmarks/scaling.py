@@ -7,7 +7,7 @@ share its cores, so that the ratio can only show what the second replica costs.
 --batch_size is that of each replica here. Both run in turn, in one process.
 """
 
-import copy
+import dataclasses
 import os
 import statistics
 import time
@@ -35,9 +35,12 @@ def main(values):
             tf.config.list_physical_devices("CPU")[0],
             [tf.config.LogicalDeviceConfiguration()] * 2,
         )
-    settings = flags.settings(values)
-    settings.weights, settings.num_classes = "none", 10
-    settings.workdir = os.devnull  # Nothing is saved.
+    settings = dataclasses.replace(
+        flags.settings(values),
+        weights="none",
+        num_classes=10,
+        workdir=os.devnull,  # Nothing is saved.
+    )
     runs = {
         name: Run(name, settings, values.steps)
         for name in ("one_device", "mirrored")
@@ -67,7 +70,7 @@ class Run:
 
     Args:
         name: Strategy.
-        settings: Namespace of flags, with the batch size of a replica.
+        settings: `Settings`, with the batch size of a replica.
         steps: Number of steps of a call.
     """
 
@@ -79,8 +82,9 @@ class Run:
 
         strategy = make_strategy(name)
         self.replicas = strategy.num_replicas_in_sync
-        settings = copy.copy(settings)
-        settings.batch_size *= self.replicas
+        settings = dataclasses.replace(
+            settings, batch_size=settings.batch_size * self.replicas
+        )
         with strategy.scope():
             self.trainer = Trainer(settings, 1000, strategy)
         side = settings.resize_size

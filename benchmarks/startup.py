@@ -122,7 +122,7 @@ def _help(rounds):
 
 
 def _start(settings, starts):
-    arguments = flags.as_flagfile(settings).splitlines()
+    arguments = settings.as_flagfile().splitlines()
     first, second = zip(*(_two_steps(arguments) for _ in range(starts)))
     middle = statistics.median(first)
     return Row(

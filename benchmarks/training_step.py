@@ -11,7 +11,8 @@ the same. ADL's layers are timed alone, too, forward and backward, because 1 %
 of a step is less than two steps differ.
 """
 
-import types
+import dataclasses
+import os
 
 import numpy as np
 from absl import flags as absl_flags
@@ -135,10 +136,14 @@ def _trainer(settings, backbone, method):
 
     from adl_tf.training.trainer import Trainer
 
-    run = types.SimpleNamespace(**vars(settings))
-    run.backbone, run.method = backbone, method
-    run.weights, run.num_classes = "none", CLASSES
-    run.workdir = "/dev/null"  # no checkpoint
+    run = dataclasses.replace(
+        settings,
+        backbone=backbone,
+        method=method,
+        weights="none",
+        num_classes=CLASSES,
+        workdir=os.devnull,  # no checkpoint
+    )
     return Trainer(run, 1000, tf.distribute.get_strategy())
 
 

@@ -23,7 +23,7 @@ def attention_places(model, layers, examples, settings, gamma, count):
         layers: List of names, or a regular expression that has to match
             whole names.
         examples: `Examples`.
-        settings: Namespace with `resize_size` and `input_size`.
+        settings: `Settings`.
         gamma: Threshold of the drop mask.
         count: Number of images, spread evenly.
 

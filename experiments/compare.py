@@ -23,8 +23,8 @@ import re
 from absl import flags
 
 from adl_tf import command
-from adl_tf import flags as run_flags
 from adl_tf.errors import UsageError
+from adl_tf.registry import PROTOCOLS
 from experiments.records import METRICS, RESULTS, keep, read_run
 
 # Fewer, and a single image or seed moves the result by what methods differ.
@@ -56,7 +56,7 @@ flags.DEFINE_string("data", "", "What the images are, for the heading.")
 flags.DEFINE_enum(
     "protocol",
     "adl_cvpr19",
-    run_flags.PROTOCOLS,
+    tuple(PROTOCOLS),
     "The protocol whose evaluation of each run is read.",
 )
 flags.DEFINE_string(

@@ -20,6 +20,7 @@ from absl import flags as absl_flags
 
 from adl_tf import command, flags
 from adl_tf.errors import UsageError
+from adl_tf.flag_text import layer_names
 
 absl_flags.DEFINE_enum("figure", "3", ("2", "3", "4"), "The figure.")
 absl_flags.DEFINE_string(
@@ -73,18 +74,15 @@ def _check_colours(name):
 
 
 def _maps(values):
-    from adl_tf.datasets.load import load_examples
+    from adl_tf.datasets.load import load_split
 
     settings = flags.settings(values)
     command.load_reader(settings.dataset)
-    examples = load_examples(
-        settings.dataset, settings.data_dir, "test", settings.classes
-    )
+    examples = load_split(settings, "test")
     command.load_tensorflow()
-    from adl_tf.methods.settings import named_layers
     from experiments.figure_of_maps import draw_maps
 
-    layers = named_layers(values.layers)
+    layers = values.layers and layer_names(values.layers)
     return draw_maps(
         settings, examples, layers, values.images, values.colour_map
     )

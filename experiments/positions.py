@@ -14,12 +14,14 @@ strongest place is there, and the share of the places that ADL would hide.
 run, instead of at ImageNet's; it needs --layers, too.
 """
 
+import dataclasses
 import os
 
 from absl import flags as absl_flags
 
 from adl_tf import command, flags
 from adl_tf.errors import UsageError
+from adl_tf.flag_text import layer_names
 
 absl_flags.DEFINE_string(
     "layers",
@@ -36,31 +38,31 @@ def main(values):
         raise UsageError(
             "--layers is needed; python -m adl_tf.models lists them"
         )
-    from adl_tf.datasets.load import load_examples
+    from adl_tf.datasets.load import load_split
 
     settings = flags.settings(values)
     command.load_reader(settings.dataset)
-    examples = load_examples(
-        settings.dataset, settings.data_dir, "test", settings.classes
-    )
+    examples = load_split(settings, "test")
     command.load_tensorflow()
-    from adl_tf.methods.settings import assemble_from_settings, named_layers
+    from adl_tf.methods.settings import assemble_from_settings
     from adl_tf.workdir.trained import trained_weights
     from experiments.attention import attention_places
 
-    if settings.num_classes is None:
-        settings.num_classes = examples.num_classes
+    settings = dataclasses.replace(
+        settings,
+        method="cam",
+        num_classes=settings.num_classes or examples.num_classes,
+    )
     weights = settings.weights
     if settings.workdir:
         weights = trained_weights(settings.workdir)
-    settings.method = "cam"
     objective, backbone, _ = assemble_from_settings(settings, weights=weights)
     gamma = settings.adl_gamma
     if gamma is None:
         gamma = backbone.adl_gamma
     rows = attention_places(
         objective.model,
-        named_layers(values.layers),
+        layer_names(values.layers),
         examples,
         settings,
         gamma,

@@ -1,11 +1,11 @@
 """The first columns of the paper's Table 3: what each method costs."""
 
+import dataclasses
 import json
 import math
 import os
 import statistics
 import time
-import types
 
 import numpy as np
 import tensorflow as tf
@@ -72,8 +72,7 @@ def write_table(settings, rounds, folder):
     """Measures every row and writes the table.
 
     Args:
-        settings: Namespace of the flags of a run, with `batch_size` and
-            `input_size`.
+        settings: `Settings`.
         rounds: Number of timed steps of each method.
         folder: Folder for `table3_cost.md` and `table3_cost.json`.
 
@@ -151,15 +150,13 @@ def _measure(settings, backbone, methods, rounds):
     """What each method costs on a backbone; CAM is the first of them."""
     trainers, networks, infer = {}, {}, {}
     for method in methods:
-        run = types.SimpleNamespace(
-            **{
-                **vars(settings),
-                "backbone": backbone,
-                "method": method,
-                "weights": "none",
-                "num_classes": NUM_CLASSES,
-                "workdir": os.devnull,  # no checkpoint
-            }
+        run = dataclasses.replace(
+            settings,
+            backbone=backbone,
+            method=method,
+            weights="none",
+            num_classes=NUM_CLASSES,
+            workdir=os.devnull,  # no checkpoint
         )
         trainers[method] = Trainer(run, 1000, tf.distribute.get_strategy())
         # What localisation takes: ACoL's logits alone need half of it.

@@ -1,13 +1,15 @@
 """What the tests share: two CPU devices, real data, a small trained run."""
 
+import dataclasses
 import functools
 import os
 import pathlib
-import types
 
 import cv2
 import numpy as np
 import pytest
+
+from adl_tf.settings import Settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -72,46 +74,20 @@ def data_dir(tmp_path_factory):
     return root
 
 
-DEFAULTS = {
-    "dataset": "metadata",
-    "boxes": None,
-    "train_split": "train",
-    "classes": None,
-    "resize_size": 36,
-    "input_size": 32,
-    "backbone": "small_cnn",
-    "method": "adl",
-    "weights": "none",
-    "num_classes": None,
-    "last_stride": None,
-    "backbone_options": None,
-    "adl_positions": None,
-    "adl_drop_rate": 0.75,
-    "adl_importance_rate": None,
-    "adl_gamma": None,
-    "adl_selection": "batch",
-    "has_patch_size": "32",
-    "has_hide_rate": 0.5,
-    "acol_threshold": 0.6,
-    "spg_thresholds": "0.7,0.05,0.5,0.05,0.7,0.1",
-    "cutmix_beta": 1.0,
-    "cutmix_probability": 1.0,
-    "cutmix_area_corrected": True,
-    "epochs": 2,
-    "batch_size": 8,
-    "learning_rate": 0.02,
-    "head_learning_rate_ratio": 1.0,
-    "bias_learning_rate_ratio": 1.0,
-    "weight_decay": 5e-4,
-    "weight_decay_on": "kernels",
-    "schedule": "cosine",
-    "seed": 0,
-    "strategy": "one_device",
-    "startup_timeout": 60,
-    "memory_budget": 2048,
-    "deterministic": False,
-    "mixed_precision": "off",
-}
+SETTINGS = Settings(
+    dataset="metadata",
+    input_size=32,
+    resize_size=36,
+    backbone="small_cnn",
+    weights="none",
+    epochs=2,
+    batch_size=8,
+    learning_rate=0.02,
+    head_learning_rate_ratio=1.0,
+    has_patch_size=8,
+    strategy="one_device",
+    startup_timeout=60,
+)
 
 
 @pytest.fixture(scope="session")
@@ -120,9 +96,8 @@ def shared_settings(data_dir, tmp_path_factory):
 
     def make(workdir=None, **changes):
         workdir = workdir or str(tmp_path_factory.mktemp("shared") / "run")
-        values = {**DEFAULTS, "workdir": workdir, "data_dir": str(data_dir)}
-        assert not set(changes) - set(values)
-        return types.SimpleNamespace(**{**values, **changes})
+        changes = {"data_dir": str(data_dir), **changes}
+        return dataclasses.replace(SETTINGS, workdir=workdir, **changes)
 
     return make
 
@@ -138,9 +113,7 @@ def trained(shared_settings):
     """Settings of a run that has learnt to tell the squares apart."""
     from adl_tf.training.loop import train
 
-    run = shared_settings(epochs=12)
-    train(run)
-    return run
+    return train(shared_settings(epochs=12))
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ from absl.flags import FLAGS
 
 from adl_tf import flags
 from adl_tf.datasets.image_formats import ENDINGS, FORMATS
-from adl_tf.methods.build import METHODS
+from adl_tf.flag_text import as_text
 from adl_tf.models import weights
+from adl_tf.registry import METHODS
 
 ROOT = pathlib.Path(__file__).parents[1]
 PLACES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "data/**/README.md")
@@ -228,7 +229,7 @@ def test_tables_of_methods():
             known = inspect.signature(method).parameters
             assert cells.pop(1).strip("`") in known
         if flag.default is not None:
-            assert cells[1] == f"`{flag.default}`", flag.name
+            assert cells[1] == f"`{as_text(flag.default)}`", flag.name
     assert len(rows) == options + 10
     assert options == sum(
         name.partition("_")[0] in METHODS for name in flags.RUN_NAMES

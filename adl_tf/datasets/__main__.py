@@ -63,18 +63,12 @@ def _read(settings, splits):
     What is wrong with the files of one does not keep the others from being
     read, so that all is told at once.
     """
-    from adl_tf.datasets.load import load_examples, split_names
+    from adl_tf.datasets.load import load_split, split_names
 
     examples, errors = {}, {}
     for split in splits or split_names(settings.dataset, settings.data_dir):
         try:
-            examples[split] = load_examples(
-                settings.dataset,
-                settings.data_dir,
-                split,
-                settings.classes,
-                settings.boxes,
-            )
+            examples[split] = load_split(settings, split)
         except DataError as error:
             errors[split] = error
     if len(errors) > 1:

@@ -16,6 +16,7 @@ import sys
 import numpy as np
 
 from adl_tf.datasets.examples import Examples
+from adl_tf.datasets.reader import Reader
 from adl_tf.datasets.splits import spellings
 from adl_tf.errors import DataError
 from adl_tf.text_files import read_json
@@ -97,6 +98,9 @@ def coco_splits(data_dir):
         for name in ("train", "val", "test")
         if any(map(os.path.isfile, _places(data_dir, name)))
     ]
+
+
+COCO = Reader(coco, coco_splits)
 
 
 def read_coco(path):

@@ -8,6 +8,7 @@ import numpy as np
 from adl_tf.datasets.examples import Examples
 from adl_tf.datasets.lines import numbers, read_fields
 from adl_tf.datasets.metadata import metadata
+from adl_tf.datasets.reader import Reader
 from adl_tf.errors import DataError
 
 SOURCE = (
@@ -83,6 +84,9 @@ def cub_splits(data_dir):
     """
     with_val = os.path.isdir(_cubv2_folder(_root(data_dir)))
     return ["train", "test", *(["val"] if with_val else [])]
+
+
+CUB = Reader(cub, cub_splits)
 
 
 def _root(data_dir):

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from adl_tf.datasets.examples import Examples
 from adl_tf.datasets.lines import read_fields
 from adl_tf.datasets.metadata import metadata, metadata_splits
+from adl_tf.datasets.reader import Reader
 from adl_tf.datasets.voc_xml import read_voc
 from adl_tf.errors import DataError
 from adl_tf.text_files import read_lines
@@ -77,6 +78,9 @@ def ilsvrc_splits(data_dir):
         for name in LISTS
         if os.path.isdir(os.path.join(root, "Data", "CLS-LOC", name))
     ]
+
+
+ILSVRC = Reader(ilsvrc, ilsvrc_splits)
 
 
 def _official_root(data_dir):

@@ -20,6 +20,7 @@ import numpy as np
 
 from adl_tf.datasets.examples import Examples
 from adl_tf.datasets.lines import numbers, read_fields
+from adl_tf.datasets.reader import Reader
 from adl_tf.datasets.splits import spellings, usual_names
 from adl_tf.errors import DataError
 from adl_tf.text_files import read_names
@@ -122,6 +123,9 @@ def metadata_splits(data_dir):
         if found or _holds_any(root):
             return usual_names(found) or ["test"]
     return []
+
+
+METADATA = Reader(metadata, metadata_splits)
 
 
 def _holds_any(folder):

@@ -19,6 +19,7 @@ Features are found by what they are:
 """
 
 import difflib
+import functools
 import io
 import os
 
@@ -28,6 +29,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from adl_tf.datasets.examples import Examples, Mask
+from adl_tf.datasets.reader import Reader
 from adl_tf.errors import DataError, UsageError
 
 # Levels of the object, and of what does not count. The masks of
@@ -133,6 +135,22 @@ def tfds_splits(name, data_dir):
         DataError: If it is not prepared.
     """
     return list(_builder(name, data_dir).info.splits)
+
+
+def tfds_reader(name):
+    """The reader of one data set of TensorFlow Datasets.
+
+    Args:
+        name: As for `tfds_examples`.
+
+    Returns:
+        `Reader`.
+    """
+    return Reader(
+        functools.partial(tfds_examples, name),
+        functools.partial(tfds_splits, name),
+        needs_folder=False,
+    )
 
 
 def _boxes(record, box_name, encoded, image_id):

@@ -110,7 +110,7 @@ def keras_network(model, heatmap="cam", **options):
     Args:
         model: Keras model of `build_model` with a square input, which is what
             protocols show. Its weights are taken as they are now.
-        heatmap: Name of a heatmap, a key of `adl_tf.heatmaps.named.HEATMAPS`.
+        heatmap: Name in `adl_tf.registry.HEATMAPS`.
         **options: Further arguments of `make_heatmap`.
 
     Returns:

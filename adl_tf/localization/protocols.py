@@ -16,6 +16,7 @@ from adl_tf.localization.heatmaps import (
     NORMALIZATIONS,
     to_heatmap,
 )
+from adl_tf.registry import PROTOCOLS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,37 +213,33 @@ def cubehelix_grey():
 
 CUBEHELIX_GREY = cubehelix_grey()
 
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol(
-            name="adl_cvpr19",
-            source="Choe & Shim, CVPR 2019, the authors' TensorFlow code",
-            centre_crop=True,
-            interpolation="bilinear",
-            levels="cubehelix",
-            thresholds=tuple((np.arange(1, 20) / 20).tolist()),
-            fixed_threshold=0.2,
-            ground_truth="first",
-            clip_ground_truth=False,
-            clip_boxes=False,
-            empty_box=(0, 0, 1, 1),
-        ),
-        Protocol(
-            name="wsoleval_cvpr20",
-            source="Choe et al., CVPR 2020, wsolevaluation",
-            centre_crop=False,
-            interpolation="bicubic",
-            levels="linear",
-            thresholds=tuple(np.arange(0, 1, 0.001).tolist()),
-            fixed_threshold=0.2,
-            ground_truth="any",
-            clip_ground_truth=True,
-            clip_boxes=True,
-            empty_box=(0, 0, 0, 0),
-        ),
-    )
-}
+ADL_CVPR19 = Protocol(
+    name="adl_cvpr19",
+    source="Choe & Shim, CVPR 2019, the authors' TensorFlow code",
+    centre_crop=True,
+    interpolation="bilinear",
+    levels="cubehelix",
+    thresholds=tuple((np.arange(1, 20) / 20).tolist()),
+    fixed_threshold=0.2,
+    ground_truth="first",
+    clip_ground_truth=False,
+    clip_boxes=False,
+    empty_box=(0, 0, 1, 1),
+)
+
+WSOLEVAL_CVPR20 = Protocol(
+    name="wsoleval_cvpr20",
+    source="Choe et al., CVPR 2020, wsolevaluation",
+    centre_crop=False,
+    interpolation="bicubic",
+    levels="linear",
+    thresholds=tuple(np.arange(0, 1, 0.001).tolist()),
+    fixed_threshold=0.2,
+    ground_truth="any",
+    clip_ground_truth=True,
+    clip_boxes=True,
+    empty_box=(0, 0, 0, 0),
+)
 
 CHOICES = {
     "interpolation": tuple(INTERPOLATIONS),

@@ -4,24 +4,10 @@ import inspect
 
 import keras
 
-from adl_tf.methods.acol import acol
-from adl_tf.methods.adl import adl
-from adl_tf.methods.cam import cam
-from adl_tf.methods.cutmix import cutmix
-from adl_tf.methods.has import has
 from adl_tf.methods.objective import Objective
-from adl_tf.methods.spg import spg
 from adl_tf.models.classifier import build_classifier
 from adl_tf.models.weights import is_own, load_own
-
-METHODS = {
-    "cam": cam,
-    "has": has,
-    "acol": acol,
-    "spg": spg,
-    "adl": adl,
-    "cutmix": cutmix,
-}
+from adl_tf.registry import METHODS
 
 
 def build_model(
@@ -94,18 +80,13 @@ def assemble(
     backbone_arguments=None,
     **method_arguments,
 ):
-    """As `build_model`, with what training wants to know besides.
+    """As `build_model`, with what training needs besides.
 
     Returns:
         Tuple of the method's `Objective`, the `Backbone`, and the names of the
         layers that start from random values.
     """
-    if method not in METHODS:
-        raise ValueError(
-            f"`method` must be one of {', '.join(METHODS)}. "
-            f"Received: method={method!r}"
-        )
-    _, _, *known = inspect.signature(METHODS[method]).parameters
+    known = method_options(method)
     for name in method_arguments:
         if name not in known:
             raise ValueError(
@@ -131,3 +112,19 @@ def assemble(
     present = {layer.name for layer in made.training_model.layers}
     new_layers = [name for name in new_layers if name in present]
     return made, built, tuple(dict.fromkeys([*new_layers, *made.new_layers]))
+
+
+def method_options(method):
+    """Names of the options that a method has.
+
+    Args:
+        method: As for `build_model`.
+
+    Returns:
+        List of argument names.
+
+    Raises:
+        ValueError: If there is no such method.
+    """
+    _, _, *options = inspect.signature(METHODS.find(method)).parameters
+    return options

@@ -1,17 +1,17 @@
-"""From flags to a model: the same for training, evaluation and export."""
+"""From the settings of a run to its model: for training, evaluation, export."""
 
 import keras
 
 from adl_tf.errors import UsageError
-from adl_tf.methods.build import assemble
+from adl_tf.methods.build import assemble, method_options
 from adl_tf.models.classifier import backbone_options
 
 
 def assemble_from_settings(settings, weights):
-    """Builds the model that the flags describe.
+    """Builds the model that the settings describe.
 
     Args:
-        settings: Namespace with the flags of `adl_tf.flags`.
+        settings: `Settings`.
         weights: `"imagenet"`, `"none"`, `None` or a path.
 
     Returns:
@@ -39,16 +39,15 @@ def assemble_from_settings(settings, weights):
 
 
 def backbone_arguments(settings):
-    """The options of the backbone that the flags name.
+    """The options of the backbone that are set.
 
     Args:
-        settings: Namespace with `backbone`, `backbone_options`, `last_stride`.
+        settings: `Settings`.
 
     Returns:
         Dictionary of arguments.
 
     Raises:
-        UsageError: If `backbone_options` cannot be read.
         ValueError: If there is no such backbone.
     """
     arguments = {}
@@ -56,102 +55,14 @@ def backbone_arguments(settings):
         # Work directories of networks without it have this flag too.
         if "last_stride" in backbone_options(settings.backbone):
             arguments["last_stride"] = settings.last_stride
-    for option in (settings.backbone_options or "").split(","):
-        if not option:
-            continue
-        name, equals, value = option.partition("=")
-        if not (name.strip() and equals and value.strip()):
-            raise UsageError(
-                f"--backbone_options={settings.backbone_options}: '{option}' "
-                "is not of the form name=value"
-            )
-        arguments[name.strip()] = _number(name, value)
-    return arguments
-
-
-def _number(name, value):
-    try:
-        return float(value) if "." in value else int(value)
-    except ValueError as error:
-        raise UsageError(
-            f"--backbone_options: {name.strip()}={value.strip()} is not a "
-            "number"
-        ) from error
+    return {**arguments, **(settings.backbone_options or {})}
 
 
 def _method_arguments(settings):
-    arguments = _ARGUMENTS.get(settings.method)
-    return arguments(settings) if arguments else {}
-
-
-def named_layers(text):
-    """What a flag says of layers.
-
-    Args:
-        text: Names with commas between, a regular expression, or `None`.
-
-    Returns:
-        List of names, or the text.
-    """
-    if text and "," in text:
-        return [name.strip() for name in text.split(",")]
-    return text
-
-
-def _adl_arguments(settings):
+    """The options of the method, and the seed of the run if it has one."""
     return {
-        "positions": named_layers(settings.adl_positions),
-        "gamma": settings.adl_gamma,
-        "drop_rate": settings.adl_drop_rate,
-        "importance_rate": settings.adl_importance_rate,
-        "selection": settings.adl_selection,
-        "seed": settings.seed,
+        name: getattr(
+            settings, "seed" if name == "seed" else f"{settings.method}_{name}"
+        )
+        for name in method_options(settings.method)
     }
-
-
-def _has_arguments(settings):
-    patch_size = settings.has_patch_size
-    if patch_size != "mixed":
-        sizes = _numbers("has_patch_size", patch_size, int)
-        patch_size = sizes[0] if len(sizes) == 1 else sizes
-    return {
-        "patch_size": patch_size,
-        "hide_rate": settings.has_hide_rate,
-        "seed": settings.seed,
-    }
-
-
-def _spg_arguments(settings):
-    numbers = _numbers("spg_thresholds", settings.spg_thresholds, float)
-    return {
-        "thresholds": [numbers[i : i + 2] for i in range(0, len(numbers), 2)]
-    }
-
-
-def _cutmix_arguments(settings):
-    return {
-        "beta": settings.cutmix_beta,
-        "probability": settings.cutmix_probability,
-        "area_corrected": settings.cutmix_area_corrected,
-        "seed": settings.seed,
-    }
-
-
-def _numbers(flag, text, kind):
-    """The numbers of a flag, separated by commas."""
-    try:
-        return [kind(number) for number in text.split(",")]
-    except ValueError as error:
-        raise UsageError(
-            f"--{flag}={text} is not a list of "
-            f"{'whole ' if kind is int else ''}numbers separated by commas"
-        ) from error
-
-
-_ARGUMENTS = {
-    "has": _has_arguments,
-    "acol": lambda settings: {"threshold": settings.acol_threshold},
-    "spg": _spg_arguments,
-    "adl": _adl_arguments,
-    "cutmix": _cutmix_arguments,
-}

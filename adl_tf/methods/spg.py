@@ -17,15 +17,12 @@ from adl_tf.heatmaps.class_maps import (
 from adl_tf.methods.acol import scaled
 from adl_tf.methods.objective import Objective, cross_entropy
 
-# High and low threshold of the targets of B2, B1 and C, in the order in which
-# each learns from the one before.
-_THRESHOLDS = ((0.7, 0.05), (0.5, 0.05), (0.7, 0.1))
 # With fewer pixels of foreground, what reaches this share of the maximum is.
 _FEWEST_PIXELS, _SHARE_OF_MAXIMUM = 30, 0.7
 _FOREGROUND, _BACKGROUND, _IGNORED = 1.0, 0.0, 255.0
 
 
-def spg(model, backbone, thresholds=_THRESHOLDS):
+def spg(model, backbone, thresholds=((0.7, 0.05), (0.5, 0.05), (0.7, 0.1))):
     """Trains a classifier with branches that learn masks of the object.
 
     Branch B2 learns from the map of the true class, B1 from B2, and C from the
@@ -38,7 +35,8 @@ def spg(model, backbone, thresholds=_THRESHOLDS):
         backbone: Its `Backbone`, one that is not of `keras.applications`.
         thresholds: Three pairs `(high, low)` of floats in [0, 1], for the
             targets of B2, B1 and C: what is above the first is foreground,
-            what is below the second is background.
+            what is below the second is background. In the order in which each
+            learns from the one before.
 
     Returns:
         `Objective`, whose loss is the sum of the cross entropy of the logits

@@ -1,31 +1,16 @@
-"""A backbone with a classifier on it that class activation maps can be had of.
+"""Classifiers with a CAM-compatible head.
 
-They read its layers by name: `gap` and `logits`, or `class_maps` and `logits`.
+Class activation maps read its layers by name: `gap` and `logits`, or
+`class_maps` and `logits`.
 """
 
-import functools
 import inspect
 
 import keras
 
-from adl_tf.models.inception_v3 import inception_v3
-from adl_tf.models.keras_applications import PREFIX, keras_application
-from adl_tf.models.mobilenet_v1 import mobilenet_v1
-from adl_tf.models.resnet50 import resnet50
-from adl_tf.models.resnet50_se import resnet50_se
-from adl_tf.models.small_cnn import small_cnn
 from adl_tf.models.variants import with_variant
-from adl_tf.models.vgg_gap import vgg_gap
 from adl_tf.models.weights import load_pretrained
-
-BACKBONES = {
-    "vgg_gap": vgg_gap,
-    "mobilenet_v1": mobilenet_v1,
-    "resnet50": resnet50,
-    "resnet50_se": resnet50_se,
-    "inception_v3": inception_v3,
-    "small_cnn": small_cnn,
-}
+from adl_tf.registry import BACKBONES
 
 
 def build_classifier(
@@ -39,8 +24,8 @@ def build_classifier(
     """Builds the plain classifier that every method starts from.
 
     Args:
-        backbone: Name of a backbone, a key of `BACKBONES`, or `"keras:NAME"`
-            for a classifier of `keras.applications`.
+        backbone: Name in `adl_tf.registry.BACKBONES`, or `"keras:NAME"` for a
+            classifier of `keras.applications`.
         num_classes: Number of classes.
         weights: `"imagenet"`, `None` for random ones, or the path of a file
             (see `load_pretrained`).
@@ -68,7 +53,7 @@ def build_classifier(
             )
     if "variant" in known:
         backbone_arguments = with_variant(backbone_arguments, weights)
-    built = _backbone_function(backbone)(input_shape, **backbone_arguments)
+    built = BACKBONES.find(backbone)(input_shape, **backbone_arguments)
     logits = _HEADS[built.head](
         built.model.output, num_classes, _initializer(built)
     )
@@ -92,21 +77,8 @@ def backbone_options(backbone):
     Raises:
         ValueError: If there is no such backbone.
     """
-    _, *options = inspect.signature(_backbone_function(backbone)).parameters
+    _, *options = inspect.signature(BACKBONES.find(backbone)).parameters
     return options
-
-
-def _backbone_function(backbone):
-    if backbone.startswith(PREFIX):
-        return functools.partial(
-            keras_application, backbone.removeprefix(PREFIX)
-        )
-    if backbone not in BACKBONES:
-        raise ValueError(
-            f"`backbone` must be one of {', '.join(BACKBONES)} or "
-            f"{PREFIX}NAME. Received: backbone={backbone!r}"
-        )
-    return BACKBONES[backbone]
 
 
 def _initializer(built):
@@ -115,7 +87,7 @@ def _initializer(built):
     return keras.initializers.RandomNormal(stddev=0.01)
 
 
-# Answers are float32 under mixed precision too: the softmax needs it.
+# Logits are float32 under mixed precision too: the softmax needs it.
 
 
 def _dense_head(features, num_classes, initializer):

@@ -1,6 +1,7 @@
 """Any classifier of `keras.applications` as a backbone."""
 
 import difflib
+import functools
 import inspect
 
 import keras
@@ -11,10 +12,20 @@ from adl_tf.models.backbone import Backbone
 from adl_tf.models.layer_names import kinds_named_by_keras, renumbered
 from adl_tf.models.surgery import edit_layers, insert_after
 
-# What stands before such a name where backbones are named.
-PREFIX = "keras:"
 # Fully connected layers follow their maps, and no global pooling.
 _FLATTENING = ("VGG16", "VGG19")
+
+
+def keras_backbone(name):
+    """The function that builds one network of `keras.applications`.
+
+    Args:
+        name: As for `keras_application`.
+
+    Returns:
+        Function as `keras_application` without `name`.
+    """
+    return functools.partial(keras_application, name)
 
 
 def keras_application(name, input_shape=(224, 224, 3), last_stride=None):

@@ -1,6 +1,7 @@
 """The training loop: one code path for one device and for many."""
 
 import contextlib
+import dataclasses
 import signal
 
 import keras
@@ -29,8 +30,11 @@ def train(settings, examples=None):
     """Trains a classifier and leaves it in the work directory.
 
     Args:
-        settings: Namespace with the flags of `adl_tf.flags`.
+        settings: `Settings`.
         examples: What `training_examples` returned, or `None` to read them.
+
+    Returns:
+        The `Settings` that flags.cfg then holds, with the number of classes.
 
     Raises:
         AdlTfError: If the settings or the data do not allow it, or the loss
@@ -44,18 +48,21 @@ def train(settings, examples=None):
     if examples is None:
         examples = training_examples(settings)
     if settings.num_classes is None:
-        settings.num_classes = examples.num_classes
+        settings = dataclasses.replace(
+            settings, num_classes=examples.num_classes
+        )
     cluster = cluster_for(settings.strategy)
     if cluster is not None and not cluster.is_chief:
         with lost_worker_reported(cluster):
             _train(settings, examples, NoRecord)
-        return
+        return settings
     flag = f"--workdir={settings.workdir}"
     with locked(settings.workdir, flag), lost_worker_reported(cluster):
         checkpoints.clear_leftovers(settings.workdir)
         workdir.claim(settings, _class_names(settings, examples))
         _train(settings, examples, Record)
     print(f"trained: {checkpoints.latest_weights(settings.workdir)}")
+    return settings
 
 
 def _train(settings, examples, make_record):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from adl_tf import drawing
 from adl_tf.datasets import pipeline
-from adl_tf.datasets.load import load_examples
+from adl_tf.datasets.load import load_split
 from adl_tf.errors import AdlTfError
 from adl_tf.heatmaps.class_maps import (
     class_activation_maps,
@@ -28,7 +28,7 @@ def make_preview(settings, model):
     """The preview of a run.
 
     Args:
-        settings: Namespace of flags.
+        settings: `Settings`.
         model: Keras model that is being trained, of `build_model`.
 
     Returns:
@@ -36,13 +36,7 @@ def make_preview(settings, model):
         or one of them cannot be read: training needs none of them.
     """
     try:
-        examples = load_examples(
-            settings.dataset,
-            settings.data_dir,
-            "test",
-            settings.classes,
-            settings.boxes,
-        )
+        examples = load_split(settings, "test")
         usable = [
             place
             for place, (boxes, label) in enumerate(
@@ -65,7 +59,7 @@ class Preview:
 
     Args:
         examples: `Examples` with boxes, few of them: they stay in memory.
-        settings: Namespace of flags.
+        settings: `Settings`.
         model: Keras model of `build_model`.
     """
 

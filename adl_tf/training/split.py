@@ -1,6 +1,8 @@
 """The training split, read and checked without TensorFlow."""
 
-from adl_tf.datasets.load import load_examples
+import dataclasses
+
+from adl_tf.datasets.load import load_split
 from adl_tf.errors import DataError, UsageError
 
 
@@ -8,7 +10,7 @@ def training_examples(settings):
     """Reads the training split that the flags name.
 
     Args:
-        settings: Namespace with the flags of `adl_tf.flags`.
+        settings: `Settings`.
 
     Returns:
         `Examples`, or `None` where nothing is trained: weights as they come.
@@ -24,12 +26,9 @@ def training_examples(settings):
             f"--input_size={settings.input_size} is larger than "
             f"--resize_size={settings.resize_size}"
         )
-    examples = load_examples(
-        settings.dataset,
-        settings.data_dir,
-        settings.train_split,
-        settings.classes,
-    )
+    # Training needs no boxes.
+    without_boxes = dataclasses.replace(settings, boxes=None)
+    examples = load_split(without_boxes, settings.train_split)
     if not len(examples):
         classes = f" of --classes={settings.classes}" * bool(settings.classes)
         raise DataError(

@@ -16,7 +16,7 @@ class Trainer:
     """Model, optimizer and one step of training on all replicas.
 
     Args:
-        settings: Namespace of flags.
+        settings: `Settings`.
         steps_per_epoch: Number of steps in an epoch.
         strategy: `tf.distribute.Strategy` whose scope this is made in.
     """

@@ -14,16 +14,8 @@ import tensorflow as tf
 import adl_tf
 from adl_tf.errors import UsageError
 from adl_tf.files import write_whole
-from adl_tf.flags import as_flagfile
+from adl_tf.flags import read_flagfile
 from adl_tf.workdir import checkpoints
-
-# How fast, not what: these may change when a run goes on.
-_MAY_CHANGE = (
-    "--strategy=",
-    "--data_dir=",
-    "--deterministic=",
-    "--startup_timeout=",
-)
 
 
 def claim(settings, class_names):
@@ -37,12 +29,10 @@ def claim(settings, class_names):
         UsageError: If the folder holds a run with other settings.
     """
     path = os.path.join(settings.workdir, "flags.cfg")
-    text = as_flagfile(settings)
     # Flags of a run that never got so far as to save may be mended.
     if os.path.isfile(path) and checkpoints.latest_weights(settings.workdir):
-        with open(path, encoding="utf-8") as file:
-            _refuse_other_run(settings.workdir, file.read(), text)
-    write_whole(path, text)
+        _refuse_other_run(settings, read_flagfile(path))
+    write_whole(path, settings.as_flagfile())
     write_whole(
         os.path.join(settings.workdir, "class_names.txt"),
         "".join(f"{name}\n" for name in class_names),
@@ -83,21 +73,19 @@ def environment():
     }
 
 
-def _refuse_other_run(workdir, saved, current):
-    def comparable(text):
-        return {
-            line
-            for line in text.split("\n")
-            if line and not line.startswith(_MAY_CHANGE)
-        }
-
-    there, here = comparable(saved), comparable(current)
-    if there != here:
+def _refuse_other_run(settings, saved):
+    names = settings.differences(saved)
+    if names:
+        there, here = (
+            " ".join(
+                f"--{name}={flags[name]}" for name in names if name in flags
+            )
+            for flags in (saved.as_flags(), settings.as_flags())
+        )
         raise UsageError(
-            f"{workdir} holds a run with other flags: there "
-            f"{' '.join(sorted(there - here)) or '(default)'}, here "
-            f"{' '.join(sorted(here - there)) or '(default)'}; take another "
-            "--workdir, or the same flags to go on"
+            f"{settings.workdir} holds a run with other flags: there "
+            f"{there or '(default)'}, here {here or '(default)'}; take "
+            "another --workdir, or the same flags to go on"
         )
 
 

@@ -10,7 +10,7 @@ def load_trained(settings):
     """Builds the model of a work directory with its newest weights.
 
     Args:
-        settings: Namespace of flags as in the directory's flags.cfg.
+        settings: `Settings`.
 
     Returns:
         Keras model.
@@ -42,7 +42,7 @@ def class_names(settings):
     """Names of the classes of a work directory.
 
     Args:
-        settings: Namespace of flags as in the directory's flags.cfg.
+        settings: `Settings`.
 
     Returns:
         List of names.

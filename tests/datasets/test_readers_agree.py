@@ -68,7 +68,7 @@ def write_three_ways(root):
 
 def learned(run, examples, scored):
     """What training shows and leaves, and what evaluation makes of it."""
-    train(run)
+    run = train(run)
     history = pathlib.Path(run.workdir, "history.csv").read_text()
     timing = pathlib.Path(run.workdir, "timing.csv").read_text()
     for row in csv.DictReader(timing.splitlines()):

@@ -134,7 +134,7 @@ def test_what_is_not_there(birds, tmp_path):
         read(birds, split="test")
     with pytest.raises(DataError, match="tfds build mnist"):
         read(birds, "mnist")
-    with pytest.raises(UsageError, match="--boxes means nothing"):
+    with pytest.raises(UsageError, match="--boxes is not for"):
         load_examples("cub", birds, "train", boxes=birds)
     rows = [bird(0), bird(1, image=b"\x89PNG and nothing more of it")]
     prepare(

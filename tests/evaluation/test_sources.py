@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from adl_tf import evaluate, flags
+from adl_tf import evaluate
 from adl_tf.errors import DataError, UsageError
+from adl_tf.registry import PROTOCOLS
 from tests.datasets.text_files import write
 from tests.in_process import call
 
@@ -40,11 +41,11 @@ def scored(trained, tmp_path_factory):
             ),
             root / protocol,
         )
-        for protocol in flags.PROTOCOLS
+        for protocol in PROTOCOLS
     }
 
 
-@pytest.mark.parametrize("protocol", flags.PROTOCOLS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_saved_heatmaps_score_the_same(
     trained, data_dir, scored, tmp_path, protocol
 ):

@@ -1,10 +1,10 @@
 """Figures 2 to 4, from runs on squares whose boxes are known."""
 
+import dataclasses
 import pathlib
 import shutil
 import subprocess
 import sys
-import types
 
 import keras
 import numpy as np
@@ -43,13 +43,8 @@ def scored(run, folder):
 def folders(trained, tmp_path_factory):
     """Evaluations of a plain run of four epochs, and of one with ADL."""
     root = tmp_path_factory.mktemp("figures")
-    plain = types.SimpleNamespace(
-        **{
-            **vars(trained),
-            "method": "cam",
-            "epochs": 4,
-            "workdir": str(root / "run"),
-        }
+    plain = dataclasses.replace(
+        trained, method="cam", epochs=4, workdir=str(root / "run")
     )
     train(plain)
     for name in ("plain", "adl"):

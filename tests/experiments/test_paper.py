@@ -7,7 +7,7 @@ import pytest
 from absl import flags as absl_flags
 
 from adl_tf import flags
-from adl_tf.models.classifier import BACKBONES
+from adl_tf.registry import BACKBONES
 from experiments.paper import paper_table
 from experiments.table_runs import FOLDER, Data, TableRun
 

@@ -1,12 +1,13 @@
 """Where the strongest attention of a layer is, on images made for it."""
 
 import pathlib
-import types
 
 import cv2
 import keras
 import numpy as np
 import pytest
+
+from adl_tf.settings import Settings
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("pipelines need TensorFlow", allow_module_level=True)
@@ -16,7 +17,7 @@ from experiments import positions
 from experiments.attention import attention_places
 from tests.in_process import call
 
-SETTINGS = types.SimpleNamespace(resize_size=8, input_size=8)
+SETTINGS = Settings(resize_size=8, input_size=8)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Exported networks on photographs: boxes, and TensorFlow Lite's answers."""
 
 import os
-import types
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from adl_tf.exported.tflite import FILE_NAME, writer
 from adl_tf.exported.writing import export
 from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
 from adl_tf.localization.protocols import PROTOCOLS
+from adl_tf.settings import Settings
 
 THRESHOLDS = np.array([0.1, 0.2, 0.35, 0.5], np.float32)
 STORED = 2  # the place of the threshold that is exported
@@ -30,9 +30,7 @@ def model(test_weights):
 
 def exported(model, tmp_path, write=None):
     """Folder of the exported model."""
-    settings = types.SimpleNamespace(
-        workdir=str(tmp_path), input_size=224, resize_size=256
-    )
+    settings = Settings(workdir=str(tmp_path))
     folder = str(tmp_path / ("lite" if write else "saved"))
     threshold = float(THRESHOLDS[STORED])
     export(model, folder, ["?"] * 1000, settings, threshold, write)

@@ -12,8 +12,9 @@ from keras import ops
 
 from adl_tf.heatmaps.class_maps import class_maps
 from adl_tf.methods import build
-from adl_tf.methods.build import METHODS, assemble
-from adl_tf.models.classifier import BACKBONES, build_classifier
+from adl_tf.methods.build import assemble
+from adl_tf.models.classifier import build_classifier
+from adl_tf.registry import BACKBONES, METHODS
 
 SIZE = 64
 CLASSES = 3

@@ -10,8 +10,6 @@ import sys
 
 import pytest
 
-from adl_tf.flags import as_flagfile
-
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -20,9 +18,7 @@ def undisturbed(shared_settings):
     """A run of two epochs of three steps, for tests that leave it alone."""
     from adl_tf.training.loop import train
 
-    run = shared_settings()
-    train(run)
-    return run
+    return train(shared_settings())
 
 
 @pytest.fixture
@@ -51,7 +47,7 @@ def start_training():
             )
         # In a file, where a command takes those of other commands too.
         flagfile = pathlib.Path(f"{run.workdir}.cfg")
-        flagfile.write_text(as_flagfile(run))
+        flagfile.write_text(run.as_flagfile())
         process = subprocess.Popen(
             [
                 sys.executable,

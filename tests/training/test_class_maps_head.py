@@ -13,28 +13,29 @@ from adl_tf.evaluation.scoring import Scoring
 from adl_tf.exported.writing import export
 from adl_tf.heatmaps.class_maps import class_maps
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.models import classifier
+from adl_tf.models.small_cnn import small_cnn
+from adl_tf.registry import BACKBONES
 from adl_tf.training.loop import train
 from adl_tf.training.trainer import Trainer
 from adl_tf.workdir.trained import class_names, load_trained
 
 
+def with_class_maps(input_shape):
+    return dataclasses.replace(
+        small_cnn(input_shape), head="class_maps", new_layers=("class_maps",)
+    )
+
+
 @pytest.fixture
 def small_cnn_with_class_maps(monkeypatch):
-    def small_cnn(input_shape):
-        return dataclasses.replace(
-            classifier.small_cnn(input_shape),
-            head="class_maps",
-            new_layers=("class_maps",),
-        )
-
-    monkeypatch.setitem(classifier.BACKBONES, "small_cnn", small_cnn)
+    monkeypatch.setitem(
+        BACKBONES.references, "small_cnn", f"{__name__}:with_class_maps"
+    )
 
 
 @pytest.mark.slow
 def test_the_whole_way(settings, data_dir, tmp_path, small_cnn_with_class_maps):
-    run = settings(epochs=12)
-    train(run)
+    run = train(settings(epochs=12))
     model = load_trained(run)
     examples = load_examples("metadata", str(data_dir), "test")
     scoring = Scoring(

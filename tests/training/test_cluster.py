@@ -14,8 +14,7 @@ from adl_tf.errors import AdlTfError, UsageError
 from adl_tf.training import cluster
 from adl_tf.training.cluster import Cluster, cluster_from_environment, meet
 from adl_tf.workdir import checkpoints
-from adl_tf.workdir.trained import load_trained
-from tests.runs import losses_of
+from tests.runs import losses_of, weights_of
 
 PLAIN_TRAIN = os.path.join(os.path.dirname(__file__), "plain_train.py")
 
@@ -163,9 +162,7 @@ def test_two_workers(settings, start_training, free_addresses, tmp_path):
     with open(os.path.join(two.workdir, "history.csv")) as expected:
         with open(os.path.join(killed.workdir, "history.csv")) as actual:
             assert actual.read() == expected.read()
-    for first, second in zip(
-        load_trained(two).get_weights(), load_trained(killed).get_weights()
-    ):
+    for first, second in zip(weights_of(two), weights_of(killed)):
         np.testing.assert_array_equal(first, second)
 
 

@@ -20,13 +20,11 @@ from adl_tf.training.trainer import Trainer
 from adl_tf.workdir import checkpoints
 from adl_tf.workdir.history import History
 from adl_tf.workdir.trained import load_trained
-from tests.runs import history_of, losses_of
+from tests.runs import history_of, losses_of, weights_of
 
 
 def assert_same_end(run, other):
-    for first, second in zip(
-        load_trained(run).get_weights(), load_trained(other).get_weights()
-    ):
+    for first, second in zip(weights_of(run), weights_of(other)):
         np.testing.assert_allclose(first, second, atol=1e-6)
     np.testing.assert_allclose(losses_of(run), losses_of(other), atol=2e-6)
 

@@ -12,13 +12,8 @@ from adl_tf.errors import AdlTfError, DataError, UsageError
 from adl_tf.training.loop import train
 from adl_tf.training.trainer import Trainer
 from adl_tf.workdir import checkpoints
-from adl_tf.workdir.trained import load_trained
 from tests.datasets.text_files import write
-from tests.runs import history_of, losses_of
-
-
-def weights_of(run):
-    return load_trained(run).get_weights()
+from tests.runs import history_of, losses_of, weights_of
 
 
 def test_work_directory(undisturbed):
@@ -191,7 +186,7 @@ def test_too_few_classes(settings):
 
 def test_unknown_adl_position(settings):
     with pytest.raises(UsageError, match="conv9"):
-        train(settings(adl_positions="conv9,conv4_relu"))
+        train(settings(adl_positions=("conv9", "conv4_relu")))
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])

@@ -65,7 +65,7 @@ def test_training_needs_none_of_it(trained, examples, monkeypatch):
     model = load_trained(trained)
 
     def load(changed):
-        monkeypatch.setattr(preview, "load_examples", lambda *_: changed)
+        monkeypatch.setattr(preview, "load_split", lambda *_: changed)
         return make_preview(trained, model)
 
     assert load(examples) is not None
@@ -76,5 +76,5 @@ def test_training_needs_none_of_it(trained, examples, monkeypatch):
     missing = ["/nowhere.png"] * 3
     assert load(dataclasses.replace(examples, paths=missing)) is None
     monkeypatch.undo()
-    trained_elsewhere = vars(trained) | {"data_dir": "/nowhere"}
-    assert make_preview(type(trained)(**trained_elsewhere), model) is None
+    elsewhere = dataclasses.replace(trained, data_dir="/nowhere")
+    assert make_preview(elsewhere, model) is None

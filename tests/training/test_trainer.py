@@ -1,5 +1,7 @@
 """What a step changes: rates, penalty, and which variant is trained."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,7 +13,7 @@ from adl_tf.workdir.trained import load_trained
 
 
 def make_trainer(run):
-    run.num_classes = 2
+    run = dataclasses.replace(run, num_classes=2)
     strategy = make_strategy("one_device")
     with strategy.scope():
         return Trainer(run, 3, strategy)

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from adl_tf.datasets.metadata import metadata
+from adl_tf.datasets.reader import Reader
 from adl_tf.datasets.synthetic_birds.bird import CLASS_NAMES, VERSION, draw_bird
 from adl_tf.errors import DataError
 
@@ -30,7 +31,8 @@ def synthetic_birds(data_dir, split):
     """Reads the data set, and draws it first if it is not there.
 
     Args:
-        data_dir: Folder for its 2,000 training and 500 test images.
+        data_dir: Folder for its 2,000 training and 500 test images, or `None`
+            for one in the user's cache.
         split: `"train"` or `"test"`.
 
     Returns:
@@ -44,6 +46,7 @@ def synthetic_birds(data_dir, split):
         raise DataError(
             f"synthetic_birds has the splits train and test, not '{split}'"
         )
+    data_dir = data_dir or _cache()
     prepare(data_dir)
     examples = metadata(str(data_dir), split)
     if split == "train":
@@ -53,6 +56,16 @@ def synthetic_birds(data_dir, split):
         for name in examples.image_ids
     ]
     return dataclasses.replace(examples, masks=masks)
+
+
+SYNTHETIC_BIRDS = Reader(
+    synthetic_birds, lambda data_dir: SPLITS, needs_folder=False
+)
+
+
+def _cache():
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(root, "adl_tf", "synthetic_birds")
 
 
 def _write_image(path, image, options=()):

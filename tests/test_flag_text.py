@@ -1,0 +1,43 @@
+"""Values of settings from text, and back."""
+
+import pytest
+
+from adl_tf.flag_text import (
+    as_text,
+    layer_names,
+    named_numbers,
+    patch_sizes,
+    threshold_pairs,
+)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (layer_names, "conv[45]_out", "conv[45]_out"),
+        (layer_names, "conv4, conv5", ("conv4", "conv5")),
+        (patch_sizes, "mixed", "mixed"),
+        (patch_sizes, "32", 32),
+        (patch_sizes, "0,16,32", (0, 16, 32)),
+        (threshold_pairs, "0.7,0.05,0.5,0.1", ((0.7, 0.05), (0.5, 0.1))),
+        (named_numbers, "stride=8, rate=0.5", {"stride": 8, "rate": 0.5}),
+    ],
+)
+def test_text_of_values(parse, text, value):
+    assert parse(text) == value
+    assert parse(as_text(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "reason"),
+    [
+        (patch_sizes, "big", "whole numbers separated by commas"),
+        (patch_sizes, "1.5", "whole numbers"),
+        (threshold_pairs, "0.7,x", "must be numbers separated by commas"),
+        (named_numbers, "stride", "'stride' is not of the form name=value"),
+        (named_numbers, "stride=x", "stride=x is not a number"),
+    ],
+)
+def test_text_that_is_no_value(parse, text, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse(text)
