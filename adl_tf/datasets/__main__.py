@@ -4,12 +4,11 @@
     python -m adl_tf.datasets --dataset=cub --data_dir=CUB_200_2011 \\
         --show=cub.html
 
---check reads every file and decodes every image, and lists what is wrong:
-images that cannot be read, odd boxes, images that several splits share,
-classes without images. The exit status is 1 if training or evaluation would
-stumble over something.
+--check decodes every image and mask, and lists those that cannot be read, odd
+boxes and masks, images that several splits share, and classes without images.
+The exit status is 1 if training or evaluation would fail or mean nothing.
 --show writes one HTML file that needs no network: a sample of each split, and
-with --check what was found.
+with --check the findings.
 """
 
 import os
@@ -22,9 +21,11 @@ from adl_tf.errors import DataError, UsageError
 absl_flags.DEFINE_list(
     "splits",
     None,
-    "Splits to look at, each once, with commas between [all there are].",
+    "Splits, separated by commas [all].",
 )
-absl_flags.DEFINE_bool("check", False, "Decode every image.")
+absl_flags.DEFINE_bool(
+    "check", False, "Decode every image and mask, and list what is wrong."
+)
 absl_flags.DEFINE_string("show", None, "HTML file to write.")
 
 
@@ -58,10 +59,9 @@ def main(values):
 
 
 def _read(settings, splits):
-    """Dictionary from the names of splits, all without any, to `Examples`.
+    """Dictionary from the names of splits to `Examples`; of all by default.
 
-    What is wrong with the files of one does not keep the others from being
-    read, so that all is told at once.
+    Errors in the files of all splits are reported at once.
     """
     from adl_tf.datasets.load import load_split, split_names
 

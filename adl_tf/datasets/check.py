@@ -1,4 +1,4 @@
-"""What is wrong with a data set: images, boxes, duplicates, classes."""
+"""Checks of a data set: every image decoded, every box and mask examined."""
 
 import dataclasses
 import functools
@@ -17,19 +17,19 @@ from adl_tf.native_messages import native_messages
 
 # Share of its image below which a box is tiny.
 TINY = 0.001
-# Images that are given to the threads at a time.
+# Images that the threads decode at a time.
 _BATCH = 256
 
 
 @dataclasses.dataclass(frozen=True)
 class DecodedImage:
-    """What decoding an image told.
+    """Result of decoding an image.
 
     Attributes:
         size: Width and height in pixels, or `None` if it cannot be decoded.
-        error: Why not, or empty text.
-        complaint: What the decoder found wrong and passed over, or empty text.
-        digest: Bytes that images with equal pixels have in common.
+        error: Why it cannot be decoded, or empty text.
+        complaint: Damage that the decoder passed over, or empty text.
+        digest: Hash of the pixels.
     """
 
     size: tuple[int, int] | None = None
@@ -40,7 +40,7 @@ class DecodedImage:
 
 @dataclasses.dataclass(frozen=True)
 class CheckedSplit:
-    """A split of which every image was decoded.
+    """A split whose images and masks were all decoded.
 
     Attributes:
         name: Name of the split.
@@ -61,23 +61,22 @@ class CheckedSplit:
     @property
     def unreadable(self):
         """Tuples of the path of an image and why it cannot be decoded."""
-        return self._said("error")
+        return self._with_text("error")
 
     @property
     def damaged(self):
-        """Tuples of the path of an image and what was passed over in it."""
-        return self._said("complaint")
+        """Tuples of the path of an image and the damage passed over."""
+        return self._with_text("complaint")
 
-    def _said(self, attribute):
+    def _with_text(self, attribute):
         texts = [getattr(image, attribute) for image in self.images]
         return [pair for pair in zip(self.examples.paths, texts) if pair[1]]
 
     @property
     def without_box(self):
-        """Places of the images that answers cannot be compared with.
+        """Places of images without ground truth, where others have some.
 
-        They have no box where others have, or no mask where others have
-        masks; none, if the split has neither and is not for scoring.
+        None if the split has neither boxes nor masks and is not for scoring.
         """
         needed = self.examples.boxes
         if not any(len(each) for each in needed):
@@ -86,7 +85,7 @@ class CheckedSplit:
 
     @property
     def has_fractions(self):
-        """Whether boxes are fractions of images: all lie within 0 to 1."""
+        """Whether all boxes lie within 0 to 1: they are fractions of images."""
         boxes = np.concatenate([np.zeros((0, 4)), *self.examples.boxes])
         return len(boxes) > 0 and np.all((boxes >= 0) & (boxes <= 1))
 
@@ -107,7 +106,7 @@ class CheckedSplit:
 
 
 def _other_size(_, annotated, size):
-    """Of other proportions than the file, as an image that lies on its side.
+    """Whether proportions differ, as those of an image that was turned.
 
     A pixel more or less is rounding.
     """
@@ -147,8 +146,8 @@ def check_split(name, examples, progress):
     Args:
         name: Name of the split.
         examples: `Examples`.
-        progress: Function that wraps an iterable and shows how far it is; it
-            is given the iterable and the number of items.
+        progress: Function of an iterable and the number of its items, which
+            returns an iterable that shows progress.
 
     Returns:
         `CheckedSplit`.
@@ -247,7 +246,7 @@ def _decode_all(pool, places):
 
 
 def _with_complaint(place, image):
-    """Decodes an image by itself, so that what is said is said of it."""
+    """Decodes an image alone, so that messages of the decoder are its own."""
     if image.error:
         return image
     with native_messages() as messages:

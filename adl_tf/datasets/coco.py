@@ -1,12 +1,12 @@
-"""Detection data in the format of COCO, for classifiers that know one class.
+"""Reader of data in COCO's format, for classifiers: one class an image.
 
     annotations/instances_<split>2017.json, instances_<split>.json, <split>.json
     <split>/_annotations.coco.json
-    images: beside it, in the data folder, in <split>2017/ or <split>/, or in
-    images/ or a folder of that name there
+    images: beside the annotations, in the data folder, in <split>2017/ or
+    <split>/, in images/ or in a folder of that name there
 
-An image counts if all its objects are of one class, which is its label; crowds
-are no objects. Others have no label or several, and are left out.
+An image is used if all its objects are of one class, which is its label. Crowds
+are not counted. Images with no class or several are left out.
 """
 
 import os
@@ -25,7 +25,7 @@ SOURCE = (
     "a folder in COCO's layout holds annotations/instances_<split>.json and "
     "the images (see data/README.md)"
 )
-# No control characters and no halves of a surrogate pair, but something.
+# Not empty; no control characters, no halves of a surrogate pair.
 _LINE = r"\s*[^\s\x00-\x1f\x7f\ud800-\udfff][^\x00-\x1f\x7f\ud800-\udfff]*"
 
 
@@ -38,9 +38,10 @@ def coco(data_dir, split):
             annotations, as in COCO.
 
     Returns:
-        `Examples` of the images that show one class; classes are numbered in
-        the order of their ids. Boxes are x, y, x + width, y + height, as
-        annotated. How many images were left out goes to the standard error.
+        `Examples` of the images with one class. Classes are numbered in the
+        order of their ids. Boxes are x, y, x + width, y + height, as
+        annotated. The number of images left out is printed to the standard
+        error.
 
     Raises:
         DataError: If a file is missing or malformed.
@@ -60,13 +61,13 @@ def coco(data_dir, split):
             none += 1
     if several or none:
         print(
-            f"{path}: {len(used)} of {len(images)} images show objects of "
+            f"{path}: {len(used)} of {len(images)} images have objects of "
             f"one class; left out: {several} with several classes, {none} "
             "without an object",
             file=sys.stderr,
         )
     if not used:
-        raise DataError(f"{path}: no image shows objects of one class only")
+        raise DataError(f"{path}: no image has objects of one class only")
     names = [images[identity][0] for identity in used]
     folder = _image_folder(data_dir, path, stem, names[0])
     examples = Examples(
@@ -116,8 +117,8 @@ def read_coco(path):
         each image, without crowds.
 
     Raises:
-        DataError: If the file is not of this format. It says which entry of
-            which list is to blame.
+        DataError: If the file is not of this format. The message names the
+            list and the entry.
     """
     content = read_json(path, SOURCE)
     classes, images, objects, file_names = {}, {}, {}, set()

@@ -1,4 +1,4 @@
-"""CUB-200-2011 in the folder layout of its official archive."""
+"""Reader of CUB-200-2011 in the layout of its official archive."""
 
 import dataclasses
 import os
@@ -12,8 +12,8 @@ from adl_tf.datasets.reader import Reader
 from adl_tf.errors import DataError
 
 SOURCE = (
-    "CUB-200-2011 comes from data.caltech.edu/records/65de6-vp158: extract "
-    "CUB_200_2011.tgz and give that folder as --data_dir"
+    "CUB-200-2011 is at data.caltech.edu/records/65de6-vp158: extract "
+    "CUB_200_2011.tgz and pass that folder as --data_dir"
 )
 
 
@@ -23,8 +23,8 @@ def cub(data_dir, split):
     Args:
         data_dir: The extracted folder `CUB_200_2011`, or the one above it.
         split: `"train"` or `"test"`, the official ones, or `"val"`: CUBV2, in
-            the folder of that name beside `CUB_200_2011` (or in `data_dir`),
-            where `python -m data.cub.prepare` puts it.
+            the folder of that name beside `CUB_200_2011` or in `data_dir`,
+            as `python -m data.cub.prepare` writes it.
 
     Returns:
         `Examples` with one box an image, as annotated: x, y, x + width,
@@ -74,7 +74,7 @@ def cub(data_dir, split):
 
 
 def cub_splits(data_dir):
-    """The names of the splits that are there.
+    """Names of the splits in a folder.
 
     Args:
         data_dir: As for `cub`.
@@ -95,7 +95,7 @@ def _root(data_dir):
 
 
 def _table(root, name, count):
-    """Dictionary from the number in front to the error and the other fields."""
+    """Dictionary from the first field to the error function and the others."""
     rows = {}
     path = os.path.join(root, name)
     for bad, (number, *fields) in read_fields(path, count, source=SOURCE):
@@ -134,7 +134,7 @@ def _cubv2(root, class_names):
         _cubv2_folder(root),
         "val",
         num_classes=len(class_names),
-        source="python -m data.cub.prepare brings CUBV2",
+        source="python -m data.cub.prepare downloads CUBV2",
     )
     return dataclasses.replace(examples, class_names=class_names)
 

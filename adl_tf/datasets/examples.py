@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the package: one split, as arrays."""
+"""One split of a data set: images, labels, boxes and masks."""
 
 import dataclasses
 import errno
@@ -10,15 +10,15 @@ import numpy as np
 
 from adl_tf.errors import DataError, UsageError
 
-# Missing images that an error names; the others are counted.
+# Missing images or classes that an error lists; the others are counted.
 MAX_NAMED = 5
-# More are no image that could be decoded.
+# No image or mask that can be decoded is larger.
 MAX_IMAGE_BYTES = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Mask:
-    """A mask that is part of a file, or of which some values count.
+    """A mask that is part of a file, or has its own range of values.
 
     Attributes:
         path: File that holds the encoded mask.
@@ -34,7 +34,7 @@ class Mask:
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Images of one split and what is known of them.
+    """Images of one split, with labels, boxes and masks.
 
     Attributes:
         image_ids: List of n names, unique within the split.
@@ -74,9 +74,9 @@ class Examples:
 
     @property
     def has_ground_truth(self):
-        """Whether there are boxes or masks that answers can be compared with.
+        """Whether there are boxes or masks to score with.
 
-        Some images may have none all the same.
+        Single images may have none.
         """
         return self.masks is not None or any(map(len, self.boxes))
 

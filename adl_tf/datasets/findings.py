@@ -1,4 +1,4 @@
-"""What a check of a data set found, in words and numbers."""
+"""Findings of a check as text: counts, names, and problems."""
 
 import collections
 
@@ -7,12 +7,12 @@ import numpy as np
 from adl_tf.datasets.check import ODD, ODD_MASKS
 from adl_tf.errors import DataError
 
-# Images and boxes of one kind that are named; the others are counted.
+# Images of one kind that are listed; the others are counted.
 MAX_NAMED = 10
 
 
 def as_text(splits):
-    """What was found, as a table of counts and the names that belong to it.
+    """A table of counts, and the names of the images that were counted.
 
     Args:
         splits: List of `CheckedSplit`.
@@ -45,7 +45,7 @@ def as_text(splits):
 
 
 def _findings(split):
-    """Lines that name what is wrong with a split."""
+    """Lines that list the findings of a split."""
     examples, lines = split.examples, []
     bad = [*split.unreadable, *split.bad_masks]
     lines += _listed(
@@ -70,7 +70,7 @@ def _findings(split):
         lines += [
             "",
             f"{split.name} has neither boxes nor masks: it can be trained "
-            "on, and not be scored",
+            "on, but not scored",
         ]
     without = set(range(examples.num_classes)) - set(examples.labels)
     lines += _listed(
@@ -96,7 +96,7 @@ def _listed(heading, items, limit=MAX_NAMED):
 
 
 def duplicates(splits):
-    """Images that are there more than once.
+    """Images that occur more than once.
 
     Args:
         splits: List of `CheckedSplit`.
@@ -172,7 +172,7 @@ def _text(count):
 
 
 def problems(splits):
-    """What training or evaluation would stumble over.
+    """Findings that make training or evaluation fail or mean nothing.
 
     Args:
         splits: List of `CheckedSplit`.
@@ -201,8 +201,8 @@ def problems(splits):
         ]
         if split.has_fractions:
             found.append(
-                f"all boxes of {split.name} lie within 0 to 1: pixels are "
-                "wanted"
+                f"all boxes of {split.name} lie within 0 to 1: boxes have to "
+                "be in pixels"
             )
         if split.name.startswith("train") and _one_class(split.examples):
             found.append(

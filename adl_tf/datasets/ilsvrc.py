@@ -1,4 +1,4 @@
-"""ImageNet-1k (ILSVRC 2012): its official layout, or with metadata files.
+"""Reader of ImageNet-1k (ILSVRC 2012), in its layout or with metadata files.
 
     LOC_synset_mapping.txt              n01440764 tench, Tinca tinca
     ILSVRC/Data/CLS-LOC/train/<WordNet number>/*.JPEG
@@ -6,9 +6,9 @@
     ILSVRC/Annotations/CLS-LOC/         the same names, .xml
     ILSVRC/ImageSets/CLS-LOC/           train_cls.txt, val.txt: optional
 
-Class numbers are the places of the sorted WordNet numbers, as in Keras's
-weights. Those of the devkit's ground truth are in another order; they are not
-needed, since annotations name WordNet numbers.
+Classes are numbered by their sorted WordNet numbers, as in Keras's weights. The
+devkit's ground truth is in another order; it is not needed, since annotations
+name WordNet numbers.
 """
 
 import os
@@ -27,10 +27,10 @@ from adl_tf.text_files import read_lines
 NUM_CLASSES = 1000
 SOURCE = (
     "ImageNet comes from image-net.org or Kaggle's "
-    "imagenet-object-localization-challenge, after a registration: give the "
+    "imagenet-object-localization-challenge, after a registration: pass the "
     "folder that holds ILSVRC/ as --data_dir"
 )
-# ILSVRC's own test set has no labels: the validation set is tested on.
+# ILSVRC's own test set has no labels, so the validation set is the test set.
 FOLDERS = {"train": "train", "val": "val", "test": "val"}
 LISTS = {"train": "train_cls.txt", "val": "val.txt"}
 IMAGE = ".JPEG"
@@ -62,7 +62,7 @@ def ilsvrc(data_dir, split):
 
 
 def ilsvrc_splits(data_dir):
-    """The names of the splits that are there, `val` for both its names.
+    """Names of the splits in a folder; `val` also stands for `test`.
 
     Args:
         data_dir: As for `ilsvrc`.
@@ -200,7 +200,7 @@ def _listed(folder, ending, nested):
 
 
 def _only(names, path):
-    """The class that all objects of an image are of."""
+    """The class of all objects of an image."""
     if len(set(names)) != 1:
         found = ", ".join(sorted(set(names))) or "none"
         raise DataError(f"{path}: objects of one class expected, not {found}")
@@ -210,8 +210,8 @@ def _only(names, path):
 def _boxes_of(annotation, synset, numbers):
     """The boxes of a class: float32 array `(n, 4)`.
 
-    Some training files name other classes' objects; and some write a word for
-    the class, as Scottish_deerhound.
+    Some training files also have objects of other classes, and some have a
+    word in place of the WordNet number, such as Scottish_deerhound.
     """
     boxes = [
         box

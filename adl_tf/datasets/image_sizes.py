@@ -19,7 +19,7 @@ def image_sizes(paths):
         int array `(n, 2)`.
 
     Raises:
-        DataError: If an image is missing or none.
+        DataError: If an image is missing or cannot be read.
     """
 
     def size(path):

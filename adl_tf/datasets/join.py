@@ -1,4 +1,4 @@
-"""Boxes from one place for images from another."""
+"""Boxes from metadata files for the images of another data set."""
 
 import dataclasses
 
@@ -12,18 +12,17 @@ def with_boxes(examples, folder):
     """Examples with the boxes of metadata files, joined by file name.
 
     Args:
-        examples: `Examples` whose `image_ids` are names of files, perhaps with
-            folders in front: `ILSVRC2012_val_00000001.JPEG`, `0/1.jpeg`.
-        folder: Folder of the metadata files of one split. Each path there has
-            to end in the name; where it ends in that of several images,
-            none is guessed. Labels and images of the folder are not used.
+        examples: `Examples` whose `image_ids` are file names, with or without
+            folders: `ILSVRC2012_val_00000001.JPEG`, `0/1.jpeg`.
+        folder: Folder of the metadata files of one split. Paths there have to
+            end in these names. Labels and images of the folder are not used.
 
     Returns:
-        `Examples`. An image that the files do not know has no box.
+        `Examples`. An image that is not in the files has no box.
 
     Raises:
-        DataError: If a file is missing or malformed, a name stands for two
-            images, or no image is found.
+        DataError: If a file is missing or malformed, two paths end in one
+            name, or no image is found.
     """
     known = metadata(folder, "", with_images=False)
     lengths = {name.count("/") + 1 for name in examples.image_ids}

@@ -1,4 +1,4 @@
-"""Any folder of images with text files beside it.
+"""Reader of any folder of images with text files beside it.
 
     image_ids.txt       path
     class_labels.txt    path,class number from 0
@@ -7,11 +7,11 @@
                         path,mask[,ignored]     or one line a mask
     class_names.txt     name                    optional
 
-The files stand in `metadata/<split>/`, or in `metadata/` itself where there
-is only one split; paths are relative to the data folder. Boxes or masks are
-needed to score, not to train. A mask is a PNG file whose pixels above 0 are the
-object's; `ignored`, on an image's first mask or empty, one of pixels that do
-not count.
+The files are in `metadata/<split>/`, or in `metadata/` itself if there is only
+one split. Paths are relative to the data folder. Boxes or masks are needed for
+scoring, not for training. A mask is a PNG file whose values above 0 are the
+object; `ignored`, with an image's first mask or empty, is one of pixels that
+are not scored.
 """
 
 import os
@@ -36,7 +36,7 @@ SPLIT_FILES = (
     "image_sizes.txt",
     "localization.txt",
 )
-# More are a slip: there is a name, and an output, for every number below.
+# A larger class number is a mistake: each number needs a name and an output.
 MAX_CLASSES = 100_000
 
 
@@ -48,10 +48,10 @@ def metadata(
     Args:
         data_dir: Folder that the paths of the files are relative to.
         split: Name of the split, such as `"train"`, `"val"` or `"test"`.
-        num_classes: Number of classes, or `None` for as many as
-            `class_names.txt` names or the labels need.
+        num_classes: Number of classes, or `None` for that of
+            `class_names.txt` or of the labels.
         source: Where the data come from, for messages.
-        with_images: Whether the images have to be there, too.
+        with_images: Whether missing images are an error.
 
     Returns:
         `Examples`.
@@ -106,14 +106,14 @@ def metadata(
 
 
 def metadata_splits(data_dir):
-    """The names of the splits that are there.
+    """Names of the splits in a folder.
 
     Args:
         data_dir: As for `metadata`.
 
     Returns:
-        List of text: folders that hold any of the files, or `test` where the
-        files stand in no folder of a split.
+        List of text: the folders that have any of the files, or `test` if the
+        files are not in the folder of a split.
     """
     for root in (os.path.join(data_dir, "metadata"), data_dir):
         folders = os.listdir(root) if os.path.isdir(root) else []
@@ -134,7 +134,7 @@ def _holds_any(folder):
 
 
 def _once(lines):
-    """Dictionary from the first field of lines to the error and the others."""
+    """Dictionary from the first field to the error function and the others."""
     rows = {}  # which keeps the order
     for bad, (image_id, *fields) in lines:
         if image_id in rows:
@@ -187,8 +187,8 @@ def _objects(lines, image_ids, data_dir):
         x0, y0, x1, y1 = numbers(texts, float, bad)
         if x1 < x0 or y1 < y0:
             raise bad(
-                "a box that ends before it begins (x0,y0,x1,y1 are wanted, not "
-                "x,y,width,height)"
+                "a box that ends before it begins (the fields are x0,y0,x1,y1, "
+                "not x,y,width,height)"
             )
         boxes[image_id].append((x0, y0, x1, y1))
     return (
@@ -210,7 +210,7 @@ def _find(data_dir, split, source):
         if os.path.isfile(os.path.join(root, "image_ids.txt")):
             if split == "train":
                 raise DataError(
-                    f"{root} describes one split only, which is kept for "
+                    f"{root} describes one split only, which is used for "
                     f"testing: put training data into {folder}"
                 )
             return root

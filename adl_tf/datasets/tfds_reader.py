@@ -1,10 +1,10 @@
-"""Any data set of TensorFlow Datasets (TFDS) that has been prepared.
+"""Reader of any prepared data set of TensorFlow Datasets (TFDS).
 
-Its images stay where they are, encoded, in files of many records: one pass
-over the records notes where each begins, its label and its boxes. From then on
-they are read like images that have a file each, in any order.
+Encoded images stay in TFDS's files of many records. One pass over the records
+finds the byte range, label and boxes of each. From then on images are read in
+any order, as if each had its own file.
 
-Features are found by what they are:
+Features are chosen by name and type:
 
 - the image: `image`;
 - its class: `label`; or `labels`, of several objects (`voc`): images whose
@@ -14,7 +14,7 @@ Features are found by what they are:
   `size`, as in the data sets of `adl_tf.datasets.builders`, those, which are
   not cut at the edge of the image;
 - its mask: `segmentation_mask`, see `MASKS`, and `ignore_mask` of pixels that
-  do not count; a mask of one pixel is none;
+  are not scored; a mask of one pixel stands for none;
 - its name: `file_name` or `image/filename`, else file and number of the record.
 """
 
@@ -32,17 +32,17 @@ from adl_tf.datasets.examples import Examples, Mask
 from adl_tf.datasets.reader import Reader
 from adl_tf.errors import DataError, UsageError
 
-# Levels of the object, and of what does not count. The masks of
-# caltech_birds2011 are shares of the people who marked a pixel; of
-# oxford_iiit_pet 1 is the animal, 2 the rest and 3 the border between.
+# Levels of the object, and of pixels that are not scored. In the masks of
+# caltech_birds2011 a level is the share of people who marked the pixel; in
+# oxford_iiit_pet 1 is the animal, 2 the background and 3 the border between.
 MASKS = {
     "caltech_birds2011": ((128, 255), None),
     "oxford_iiit_pet": ((1, 1), (3, 3)),
 }
 ANY_MASK = ((1, 65535), None)
 
-# TFDS stores boxes as float32 shares of the sides. Thousandths of a pixel are
-# less than any annotation tells and more than float32 loses.
+# TFDS stores boxes as float32 fractions of the sides. Thousandths of a pixel
+# are finer than any annotation and coarser than float32's rounding.
 DECIMALS = 3
 
 # Around each record of a TFRecord file: its length with a checksum in front,
@@ -65,7 +65,7 @@ def tfds_examples(name, data_dir, split):
 
     Raises:
         DataError: If it is not prepared, or has no images or labels.
-        UsageError: If it has no such split.
+        UsageError: If it does not have the split.
     """
     builder = _builder(name, data_dir)
     features = _features(name, builder.info)
@@ -263,10 +263,10 @@ def _classes(name, features):
 
     label = features.get("label")
     if isinstance(label, tfds.features.ClassLabel):
-        return "label", list(label.names)
+        return "label", [name.strip() for name in label.names]
     several = getattr(features.get("labels"), "feature", None)
     if isinstance(several, tfds.features.ClassLabel):
-        return "labels", list(several.names)
+        return "labels", [name.strip() for name in several.names]
     raise DataError(
         f"tfds:{name} has neither 'label' nor 'labels' with classes: it has "
         f"{', '.join(features)}"

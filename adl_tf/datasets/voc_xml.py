@@ -1,4 +1,4 @@
-"""Annotation files of Pascal VOC and ILSVRC: XML, one an image."""
+"""Reader of annotations in the XML format of Pascal VOC and ILSVRC."""
 
 import dataclasses
 from xml.parsers import expat
@@ -19,7 +19,7 @@ _OBJECT = {
 
 @dataclasses.dataclass(frozen=True)
 class Annotation:
-    """What an annotation file says of its image.
+    """Annotation of an image.
 
     Attributes:
         size: Width and height in pixels, which the boxes refer to.
@@ -35,10 +35,10 @@ class Annotation:
 def read_voc(path, source=""):
     """Reads an annotation file.
 
-    Boxes stay as they are annotated, also outside the image, but for corners
-    that are the wrong way round, as some of ILSVRC's are: they change places.
-    An object without a box or a name, a size without pixels and a number that
-    is not finite are errors.
+    Boxes are returned as annotated, even outside the image. Only corners in
+    the wrong order, as in some of ILSVRC's files, are swapped. An object
+    without a box or a name, an image size of 0 and a number that is not finite
+    are errors.
 
     Args:
         path: XML file, in any encoding that it names.
@@ -48,8 +48,8 @@ def read_voc(path, source=""):
         `Annotation`.
 
     Raises:
-        DataError: If the file is missing, is not XML of this kind, or declares
-            entities, by which a small file may grow to fill the memory.
+        DataError: If the file is missing, is not of this format, or declares
+            entities, which can expand until the memory is full.
     """
     content = read_regular(path, source, MAX_BYTES)
     parser = expat.ParserCreate()
@@ -65,7 +65,7 @@ def read_voc(path, source=""):
 
 
 class _Reader:
-    """Collects the text of the elements that count, and their lines."""
+    """Collects the text of the elements that are needed, and their lines."""
 
     def __init__(self, path, parser):
         self._path = path
@@ -123,7 +123,7 @@ class _Reader:
             self._text.append(text)
 
     def _end(self, _):
-        # Not of whatever is nested a million times.
+        # Elements may be nested a million times.
         place = "/".join(self._open) if len(self._open) < 5 else None
         self._open.pop()
         if place in _SIZE:
@@ -139,4 +139,4 @@ class _Reader:
         fields[name] = (text, self._parser.CurrentLineNumber)
 
     def _entity(self, *_):
-        raise self.bad("it declares entities, which annotations do not need")
+        raise self.bad("it declares entities, which are not allowed")

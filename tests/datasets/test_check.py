@@ -302,7 +302,9 @@ def test_boxes_that_are_fractions(tmp_path):
     write_split(tmp_path, "val", images, boxes="0,0,1,1.5")
     write_split(tmp_path, "test", images, boxes="")
     found = problems(checked(tmp_path, "train", "val", "test"))
-    assert found == ["all boxes of train lie within 0 to 1: pixels are wanted"]
+    assert found == [
+        "all boxes of train lie within 0 to 1: boxes have to be in pixels"
+    ]
 
 
 def test_class_numbers_from_1(tmp_path):

@@ -168,7 +168,7 @@ def test_a_image_without_label_box_or_split(folder, name):
 
 def test_an_unknown_split(folder):
     assert "train, val and test, not 'dev'" in refusal(folder, "dev")
-    assert "data.cub.prepare brings CUBV2" in refusal(folder, "val")
+    assert "data.cub.prepare downloads CUBV2" in refusal(folder, "val")
 
 
 def test_not_a_text_file(folder):

@@ -1,4 +1,4 @@
-"""Backgrounds that say nothing of the class: sky, foliage, ground."""
+"""Backgrounds, independent of the class: sky, foliage, ground."""
 
 import cv2
 import numpy as np
@@ -62,7 +62,7 @@ def draw_background(rng, scene):
     return image, horizon
 
 
-# Each draws on a layer, and answers the share of it that shows.
+# Each draws on a layer, and returns the share of it that is visible.
 
 
 def _clouds(rng, layer):
