@@ -14,7 +14,6 @@ from tests.localization.plain import class_map, largest_box
 
 ADL = PROTOCOLS["adl_cvpr19"]
 WSOLEVAL = PROTOCOLS["wsoleval_cvpr20"]
-BOTH = [ADL, WSOLEVAL]
 
 
 def grey_of_cubehelix(index):
@@ -61,7 +60,7 @@ def plain_pipeline(values, size, name):
     return answer
 
 
-@pytest.mark.parametrize("protocol", BOTH, ids=lambda each: each.name)
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 @pytest.mark.parametrize(
     ("side", "size", "seed"),
     [(14, 56, 0), (14, 56, 1), (7, 48, 2), (14, 28, 3), (28, 64, 4)],
