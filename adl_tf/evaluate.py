@@ -272,9 +272,9 @@ def _score_folder(values):
 
 
 def _answers(path, examples):
-    from adl_tf.evaluation.heatmap_folder import read_answers
+    from adl_tf.evaluation.predictions import read_predictions
 
-    answers = read_answers(path, examples)
+    answers = read_predictions(path, examples)
     largest = answers.class_ids.max()
     if largest >= examples.num_classes or answers.class_ids.min() < 0:
         print(

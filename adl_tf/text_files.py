@@ -192,6 +192,20 @@ def parse_json(text, path):
     return content
 
 
+def is_number(value):
+    """Whether a value of JSON is a finite number, and not true or false."""
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
+
+
+def is_whole_number(value):
+    """Whether a value of JSON is a whole number, and not true or false."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _not_finite(value):
     """Where NaN or an infinite number is in parsed JSON, or `None`."""
     if isinstance(value, float):

@@ -1,7 +1,6 @@
-"""What any program found: a folder of .npy heatmaps, and class answers."""
+"""Folders of heatmaps that any program wrote."""
 
-import json
-import operator
+import collections
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +8,6 @@ import numpy as np
 from tqdm import tqdm
 
 from adl_tf.errors import DataError
-from adl_tf.evaluation.scoring import ClassAnswers
 from adl_tf.localization.heatmaps import fit_heatmap
 from adl_tf.localization.metrics import chunks
 
@@ -38,10 +36,14 @@ def evaluate_folder(folder, scoring, allow_missing=False):
     if not os.path.isdir(folder):
         raise DataError(f"no folder {folder}: --heatmaps takes one")
     image_ids = scoring.examples.image_ids
+    stems = collections.Counter(map(_stem, image_ids))
 
     def score(index):
+        image_id = image_ids[index]
         try:
-            heatmap = read_heatmap(find_heatmap(folder, image_ids[index]))
+            # a/1.npy is the heatmap of a/1.jpg, unless there is an a/1.png.
+            short = stems[_stem(image_id)] == 1
+            heatmap = read_heatmap(find_heatmap(folder, image_id, short))
         except DataError as error:
             return index, str(error)
         scoring.add(
@@ -87,12 +89,13 @@ def evaluate_folder(folder, scoring, allow_missing=False):
     return problems
 
 
-def find_heatmap(folder, image_id):
+def find_heatmap(folder, image_id, short=True):
     """The heatmap file of an image, under either of two names.
 
     Args:
         folder: Folder of the heatmaps.
         image_id: Name of the image, such as `"test/0.jpeg"`.
+        short: Whether the name without the image's extension will do.
 
     Returns:
         Path of `0.jpeg.npy` or `0.npy` in the folder `test`.
@@ -101,7 +104,9 @@ def find_heatmap(folder, image_id):
         DataError: If there is neither, or both.
     """
     # An id may have no extension: then the two are one.
-    names = {f"{image_id}.npy", f"{os.path.splitext(image_id)[0]}.npy"}
+    names = {f"{image_id}.npy"}
+    if short:
+        names.add(f"{_stem(image_id)}.npy")
     paths = sorted(os.path.join(folder, name) for name in names)
     found = [path for path in paths if os.path.isfile(path)]
     if len(found) > 1:
@@ -110,6 +115,10 @@ def find_heatmap(folder, image_id):
         name = os.path.join(folder, f"{image_id}.npy")
         raise DataError(f"{name} is missing")
     return found[0]
+
+
+def _stem(image_id):
+    return os.path.splitext(image_id)[0]
 
 
 def read_heatmap(path):
@@ -147,69 +156,3 @@ def read_heatmap(path):
             "[0, 1]"
         )
     return heatmap
-
-
-def read_answers(path, examples):
-    """Reads what a classifier said of every image.
-
-    Args:
-        path: JSON lines with `image_id` (or `image`), `class_id` (or
-            `predicted`), and perhaps `probability` and `top5`, a list of the
-            five most probable classes: what `adl_tf.evaluate` writes will
-            do, and what `adl_tf.predict` does in the folder that the names
-            are relative to.
-        examples: `Examples` of the test set.
-
-    Returns:
-        `ClassAnswers`.
-
-    Raises:
-        DataError: If the file is missing, a line malformed, or an image has
-            none or two.
-    """
-    if not os.path.isfile(path):
-        raise DataError(f"no file {path}: --predictions takes JSON lines")
-    rows = {}
-    with open(path, encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                name, answer = _answer(json.loads(line))
-            except (ValueError, TypeError, AttributeError) as error:
-                raise DataError(
-                    f"{path}:{number}: image_id and class_id expected: "
-                    f"'{line.strip()[:80]}'"
-                ) from error
-            if name in rows:
-                raise DataError(f"{path}:{number}: {name} is given twice")
-            rows[name] = answer
-    missing = [name for name in examples.image_ids if name not in rows]
-    if missing:
-        raise DataError(
-            f"{path} says nothing of {len(missing)} of {len(examples)} images, "
-            f"such as {missing[0]}"
-        )
-    class_ids, probabilities, first_five = zip(
-        *(rows[name] for name in examples.image_ids)
-    )
-    probabilities = np.array(probabilities)
-    widths = {len(each) for each in first_five}
-    return ClassAnswers(
-        class_ids=np.array(class_ids),
-        probabilities=None if np.isnan(probabilities).any() else probabilities,
-        first_five=np.array(first_five) if widths == {5} else None,
-    )
-
-
-def _answer(row):
-    """Name, class, probability (or NaN) and first five of one image."""
-    name = row.get("image_id", row.get("image"))
-    if not isinstance(name, str):
-        raise TypeError("an image has a name")
-    probability = row.get("probability")
-    return name, (
-        operator.index(row.get("class_id", row.get("predicted"))),
-        np.nan if probability is None else float(probability),
-        [operator.index(each) for each in row.get("top5") or ()],
-    )

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from adl_tf.datasets import pipeline
 from adl_tf.errors import DataError
-from adl_tf.evaluation.scoring import ClassAnswers
+from adl_tf.evaluation.predictions import Predictions
 from adl_tf.exported.loading import load_exported
 from adl_tf.heatmaps.faithfulness import faithfulness
 from adl_tf.heatmaps.named import make_heatmap
@@ -53,7 +53,7 @@ def evaluate(network, scoring, batch_size):
         batch_size: Number of images in a step.
 
     Returns:
-        `ClassAnswers`.
+        `Predictions`.
 
     Raises:
         DataError: If an image cannot be read, or its class is not one of
@@ -89,7 +89,7 @@ def evaluate(network, scoring, batch_size):
             probabilities, maps = network.localize(
                 images, examples.labels[numbers]
             )
-            predictions.append(ClassAnswers.of(np.asarray(probabilities)))
+            predictions.append(Predictions.of(np.asarray(probabilities)))
             for future in waiting:
                 future.result()
             scored = list(zip(numbers, np.asarray(maps), file_sizes.numpy()))
@@ -101,7 +101,7 @@ def evaluate(network, scoring, batch_size):
             bar.update(len(numbers))
         for future in waiting:
             future.result()
-    return ClassAnswers.joined(predictions)
+    return Predictions.joined(predictions)
 
 
 def keras_network(model, heatmap="cam", **options):

@@ -19,59 +19,6 @@ from adl_tf.workdir.evaluations import ArrayInPieces
 THUMBNAIL_SIDE = 28
 
 
-@dataclasses.dataclass(frozen=True)
-class ClassAnswers:
-    """What a classifier said of every image.
-
-    Attributes:
-        class_ids: int array `(n,)`.
-        probabilities: Float array `(n,)`, those of these classes, or `None`.
-        first_five: int array `(n, 5)` of the most probable classes (fewer
-            columns if there are fewer classes), or `None`.
-    """
-
-    class_ids: np.ndarray
-    probabilities: np.ndarray | None = None
-    first_five: np.ndarray | None = None
-
-    @classmethod
-    def of(cls, probabilities):
-        """Answers from the probabilities of all classes.
-
-        Args:
-            probabilities: Float array `(n, classes)`.
-
-        Returns:
-            `ClassAnswers`.
-        """
-        ranking = np.argsort(-probabilities, axis=1, kind="stable")
-        return cls(
-            class_ids=ranking[:, 0].copy(),
-            probabilities=probabilities.max(axis=1),
-            # A copy: the view would keep the whole ranking.
-            first_five=ranking[:, :5].copy(),
-        )
-
-    @classmethod
-    def joined(cls, batches):
-        """The answers of several batches, one after the other.
-
-        Args:
-            batches: List of what `of` returned.
-
-        Returns:
-            `ClassAnswers`.
-        """
-        return cls(
-            *(
-                np.concatenate(
-                    [getattr(batch, field.name) for batch in batches]
-                )
-                for field in dataclasses.fields(cls)
-            )
-        )
-
-
 class Scoring:
     """A test set that heatmaps are compared with, one after the other.
 
@@ -136,8 +83,8 @@ class Scoring:
             interpolation=cv2.INTER_AREA,
         )
         self._thumbnails[index] = np.round(255 * np.clip(thumbnail, 0, 1))
-        expected = self._expected(index, file_size)
-        self._scores.add(index, heatmap, expected, *self._masks(index))
+        targets = self._target_boxes(index, file_size)
+        self._scores.add(index, heatmap, targets, *self._masks(index))
 
     def add_missing(self, index):
         """Counts an image without a heatmap as wrong.
@@ -148,13 +95,13 @@ class Scoring:
         if self.examples.masks is not None:
             blank = np.zeros([self.input_size] * 2)
             self._scores.add(index, blank, (), *self._masks(index))
-        self._scores.add_missing(index, self._expected(index, None))
+        self._scores.add_missing(index, self._target_boxes(index, None))
 
-    def result(self, answers=None, val_tau=None, exported_tau=None):
+    def result(self, predictions=None, val_tau=None, exported_tau=None):
         """All metrics, and what is known of every image.
 
         Args:
-            answers: `ClassAnswers`, or `None` if only boxes are scored.
+            predictions: `Predictions`, or `None` if only boxes are scored.
             val_tau: Threshold that was chosen on other images, or `None`.
             exported_tau: Threshold of the exported model that made the
                 heatmaps, or `None`.
@@ -166,10 +113,10 @@ class Scoring:
         """
         labels = self.examples.labels
         correct = correct_top5 = None
-        if answers is not None:
-            correct = answers.class_ids == labels
-            if answers.first_five is not None:
-                found = answers.first_five == labels[:, None]
+        if predictions is not None:
+            correct = predictions.class_ids == labels
+            if predictions.top5 is not None:
+                found = predictions.top5 == labels[:, None]
                 correct_top5 = found.any(axis=1)
         metrics = localization_metrics(
             self._scores, correct, correct_top5, val_tau, exported_tau
@@ -184,21 +131,22 @@ class Scoring:
         metrics = {"num_images": len(labels), **metrics, "rules": rules}
         best = metrics["best_tau"] and metrics["best_tau"]["tau"]
         records = (
-            self._record(index, answers, best) for index in range(len(labels))
+            self._record(index, predictions, best)
+            for index in range(len(labels))
         )
         return metrics, records
 
-    def arrays(self, answers=None):
+    def arrays(self, predictions=None):
         """What the report draws the images from.
 
         Args:
-            answers: `ClassAnswers`, or `None` if only boxes are scored.
+            predictions: `Predictions`, or `None` if only boxes are scored.
 
         Returns:
             Dictionary of arrays and `ArrayInPieces`, for `write_archive`.
         """
         examples, scores = self.examples, self._scores
-        num_boxes, num_truths = scores.num_boxes()
+        num_boxes, num_targets = scores.num_boxes()
         blank = np.zeros([THUMBNAIL_SIDE] * 2, np.uint8)
 
         def boxes(index):
@@ -226,20 +174,20 @@ class Scoring:
             ),
             "ground_truth": ArrayInPieces(
                 np.int32,
-                (num_truths.sum(), 4),
+                (num_targets.sum(), 4),
                 map(scores.ground_truth, every),
             ),
-            "ground_truth_counts": num_truths,
+            "ground_truth_counts": num_targets,
             "heatmaps": ArrayInPieces(
                 np.uint8, (len(examples), *blank.shape), map(thumbnail, every)
             ),
         }
         if examples.byte_ranges is not None:
             arrays["byte_ranges"] = examples.byte_ranges
-        if answers is not None:
-            arrays["predicted"] = answers.class_ids
-            if answers.probabilities is not None:
-                arrays["probabilities"] = answers.probabilities
+        if predictions is not None:
+            arrays["predicted"] = predictions.class_ids
+            if predictions.probabilities is not None:
+                arrays["probabilities"] = predictions.probabilities
         return arrays
 
     def best_threshold(self):
@@ -249,32 +197,32 @@ class Scoring:
             raise DataError("a threshold cannot be chosen without boxes")
         return metrics["best_tau"]["tau"]
 
-    def _record(self, index, answers, threshold):
+    def _record(self, index, predictions, threshold):
         record = {
             "image_id": self.examples.image_ids[index],
             "label": int(self.examples.labels[index]),
             "predicted": None,
             "probability": None,
         }
-        if answers is not None:
-            record["predicted"] = int(answers.class_ids[index])
-            if answers.probabilities is not None:
-                probability = float(answers.probabilities[index])
+        if predictions is not None:
+            record["predicted"] = int(predictions.class_ids[index])
+            if predictions.probabilities is not None:
+                probability = float(predictions.probabilities[index])
                 record["probability"] = round(probability, 6)
-        answer = None
+        scored = None
         if threshold is not None:
-            answer = self._scores.answer(index, threshold)
+            scored = self._scores.scored_box(index, threshold)
         return {
             **record,
-            "box": answer and answer.box,
+            "box": scored and scored.box,
             "ground_truth": self._scores.ground_truth(index).tolist() or None,
-            "iou": answer and round(answer.iou, 6),
+            "iou": scored and round(scored.iou, 6),
             "tau": threshold,
         }
 
-    def _expected(self, index, file_size):
+    def _target_boxes(self, index, file_size):
         sizes = self.examples.sizes
-        return self.protocol.expected(
+        return self.protocol.target_boxes(
             self.examples.boxes[index],
             file_size if sizes is None else sizes[index],
             self.input_size,

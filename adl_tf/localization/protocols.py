@@ -42,7 +42,7 @@ class Protocol:
         ground_truth: `"first"` box of an image, or `"any"`.
         clip_ground_truth: Whether ground truth boxes are cut at the edge of
             the image and of the crop.
-        clip_boxes: Whether estimated boxes are cut at the last pixel.
+        clip_boxes: Whether predicted boxes are cut at the last pixel.
         empty_box: Box where nothing is above the threshold.
         min_iou: Intersection over union from which a box is right.
     """
@@ -94,7 +94,7 @@ class Protocol:
             return cv2.LUT(index, CUBEHELIX_GREY)
         return boxes.linear_levels(heatmap)
 
-    def estimate(self, levels):
+    def predicted_boxes(self, levels):
         """Box of the largest contour at every threshold.
 
         Args:
@@ -116,10 +116,10 @@ class Protocol:
 
         Args:
             levels: uint8 array `(height, width)`.
-            ground_truth: int array `(n, 4)`, what `expected` returned.
+            ground_truth: int array `(n, 4)`, what `target_boxes` returned.
 
         Returns:
-            Tuple of what `estimate` returns; and two float arrays
+            Tuple of what `predicted_boxes` returns; and two float arrays
             `(thresholds,)` of the largest intersection over union with any
             ground truth box: of that box, and of the box of any contour,
             holes included.
@@ -152,7 +152,7 @@ class Protocol:
     def _clip(self, found, size):
         return np.minimum(found, size - 1) if self.clip_boxes else found
 
-    def expected(self, ground_truth, image_size, input_size, resize_size):
+    def target_boxes(self, ground_truth, image_size, input_size, resize_size):
         """Ground truth boxes in pixels of the network's input.
 
         Args:

@@ -14,8 +14,8 @@ DELTAS = (0.3, 0.5, 0.7)
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
-    """Box and overlap of one image at one threshold.
+class ScoredBox:
+    """Predicted box of an image at a threshold, and its IoU.
 
     Attributes:
         box: List of x0, y0, x1, y1 in pixels of the network's input.
@@ -101,7 +101,7 @@ class Scores:
             index: Place of the image in the test set.
             heatmap: Float array `(size, size)` in [0, 1].
             ground_truth: int array `(n, 4)` in pixels of the heatmap, from
-                `Protocol.expected`; without boxes, only pixels are scored.
+                `Protocol.target_boxes`; without boxes, only pixels are scored.
             mask: Bool array `(size, size)` of the object's pixels, or `None`.
             ignored: Bool array of pixels that do not count, or `None`.
         """
@@ -182,7 +182,7 @@ class Scores:
         number = len(self.thresholds)
         return np.unpackbits(bits, axis=1, count=number).view(bool)
 
-    def answer(self, index, threshold):
+    def scored_box(self, index, threshold):
         """Box of an image at one threshold.
 
         Args:
@@ -190,14 +190,14 @@ class Scores:
             threshold: One of the protocol's thresholds.
 
         Returns:
-            `Answer`, or `None` if the image has no heatmap or no ground truth.
+            `ScoredBox`, or `None` without a heatmap or ground truth.
         """
         rows = self.boxes(index)
         if rows is None:
             return None
         box = box_at(rows, nearest(self.thresholds, threshold))
         overlaps = box_iou([box], self.ground_truth(index))
-        return Answer(box=box.tolist(), iou=float(overlaps.max()))
+        return ScoredBox(box=box.tolist(), iou=float(overlaps.max()))
 
     def boxes(self, index):
         """Boxes of an image, one for each threshold where it changes.
@@ -241,7 +241,7 @@ class Scores:
         """
         last = self.size - 1 if self.protocol.clip_boxes else self.size
         levels = self.protocol.to_levels(centre_heatmap(self.size))
-        centred = self.protocol.estimate(levels)
+        centred = self.protocol.predicted_boxes(levels)
         boxes = np.concatenate(([[0, 0, last, last]], centred))
         hits = np.zeros(len(boxes), int)
         for index in range(len(self)):

@@ -79,7 +79,7 @@ class Preview:
         self.labels = examples.labels
         sizes = file_sizes if examples.sizes is None else examples.sizes
         self.ground_truth = [
-            protocol.expected(
+            protocol.target_boxes(
                 boxes, size, settings.input_size, settings.resize_size
             )
             for boxes, size in zip(examples.boxes, np.asarray(sizes))
@@ -105,7 +105,7 @@ class Preview:
             self.images, maps.numpy(), self.ground_truth
         ):
             heatmap = PROTOCOL.heatmap(class_map, self.size)
-            box = PROTOCOL.estimate(PROTOCOL.to_levels(heatmap))[number]
+            box = PROTOCOL.predicted_boxes(PROTOCOL.to_levels(heatmap))[number]
             canvas = drawing.overlay_heatmap(image, heatmap)
             for truth in truths:
                 canvas = drawing.draw_box(canvas, truth, drawing.GROUND_TRUTH)

@@ -3,11 +3,10 @@
 Whoever reads an evaluation further on may rely on it.
 """
 
-import math
-
 import numpy as np
 
 from adl_tf.localization.metrics import THRESHOLDS
+from adl_tf.text_files import is_number, is_whole_number
 
 _ACCURACIES = (
     "top1_clas",
@@ -53,7 +52,7 @@ def fault_of_metrics(metrics):
     if not isinstance(metrics.get("protocol"), str):
         return "it names no protocol"
     count = metrics.get("num_images")
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+    if not is_whole_number(count) or count < 0:
         return "num_images is not a whole number"
     for name in _TEXTS:
         if not isinstance(metrics.get(name, ""), (str, type(None))):
@@ -77,7 +76,7 @@ def _fault_at_a_threshold(found):
     if not isinstance(found, dict):
         return "not a table"
     tau = found.get("tau")
-    if not _is_number(tau) or not 0 <= tau <= 1:
+    if not is_number(tau) or not 0 <= tau <= 1:
         return "tau is not a number from 0 to 1"
     for name in _AT_A_THRESHOLD:
         if not _is_percentage(found.get(name)):
@@ -97,22 +96,14 @@ def _fault_of_curve(curve):
         if (
             not isinstance(values, list)
             or len(values) != len(curve["tau"])
-            or not all(map(_is_number, values))
+            or not all(map(is_number, values))
         ):
             return f"curve: {name} is not a number for each threshold"
     return None
 
 
-def _is_number(value):
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
-
-
 def _is_percentage(value):
-    return value is None or (_is_number(value) and 0 <= value <= 100)
+    return value is None or (is_number(value) and 0 <= value <= 100)
 
 
 def fault_of_arrays(arrays, metrics):
@@ -126,7 +117,7 @@ def fault_of_arrays(arrays, metrics):
         Text, or `None`.
     """
     count = metrics["num_images"]
-    if not _is_number((metrics.get("rules") or {}).get("min_iou")):
+    if not is_number((metrics.get("rules") or {}).get("min_iou")):
         return "it does not say which IoU a correct box has"
     for name in _ARRAYS:
         if name not in arrays:

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
+from adl_tf.datasets.examples import Examples
 from adl_tf.datasets.metadata import metadata
 from adl_tf.errors import DataError
 from adl_tf.evaluation.heatmap_folder import (
     evaluate_folder,
     find_heatmap,
-    read_answers,
     read_heatmap,
 )
 from adl_tf.evaluation.scoring import Scoring
@@ -252,74 +252,24 @@ def test_masks_of_missing_maps_count(root, maps):
         scored(root, maps, allow_missing=True)
 
 
-def answers_of(root, lines):
-    path = root / "answers.jsonl"
-    path.write_text(
-        "\n".join(x if isinstance(x, str) else json.dumps(x) for x in lines)
+def test_one_heatmap_is_not_that_of_two_images(tmp_path):
+    names = ["a/1.jpg", "a/1.png", "a/2.jpg"]
+    examples = Examples(
+        image_ids=names,
+        paths=names,
+        labels=np.zeros(3, np.int32),
+        boxes=[np.array([[8, 10, 40, 50]])] * 3,
+        class_names=["0"],
+        sizes=np.full((3, 2), 64),
     )
-    examples = metadata(str(root), "test", with_images=False)
-    return read_answers(str(path), examples)
-
-
-def test_answers_of_evaluate(root):
-    lines = [
-        {
-            "image_id": name,
-            "label": 9,
-            "predicted": label,
-            "probability": 0.25 * place,
-            "top5": [label, 11, 12, 13, 14],
-        }
-        for place, (name, label) in enumerate(zip(NAMES, LABELS))
-    ]
-    found = answers_of(root, [*reversed(lines), ""])
-    assert found.class_ids.tolist() == LABELS
-    # 0 is a probability.
-    assert found.probabilities.tolist() == [0, 0.25, 0.5, 0.75]
-    assert found.first_five[:, 0].tolist() == LABELS
-    assert found.first_five.shape == (4, 5)
-
-
-def test_answers_of_predict(root):
-    lines = [{"image": name, "class_id": 2, "box": None} for name in NAMES]
-    lines.append({"image": "another.jpg", "class_id": 4})
-    found = answers_of(root, lines)
-    assert found.class_ids.tolist() == [2] * 4
-    assert found.probabilities is found.first_five is None
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "nonsense",
-        "[1, 2]",
-        "3",
-        '{"image_id": "x"}',
-        '{"class_id": 3}',
-        '{"image_id": 4, "class_id": 3}',
-        '{"image_id": "x", "class_id": "crow"}',
-        '{"image_id": "x", "class_id": 1.5}',
-        '{"image_id": "x", "class_id": 1, "probability": "high"}',
-        '{"image_id": "x", "class_id": 1, "top5": [1, "b"]}',
-        '{"image": "broken.jpg", "error": "it is not an image"}',
-    ],
-)
-def test_malformed_answer(root, line):
-    good = [{"image_id": name, "class_id": 0} for name in NAMES]
-    with pytest.raises(DataError) as caught:
-        answers_of(root, [*good[:2], line, *good[2:]])
-    assert "answers.jsonl:3: image_id and class_id" in str(caught.value)
-    assert line in str(caught.value)
-
-
-def test_images_without_an_answer_or_with_two(root):
-    good = [{"image_id": name, "class_id": 0} for name in NAMES]
-    with pytest.raises(DataError, match="1 of 4 images, such as test/b/0"):
-        answers_of(root, [*good[:2], good[3]])
-    with pytest.raises(DataError, match=r"jsonl:5: test/a/0.jpeg is given tw"):
-        answers_of(root, [*good, good[0]])
-    with pytest.raises(DataError, match="no file .*nowhere.jsonl"):
-        read_answers(str(root / "nowhere.jsonl"), None)
+    write(tmp_path, "a/1.npy", heatmap())
+    write(tmp_path, "a/2.npy", heatmap())
+    scoring = Scoring(examples, PROTOCOL, SIZE, SIZE)
+    with pytest.raises(DataError, match="2 of 3 .*a/1.jpg.npy is missing"):
+        evaluate_folder(str(tmp_path), scoring)
+    write(tmp_path, "a/1.jpg.npy", heatmap())
+    write(tmp_path, "a/1.png.npy", heatmap())
+    assert not evaluate_folder(str(tmp_path), scoring)
 
 
 WITHOUT_TENSORFLOW = """

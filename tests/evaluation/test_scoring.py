@@ -8,7 +8,8 @@ import pytest
 
 from adl_tf.datasets.examples import Examples
 from adl_tf.errors import DataError
-from adl_tf.evaluation.scoring import ClassAnswers, Scoring
+from adl_tf.evaluation.predictions import Predictions
+from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.heatmaps import to_heatmap
 from adl_tf.localization.protocols import PROTOCOLS
 
@@ -86,14 +87,14 @@ def test_heatmaps_stay_within_their_folder(tmp_path, name):
 
 
 def test_answers_of_probabilities():
-    answers = ClassAnswers.of(
+    answers = Predictions.of(
         np.array([[0.1, 0.5, 0.4, 0, 0, 0], [0.2, 0.2, 0.2, 0.2, 0.1, 0.1]])
     )
     # Of equal ones the first.
     assert answers.class_ids.tolist() == [1, 0]
     assert answers.probabilities.tolist() == [0.5, 0.2]
-    assert answers.first_five.tolist() == [[1, 2, 0, 3, 4], [0, 1, 2, 3, 4]]
-    assert ClassAnswers.of(np.ones((3, 2)) / 2).first_five.shape == (3, 2)
+    assert answers.top5.tolist() == [[1, 2, 0, 3, 4], [0, 1, 2, 3, 4]]
+    assert Predictions.of(np.ones((3, 2)) / 2).top5.shape == (3, 2)
 
 
 def test_little_of_a_image_stays_in_memory():

@@ -162,13 +162,13 @@ def test_exactly_the_required_overlap_counts():
 
 def test_answers_of_images():
     scores = scored(HEATMAPS_AND_BOXES)
-    answer = scores.answer(0, 0.2)
+    answer = scores.scored_box(0, 0.2)
     assert (answer.box, answer.iou) == ([*LARGE], 1)
     assert scores.ground_truth(0).tolist() == [[*LARGE]]
-    assert scores.answer(0, 0.3).box == [*SMALL]
-    assert scores.answer(6, 0.1).box == [*LEFT]
-    assert scores.answer(6, 0.1).iou == 0
-    assert scores.answer(4, 0.1) is None
+    assert scores.scored_box(0, 0.3).box == [*SMALL]
+    assert scores.scored_box(6, 0.1).box == [*LEFT]
+    assert scores.scored_box(6, 0.1).iou == 0
+    assert scores.scored_box(4, 0.1) is None
 
 
 def plain_overlaps(heatmap, ground_truth, protocol):

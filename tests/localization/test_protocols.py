@@ -33,7 +33,7 @@ def grey_of_cubehelix(index):
 
 def estimate(protocol, values, size):
     levels = protocol.to_levels(protocol.heatmap(values, size))
-    return protocol.estimate(levels)
+    return protocol.predicted_boxes(levels)
 
 
 def plain_pipeline(values, size, name):
@@ -166,7 +166,7 @@ def test_box_where_nothing_stands_out(protocol, box, value):
     ],
 )
 def test_ground_truth_of_the_authors(box, expected):
-    found = ADL.expected([box, (1, 2, 3, 4)], (512, 256), 224, 256)
+    found = ADL.target_boxes([box, (1, 2, 3, 4)], (512, 256), 224, 256)
     assert found.tolist() == [list(expected)]
 
 
@@ -182,15 +182,15 @@ def test_ground_truth_of_the_authors(box, expected):
 )
 def test_ground_truth_of_wsolevaluation(image_size, box, expected):
     other = np.array([0, 0, *image_size]) / 2
-    found = WSOLEVAL.expected([box, other], image_size, 224, 256)
+    found = WSOLEVAL.target_boxes([box, other], image_size, 224, 256)
     assert found.tolist() == [list(expected), [0, 0, 112, 112]]
 
 
 def test_scales_as_wsolevaluation_does():
     # Its own test: (1, 2, 4, 3) in 10 x 20 is (3, 1, 14, 1) in 35 x 10.
     box = [(1, 2, 4, 3)]
-    ((x0, _, x1, _),) = WSOLEVAL.expected(box, (10, 20), 35, 35)
-    ((_, y0, _, y1),) = WSOLEVAL.expected(box, (10, 20), 10, 10)
+    ((x0, _, x1, _),) = WSOLEVAL.target_boxes(box, (10, 20), 35, 35)
+    ((_, y0, _, y1),) = WSOLEVAL.target_boxes(box, (10, 20), 10, 10)
     assert (x0, y0, x1, y1) == (3, 1, 14, 1)
 
 
@@ -238,7 +238,8 @@ def test_whole_image_as_the_box_on_cub(test_data):
     for protocol, last in ((ADL, 224), (WSOLEVAL, 223)):
         right = [
             box_iou(
-                [[0, 0, last, last]], protocol.expected(boxes, size, 224, 256)
+                [[0, 0, last, last]],
+                protocol.target_boxes(boxes, size, 224, 256),
             ).max()
             >= protocol.min_iou
             for boxes, size in zip(examples.boxes, sizes, strict=True)

@@ -15,7 +15,7 @@ WSOLEVAL = PROTOCOLS["wsoleval_cvpr20"]
 
 def boxes_of(protocol, values, size=48):
     heatmap = protocol.heatmap(values, size)
-    return protocol.estimate(protocol.to_levels(heatmap))
+    return protocol.predicted_boxes(protocol.to_levels(heatmap))
 
 
 def blobs(seed):
@@ -60,8 +60,8 @@ def test_largest_rectangle():
     differing = 0
     for seed in range(6):
         levels = protocol.to_levels(protocol.heatmap(blobs(seed), 48))
-        found = protocol.estimate(levels)
-        differing += np.any(found != ADL.estimate(levels))
+        found = protocol.predicted_boxes(levels)
+        differing += np.any(found != ADL.predicted_boxes(levels))
         for box, threshold in zip(found, protocol.threshold_values()):
             cutoff = int(int(levels.max()) * threshold)
             assert box.tolist() == largest_box(levels, cutoff, True)
@@ -112,10 +112,10 @@ def test_first_or_any_box():
         first = varied(protocol, "ground_truth=first")
         every = varied(protocol, "ground_truth=any")
         arguments = (boxes, (256, 256), 224, 256)
-        assert len(first.expected(*arguments)) == 1
-        assert len(every.expected(*arguments)) == 2
+        assert len(first.target_boxes(*arguments)) == 1
+        assert len(every.target_boxes(*arguments)) == 2
         np.testing.assert_array_equal(
-            first.expected(*arguments), every.expected(*arguments)[:1]
+            first.target_boxes(*arguments), every.target_boxes(*arguments)[:1]
         )
 
 
@@ -130,17 +130,17 @@ def test_first_or_any_box():
 def test_ground_truth_cut_at_the_crop(box, cut, whole):
     # The authors' older code.
     protocol = varied(ADL, "clip_ground_truth=true")
-    assert protocol.expected([box], (256, 256), 224, 256).tolist() == [cut]
-    assert ADL.expected([box], (256, 256), 224, 256).tolist() == [whole]
+    assert protocol.target_boxes([box], (256, 256), 224, 256).tolist() == [cut]
+    assert ADL.target_boxes([box], (256, 256), 224, 256).tolist() == [whole]
 
 
 def test_ground_truth_not_cut():
     protocol = varied(WSOLEVAL, "clip_ground_truth=false")
     box = [(-2, -4, 230, 232)]
-    assert protocol.expected(box, (224, 112), 224, 256).tolist() == [
+    assert protocol.target_boxes(box, (224, 112), 224, 256).tolist() == [
         [-2, -8, 230, 464]
     ]
-    assert WSOLEVAL.expected(box, (224, 112), 224, 256).tolist() == [
+    assert WSOLEVAL.target_boxes(box, (224, 112), 224, 256).tolist() == [
         [0, 0, 223, 222]
     ]
 
@@ -155,7 +155,7 @@ def test_boxes_cut_at_the_last_pixel():
 def test_crop_or_warp():
     box = [(32, 32, 96, 96)]
     crop, warp = (
-        varied(WSOLEVAL, f"centre_crop={value}").expected(
+        varied(WSOLEVAL, f"centre_crop={value}").target_boxes(
             box, (128, 128), 224, 256
         )
         for value in ("true", "false")

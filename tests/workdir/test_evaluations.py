@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adl_tf.errors import DataError
-from adl_tf.evaluation.scoring import ClassAnswers
+from adl_tf.evaluation.predictions import Predictions
 from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.localization.scores import pack_boxes
@@ -35,7 +35,7 @@ def test_boxes_are_kept_where_they_change():
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_accuracies_follow_from_what_is_kept(protocol, tmp_path):
     made = make_scoring(protocol)
-    answers = ClassAnswers(class_ids=np.array([0, 1, 1, 1, 0]))
+    answers = Predictions(class_ids=np.array([0, 1, 1, 1, 0]))
     metrics, _ = made.result(answers)
     metrics["protocol"] = protocol
     write_archive(str(tmp_path), metrics, made.arrays(answers))
