@@ -13,7 +13,7 @@ version = re.search(
 extras = {
     "backends": ["jax", "torch"],
     "experiments": ["matplotlib>=3.8", "pandas>=2.1", "tabulate>=0.9"],
-    "search": ["optuna>=4"],
+    "search": ["matplotlib>=3.8", "optuna>=4"],
     "tflite": ["ai-edge-litert>=2.0"],
 }
 extras["test"] = [

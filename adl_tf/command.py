@@ -16,8 +16,9 @@ from adl_tf.registry import DATASETS
 def run(main, module, shown, from_workdir=False):
     """Parses the command line and runs a command; does not return.
 
-    The exit status is 0, 2 for a wrong command line and 1 for failed work; as
-    of any program, 130 after Ctrl-C and 141 if nobody reads the output.
+    The exit status is 0, 2 for a wrong command line, 3 for a training whose
+    loss became NaN or infinite and 1 for other failed work; as of any
+    program, 130 after Ctrl-C and 141 if nobody reads the output.
 
     Args:
         main: Function of the parsed flags, `absl.flags.FLAGS`.

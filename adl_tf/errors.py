@@ -18,3 +18,9 @@ class UsageError(AdlTfError):
 
 class DataError(AdlTfError):
     """A file or folder is missing, or does not hold what it should."""
+
+
+class Diverged(AdlTfError):
+    """The loss became NaN or infinite."""
+
+    status = 3

@@ -29,17 +29,14 @@ def attention_places(model, layers, examples, settings, gamma, count):
 
     Returns:
         List of dictionaries, one a layer: `layer`, `height`, `width` and, in
-        percent, `border` (of the places of the map), `strongest_at_border` (of
-        the images) and `hidden` (of the places, mean over the images).
+        percent, `border` (of the positions of the map), `strongest_at_border`
+        (of the images) and `hidden` (of the positions, mean over the images).
 
     Raises:
         UsageError: If there is no such layer with a map.
     """
-    outputs = {
-        name: output
-        for name, output in layer_outputs(model, layers).items()
-        if len(output.shape) == 4
-    }
+    outputs = layer_outputs(model, layers)
+    outputs = {n: output for n, output in outputs.items() if output.ndim == 4}
     if not outputs:
         raise UsageError("--layers: none of these layers has a map")
     features = keras.Model(model.input, list(outputs.values()))
@@ -54,56 +51,45 @@ def attention_places(model, layers, examples, settings, gamma, count):
     strongest = {name: [] for name in outputs}
     hidden = {name: [] for name in outputs}
     for images, _ in tqdm(batches, "batches", number, disable=None):
-        answers = features(tf.cast(images, "float32"), training=False)
-        for name, answer in zip(outputs, tf.nest.flatten(answers)):
-            attention, mask, _ = adl_maps(answer, gamma)
+        values = features(tf.cast(images, "float32"), training=False)
+        for name, value in zip(outputs, tf.nest.flatten(values)):
+            attention, mask, _ = adl_maps(value, gamma)
             strongest[name].extend(_at_border(attention.numpy()[..., 0]))
             hidden[name].extend(1 - mask.numpy().mean(axis=(1, 2, 3)))
-    rows = []
-    for name, output in outputs.items():
-        height, width = output.shape[1:3]
-        inner = max(0, height - 2) * max(0, width - 2)
-        rows.append(
-            {
-                "layer": name,
-                "height": height,
-                "width": width,
-                "border": 100 * (1 - inner / (height * width)),
-                "strongest_at_border": 100 * float(np.mean(strongest[name])),
-                "hidden": 100 * float(np.mean(hidden[name])),
-            }
-        )
-    return rows
+    return [
+        {
+            "layer": name,
+            "height": output.shape[1],
+            "width": output.shape[2],
+            "border": 100 * _border(*output.shape[1:3]).mean(),
+            "strongest_at_border": 100 * float(np.mean(strongest[name])),
+            "hidden": 100 * float(np.mean(hidden[name])),
+        }
+        for name, output in outputs.items()
+    ]
 
 
 def layer_outputs(model, layers):
-    """Keras tensors of the layers that --layers names.
-
-    Args:
-        model: Functional Keras model.
-        layers: As of `attention_places`.
-
-    Returns:
-        Dictionary from names to tensors.
+    """Dictionary from the layers that --layers names to their Keras tensors.
 
     Raises:
         UsageError: If there is no such layer.
     """
     try:
-        return {
-            name: model.get_layer(name).output
-            for name in find_layers(model, layers)
-        }
+        names = find_layers(model, layers)
     except ValueError as error:
         raise UsageError(f"--layers: {error}") from error
+    return {name: model.get_layer(name).output for name in names}
+
+
+def _border(height, width):
+    """Bool array `(height, width)`: the outermost ring."""
+    border = np.ones((height, width), bool)
+    border[1:-1, 1:-1] = False
+    return border
 
 
 def _at_border(attention):
     """Whether the largest value of each map is in its outermost ring."""
-    batch, height, width = attention.shape
-    rows, columns = np.divmod(
-        attention.reshape(batch, -1).argmax(axis=1), width
-    )
-    at_edge = (rows % (height - 1) == 0) if height > 1 else rows == 0
-    at_side = (columns % (width - 1) == 0) if width > 1 else columns == 0
-    return at_edge | at_side
+    flat = attention.reshape(len(attention), -1)
+    return _border(*attention.shape[1:]).ravel()[flat.argmax(axis=1)]

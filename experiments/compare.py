@@ -1,7 +1,7 @@
 """Compares methods over seeds, from the work directories of any number of runs.
 
     python -m experiments.compare --name=birds --baseline='runs/cam_s*' \\
-        --workdirs='runs/adl_s*,runs/has_s*'
+        --workdirs='runs/adl_s*,runs/has_s*' --effect=best
 
 Runs whose flags differ in the seed alone are one method. The work directories
 must have been trained, and evaluated on the same test images, in the same
@@ -24,23 +24,17 @@ from absl import flags
 
 from adl_tf import command
 from adl_tf.errors import UsageError
+from adl_tf.files import write_whole
 from adl_tf.registry import PROTOCOLS
-from experiments.records import METRICS, RESULTS, keep, read_run
+from adl_tf.settings import FLAGS
+from experiments.records import METRICS, RESULTS, THRESHOLDS, keep, read_run
 
 # Fewer, and a single image or seed moves the result by what methods differ.
-ENOUGH_IMAGES = 200
-ENOUGH_SEEDS = 3
-# What makes no other method of a run.
-_NOT_OF_THE_METHOD = {
-    "seed",
-    "data_dir",
-    "boxes",
-    "weights",
-    "strategy",
-    "startup_timeout",
-    "memory_budget",
-    "deterministic",
-}
+ENOUGH_IMAGES, ENOUGH_SEEDS = 200, 3
+# Flags that do not make another method of a run.
+_OF_RUNS = {"seed", "memory_budget"}.union(
+    name for name, flag in FLAGS.items() if flag.may_change or flag.is_path
+)
 
 flags.DEFINE_string("name", None, "Name of the result.")
 flags.DEFINE_list(
@@ -59,6 +53,13 @@ flags.DEFINE_enum(
     tuple(PROTOCOLS),
     "The protocol whose evaluation of each run is read.",
 )
+flags.DEFINE_enum(
+    "effect",
+    None,
+    ("fixed", "val", "best"),
+    "Also write NAME_effect.md and figures: sizes of heatmaps and boxes at "
+    "this threshold, boxes too small and too large, and where the gain is.",
+)
 flags.DEFINE_string(
     "results_dir", None, "Folder to write to [experiments/results]."
 )
@@ -68,25 +69,28 @@ def main(values):
     for flag in ("name", "workdirs"):
         if not values[flag].value:
             raise UsageError(f"--{flag} is needed")
-    command.require_extra("experiments", "pandas", "tabulate")
+    command.require_extra("experiments", "pandas", "tabulate", "matplotlib")
     from experiments.page import write_result
 
     baseline = _read("baseline", values.baseline or [], values.protocol)
     runs = baseline + _read("workdirs", values.workdirs, values.protocol)
     _check_names(runs)
+    methods = _grouped(runs)
     if len(_grouped(baseline)) > 1:
         raise UsageError(
             "--baseline: its runs differ in more than the seed: "
             f"{', '.join(_grouped(baseline))}"
         )
-    methods = _grouped(runs)
     table = _table(values, methods, bool(baseline))
     folder = values.results_dir or RESULTS
     notes = _caution(methods, values.protocol)
     text, paths = write_result(folder, values.name, table, methods, notes)
+    path = os.path.join(folder, values.name)
+    if values.effect:
+        paths += _write_effect(values, methods, path)
     for run in runs:
         if run.is_clean:
-            paths.append(os.path.join(folder, values.name, run.name))
+            paths.append(os.path.join(path, run.name))
             keep(run, paths[-1])
         else:
             print(f"not recorded: {run.folder} was trained by uncommitted code")
@@ -96,12 +100,12 @@ def main(values):
 
 
 def _read(flag, patterns, protocol):
-    folders = []
+    folders = {}
     for pattern in patterns:
         found = sorted(glob.glob(pattern))
         if not found:
             raise UsageError(f"--{flag}={pattern}: there is no such folder")
-        folders += [each for each in found if each not in folders]
+        folders.update(dict.fromkeys(found))
     return [read_run(folder, [protocol]) for folder in folders]
 
 
@@ -122,16 +126,14 @@ def _grouped(runs):
     """
     groups = {}
     for run in runs:
-        key = frozenset(
-            item
-            for item in run.flags.items()
-            if item[0] not in _NOT_OF_THE_METHOD
-        )
+        names = run.flags.keys() - _OF_RUNS
+        key = frozenset((name, run.flags[name]) for name in names)
         groups.setdefault(key, []).append(run)
     named = {}
     for group in groups.values():
-        name = re.sub(r"[-_](s|seed)?[-_]?\d+$", "", group[0].name)
-        name = group[0].name if name in named else name
+        first = group[0]
+        name = re.sub(rf"[-_](s|seed)?[-_]?{first.seed}$", "", first.name)
+        name = first.name if name in named else name
         named[name] = sorted(group, key=lambda run: run.seed)
         if len({run.seed for run in group}) < len(group):
             raise UsageError(
@@ -149,7 +151,7 @@ def _table(values, methods, has_baseline):
 
     first, *others = methods
     claims = [
-        Claim(f"{name} - {first}", name, first, metric, float("nan"))
+        Claim(f"{name} - {first}", name, first, metric)
         for name in others
         for metric in METRICS
         if has_baseline
@@ -158,19 +160,31 @@ def _table(values, methods, has_baseline):
     return Table(values.name, values.data, rows, claims)
 
 
+def _write_effect(values, methods, path):
+    """Writes what the methods do to heatmaps and boxes; returns the paths."""
+    from experiments.effect import effect_figure, effect_frame, effect_page
+    from experiments.panels import ENDINGS, save
+
+    keys = {name: key for key, name in THRESHOLDS.items()}
+    frame = effect_frame(methods, values.protocol, keys[values.effect])
+    title = f"{values.name}: {values.protocol}, {values.effect} threshold"
+    write_whole(f"{path}_effect.md", effect_page(frame, title))
+    drawn = effect_figure(frame)
+    for ending in ENDINGS:
+        save(drawn, f"{path}_effect{ending}")
+    return [f"{path}_effect{ending}" for ending in (".md", *ENDINGS)]
+
+
 def _caution(methods, protocol):
     """A sentence that says how little differences are worth, or none."""
-    runs = next(iter(methods.values()))
-    images = runs[0].evaluations[protocol][0]["num_images"]
+    images = len(next(iter(methods.values()))[0].evaluations[protocol])
     seeds = min(map(len, methods.values()))
     few = []
     if seeds < ENOUGH_SEEDS:
         few.append(f"{seeds} seed{'s' * (seeds > 1)} a method")
     if images < ENOUGH_IMAGES:
         few.append(f"{images} test images")
-    if not few:
-        return []
-    return [
+    return few and [
         f"Caution: {' and '.join(few)} are few. Differences may be chance: "
         f"take {ENOUGH_SEEDS} seeds and {ENOUGH_IMAGES} images or more."
     ]
@@ -180,5 +194,7 @@ if __name__ == "__main__":
     command.run(
         main,
         "experiments.compare",
-        ("name", "baseline", "workdirs", "data", "protocol", "results_dir"),
+        tuple(
+            "name baseline workdirs data protocol effect results_dir".split()
+        ),
     )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from adl_tf.errors import UsageError
-from experiments.records import METRICS, THRESHOLDS, image_results
+from experiments.records import METRICS, THRESHOLDS
 
 RESAMPLES = 10_000
 _AT_A_TIME = 500
@@ -19,7 +19,7 @@ def check_alike(runs, protocol):
     Raises:
         UsageError: If images, their order or their sizes differ.
     """
-    arrays = [run.evaluations[protocol][1] for run in runs]
+    arrays = [run.evaluations[protocol].arrays for run in runs]
     for run, each in zip(runs[1:], arrays[1:]):
         names = f"{runs[0].folder} and {run.folder}"
         ids, others = arrays[0]["image_ids"], each["image_ids"]
@@ -29,22 +29,21 @@ def check_alike(runs, protocol):
                 f"{len(others)}, {len(np.intersect1d(ids, others))} in common; "
                 "evaluate both on the same data"
             )
-        if not np.array_equal(arrays[0]["sizes"], each["sizes"]):
+        sizes, others = arrays[0]["sizes"], each["sizes"]
+        if not np.array_equal(sizes, others):
             raise UsageError(
                 f"{names} were shown images of different sizes under "
-                f"{protocol}: input_size, resize_size "
-                f"{arrays[0]['sizes'].tolist()} and {each['sizes'].tolist()}; "
-                "compare runs of equal sizes, or under a protocol without a "
-                "crop"
+                f"{protocol}: input_size, resize_size {sizes.tolist()} and "
+                f"{others.tolist()}; compare runs of equal sizes, or under a "
+                "protocol without a crop"
             )
 
 
-def outcomes(run, protocol):
+def outcomes(evaluation):
     """Whether a run was right on each image.
 
     Args:
-        run: `Run`.
-        protocol: Name of a protocol.
+        evaluation: `Evaluation`.
 
     Returns:
         Dictionary from tuples of metric and threshold (keys of `METRICS` and
@@ -52,12 +51,12 @@ def outcomes(run, protocol):
     """
     found = {}
     for threshold in THRESHOLDS:
-        images = image_results(run, protocol, threshold)
-        if images is not None:
-            correct, hit = images.correct.to_numpy(), images.hit.to_numpy()
-            right = (correct, hit, correct & hit)
-            for metric, each in zip(METRICS, right):
-                found[metric, threshold] = each
+        tau = evaluation.tau(threshold)
+        if tau is not None:
+            correct = evaluation.correct_classes
+            hit = evaluation.correct_boxes(tau)
+            for metric, right in zip(METRICS, (correct, hit, correct & hit)):
+                found[metric, threshold] = right
     return found
 
 
@@ -69,40 +68,23 @@ def differences(baseline, method):
         method: Those of the other group.
 
     Returns:
-        Dictionary from tuples of metric and threshold that all runs have to
-        tuples of the mean difference, and of the lower and upper bound of its
-        95 % interval, in points.
+        Dictionary from the keys that all runs have to tuples of the mean
+        difference, and of the lower and upper bound of its 95 % interval, in
+        points.
     """
     keys = [
         key
         for key in method[0]
         if all(key in each for each in (*baseline, *method))
     ]
-    changes = 100 * np.stack(
-        [
-            np.mean([each[key] for each in method], axis=0)
-            - np.mean([each[key] for each in baseline], axis=0)
-            for key in keys
-        ],
-        axis=1,
-    )
+    shares = [
+        np.array([[each[key] for key in keys] for each in group]).mean(axis=0)
+        for group in (baseline, method)
+    ]
+    changes = 100 * (shares[1] - shares[0]).T
     low, high = np.percentile(_resampled(changes), [2.5, 97.5], axis=0)
-    return {
-        key: tuple(float(each[place]) for each in (changes.mean(0), low, high))
-        for place, key in enumerate(keys)
-    }
-
-
-def _resampled(changes):
-    """Means of the columns over images drawn anew, `(resamples, columns)`."""
-    random, count = np.random.default_rng(0), len(changes)
-    means = []
-    for _ in range(0, RESAMPLES, _AT_A_TIME):
-        drawn = random.integers(0, count, (_AT_A_TIME, count))
-        drawn += np.arange(_AT_A_TIME)[:, None] * count
-        times = np.bincount(drawn.ravel(), minlength=_AT_A_TIME * count)
-        means.append(times.reshape(_AT_A_TIME, count) @ changes / count)
-    return np.concatenate(means)
+    bounds = np.stack([changes.mean(axis=0), low, high], axis=1)
+    return dict(zip(keys, map(tuple, bounds.tolist())))
 
 
 def verdict(difference, seeds):
@@ -123,3 +105,15 @@ def verdict(difference, seeds):
     if high < 0 and max(seeds) < 0:
         return "not held"
     return "within noise"
+
+
+def _resampled(changes):
+    """Means of the columns over images drawn anew, `(resamples, columns)`."""
+    random, count = np.random.default_rng(0), len(changes)
+    means = []
+    for _ in range(0, RESAMPLES, _AT_A_TIME):
+        drawn = random.integers(0, count, (_AT_A_TIME, count))
+        drawn += np.arange(_AT_A_TIME)[:, None] * count
+        times = np.bincount(drawn.ravel(), minlength=_AT_A_TIME * count)
+        means.append(times.reshape(_AT_A_TIME, count) @ changes / count)
+    return np.concatenate(means)

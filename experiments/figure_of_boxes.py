@@ -7,11 +7,9 @@ from adl_tf.errors import DataError, UsageError
 from adl_tf.reporting.gallery import read_image
 from experiments.comparison import check_alike
 from experiments.panels import GROUND_TRUTH, PREDICTED, Panel, figure
-from experiments.records import boxes_and_truths, image_results, read_run
+from experiments.records import image_results, read_run
 
-PROTOCOL = "adl_cvpr19"
-THRESHOLD = "fixed_tau"
-_TITLES = ("image", "heatmap", "overlap")
+PROTOCOL, THRESHOLD = "adl_cvpr19", "fixed_tau"
 
 
 def draw_boxes(baseline, workdir, count, losses, chosen=(), colours="viridis"):
@@ -37,7 +35,7 @@ def draw_boxes(baseline, workdir, count, losses, chosen=(), colours="viridis"):
     runs = [read_run(each, [PROTOCOL]) for each in (baseline, workdir)]
     check_alike(runs, PROTOCOL)
     for run in runs:
-        if "heatmaps" not in run.evaluations[PROTOCOL][1]:
+        if "heatmaps" not in run.evaluations[PROTOCOL].arrays:
             raise DataError(
                 f"{run.folder} is a record, without heatmaps: figures are "
                 "drawn from the work directory"
@@ -52,7 +50,11 @@ def draw_boxes(baseline, workdir, count, losses, chosen=(), colours="viridis"):
         for number in numbers
     ]
     captions = [_caption(runs, found, number) for number in numbers]
-    titles = [f"{run.name}: {title}" for run in runs for title in _TITLES]
+    titles = [
+        f"{run.name}: {title}"
+        for run in runs
+        for title in ("image", "heatmap", "overlap")
+    ]
     return figure(rows, titles, captions, colours)
 
 
@@ -76,62 +78,56 @@ def _most_different(first, other, count, losses):
     # The first of each class, in this order.
     _, places = np.unique(first.label.to_numpy()[order], return_index=True)
     numbers = order[np.sort(places)][:count]
-    which = "loses" if losses else "gains"
+    which = "both runs classify right and on which ADL " + (
+        "loses IoU" if losses else "gains IoU"
+    )
     if not len(numbers):
-        raise DataError(
-            "of the images that both runs classify right, there is none on "
-            f"which ADL {which} IoU"
-        )
+        raise DataError(f"there is no image that {which}")
     if len(numbers) < count:
         print(
             f"drawn: {len(numbers)} of {count} images, each of another class; "
-            "in no other class is there one that both runs classify right and "
-            f"on which ADL {which} IoU"
+            f"no other class has an image that {which}"
         )
     return numbers
 
 
 def _caption(runs, found, number):
-    _, arrays = runs[0].evaluations[PROTOCOL]
-    name = arrays["class_names"][arrays["labels"][number]].replace("_", " ")
+    evaluation = runs[0].evaluations[PROTOCOL]
+    name = evaluation.class_name(evaluation.arrays["labels"][number])
     ious = ", ".join(
         f"{each.iou.iloc[number]:.2f} {run.name}"
         for run, each in zip(runs, found)
     )
-    return f"{name}: predicted (green) and ground truth box (red), IoU {ious}"
+    return (
+        f"{name.replace('_', ' ')}: predicted (green) and ground truth box "
+        f"(red), IoU {ious}"
+    )
 
 
 def _panels(run, number):
     """The three panels of the paper: boxes, heatmap, and both."""
-    metrics, arrays = run.evaluations[PROTOCOL]
-    image, heatmap = _as_input(arrays, number), arrays["heatmaps"][number] / 255
-    boxes, truths = boxes_and_truths(metrics, arrays, THRESHOLD)
-    drawn = (
-        *((truth, GROUND_TRUTH) for truth in truths[number]),
-        (boxes[number], PREDICTED),
-    )
+    evaluation = run.evaluations[PROTOCOL]
+    image = _as_input(evaluation, number)
+    heatmap = evaluation.arrays["heatmaps"][number] / 255
+    box = evaluation.boxes_at(evaluation.tau(THRESHOLD))[number]
+    truths = evaluation.ground_truth(number)
+    boxes = (*((each, GROUND_TRUTH) for each in truths), (box, PREDICTED))
     return (
-        Panel(image, None, drawn),
+        Panel(image, None, boxes),
         Panel(None, heatmap),
-        Panel(image, heatmap, drawn),
+        Panel(image, heatmap, boxes),
     )
 
 
-def _as_input(arrays, number):
+def _as_input(evaluation, number):
     """What the network saw: the image warped, its centre."""
-    path = str(arrays["paths"][number])
-    byte_ranges = arrays.get("byte_ranges")
-    image = read_image(
-        path, None if byte_ranges is None else byte_ranges[number]
-    )
+    path, byte_range = evaluation.source(number)
+    image = read_image(path, byte_range)
     if image is None:
         raise DataError(
             f"image {path} is missing or cannot be read; evaluate again"
         )
-    input_size, resize_size = arrays["sizes"].tolist()
-    image = cv2.resize(
-        image, (resize_size, resize_size), interpolation=cv2.INTER_AREA
-    )
-    begin = (resize_size - input_size) // 2
-    end = begin + input_size
-    return image[begin:end, begin:end, ::-1]
+    side, warped = evaluation.arrays["sizes"].tolist()
+    image = cv2.resize(image, (warped, warped), interpolation=cv2.INTER_AREA)
+    begin = (warped - side) // 2
+    return image[begin : begin + side, begin : begin + side, ::-1]

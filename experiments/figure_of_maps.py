@@ -33,18 +33,18 @@ def draw_maps(settings, examples, layers, count, colours="viridis"):
         DataError: If the run was not trained.
     """
     model = load_trained(settings)
-    adl_layers = {
+    gammas = {
         layer.name.removesuffix("_adl"): layer.gamma
         for layer in model.layers
         if isinstance(layer, ADLLayer)
     }
-    layers = layers or list(adl_layers)
+    layers = layers or list(gammas)
     if not layers:
         raise UsageError(
             f"--workdir={settings.workdir} has no ADL: name --layers"
         )
     # Where ADL is not, the same threshold as where it is.
-    usual = max(adl_layers.values(), default=0.8)
+    usual = max(gammas.values(), default=0.8)
     outputs = layer_outputs(model, layers)
     features = keras.Model(model.input, list(outputs.values()))
     chosen = examples.take(of_many_classes(examples.labels, count))
@@ -56,17 +56,15 @@ def draw_maps(settings, examples, layers, count, colours="viridis"):
     )
     images, _ = next(iter(batches))
     values = features(tf.cast(images, "float32"), training=False)
-    maps = [
-        [each.numpy()[..., 0] for each in adl_maps(value, gamma)[:2]]
-        for value, gamma in zip(
-            tf.nest.flatten(values),
-            (adl_layers.get(name, usual) for name in outputs),
-        )
-    ]
-    rows = [
-        [Panel(image), *_panels(image, [(a[n], m[n]) for a, m in maps])]
-        for n, image in enumerate(images.numpy())
-    ]
+    rows = [[Panel(image)] for image in images.numpy()]
+    for name, value in zip(outputs, tf.nest.flatten(values)):
+        attention, mask, _ = adl_maps(value, gammas.get(name, usual))
+        maps = attention.numpy()[..., 0], mask.numpy()[..., 0]
+        for row, attention, mask in zip(rows, *maps):
+            image = row[0].image
+            attention -= attention.min()
+            heatmap = attention / max(attention.max(), 1e-12)
+            row += [Panel(image, heatmap), Panel(_masked(image, mask))]
     captions = [
         chosen.class_names[label].replace("_", " ") for label in chosen.labels
     ]
@@ -83,15 +81,6 @@ def of_many_classes(labels, count):
     count = min(count, len(labels))
     places = np.argsort(turns, kind="stable")[: max(count, len(seen))]
     return places[np.linspace(0, len(places) - 1, count).astype(int)]
-
-
-def _panels(image, maps):
-    """Of each layer the attention in [0, 1], and the image without what the
-    mask drops."""
-    for attention, mask in maps:
-        attention = attention - attention.min()
-        yield Panel(image, attention / max(attention.max(), 1e-12))
-        yield Panel(_masked(image, mask))
 
 
 def _masked(image, mask):

@@ -52,11 +52,15 @@ def main(values):
     if not values.workdir:
         raise UsageError("--workdir is needed: a run with ADL")
     command.require_extra("experiments", "pandas", "matplotlib")
-    from experiments.panels import check_output, save
+    from experiments.panels import ENDINGS, save
 
-    name = f"figure{values.figure}.png"
-    output = values.output or os.path.join(values.workdir, name)
-    check_output(output)
+    output = values.output or os.path.join(
+        values.workdir, f"figure{values.figure}.png"
+    )
+    if not output.endswith(ENDINGS):
+        raise UsageError(
+            f"--output={output} does not end in {', '.join(ENDINGS)}"
+        )
     _check_colours(values.colour_map)
     draw = _maps if values.figure == "2" else _boxes
     save(draw(values), output)

@@ -89,7 +89,9 @@ def _section(table, groups, scores, protocol):
         import pandas as pd
 
         found = {
-            name: {run.seed: outcomes(run, protocol) for run in runs}
+            name: {
+                run.seed: outcomes(run.evaluations[protocol]) for run in runs
+            }
             for name, runs in groups.items()
         }
         yield "Differences in points, with 95 % intervals:"

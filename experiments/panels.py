@@ -5,14 +5,11 @@ import os
 
 import numpy as np
 
-from adl_tf.errors import UsageError
-
 ENDINGS = (".png", ".pdf", ".svg")
 GROUND_TRUTH = "#ff4040"
 PREDICTED = "#40e040"
-_INCHES = 1.6
-_LINE = 0.24
-_DOTS = 200
+# Inches.
+_SIDE, _GAP, _LINE, _BAR = 1.6, 0.08, 0.26, 0.6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,21 +29,6 @@ class Panel:
     boxes: tuple = ()
 
 
-def check_output(path):
-    """Refuses a file whose ending is of no known format.
-
-    Args:
-        path: The file.
-
-    Raises:
-        UsageError: If it ends otherwise.
-    """
-    if not path.endswith(ENDINGS):
-        raise UsageError(
-            f"--output={path} does not end in {', '.join(ENDINGS)}"
-        )
-
-
 def figure(rows, titles, captions, colour_map="viridis"):
     """Draws panels.
 
@@ -59,22 +41,35 @@ def figure(rows, titles, captions, colour_map="viridis"):
     Returns:
         `matplotlib.figure.Figure`, with a colour bar if there are heatmaps.
     """
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-    columns = len(titles)
-    size = (columns * _INCHES, len(rows) * (_INCHES + _LINE) + _LINE)
-    drawn = Figure(figsize=size, dpi=_DOTS, layout="constrained")
-    axes = drawn.subplots(len(rows), columns, squeeze=False)
-    coloured = None
-    for row, cells in zip(axes, rows):
-        for cell, panel in zip(row, cells):
-            coloured = _draw(cell, panel, colour_map) or coloured
-    for cell, title in zip(axes[0], titles):
-        cell.set_title(title, fontsize=7)
-    for row, caption in zip(axes, captions):
-        row[0].set_xlabel(caption, fontsize=6, loc="left")
-    if coloured:
-        bar = drawn.colorbar(coloured, ax=axes, shrink=0.6, pad=0.01)
+    width = len(titles) * (_SIDE + _GAP) + _GAP
+    step = _SIDE + _LINE + _GAP
+    height = len(rows) * step + _LINE
+    has_bar = any(panel.heatmap is not None for row in rows for panel in row)
+    size = np.array([width + has_bar * _BAR, height])
+    drawn = Figure(figsize=size, dpi=200)
+
+    def add_axes(left, top, wide, high, **options):
+        place = np.array([left, height - top - high, wide, high])
+        return drawn.add_axes(place / np.tile(size, 2), **options)
+
+    for number, (row, caption) in enumerate(zip(rows, captions)):
+        top = _LINE + number * step
+        for column, (panel, title) in enumerate(zip(row, titles)):
+            left = _GAP + column * (_SIDE + _GAP)
+            cell = add_axes(left, top, _SIDE, _SIDE, xticks=[], yticks=[])
+            _draw(cell, panel, colour_map)
+            if not number:
+                cell.set_title(title, fontsize=7)
+            if not column:
+                cell.set_xlabel(caption, fontsize=6, loc="left")
+    if has_bar:
+        bar = drawn.colorbar(
+            ScalarMappable(cmap=colour_map),
+            cax=add_axes(width, _LINE, 0.1, height - 2 * _LINE - _GAP),
+        )
         bar.set_label("heatmap", fontsize=7)
         bar.ax.tick_params(labelsize=6)
     return drawn
@@ -92,26 +87,21 @@ def save(drawn, path):
 
 
 def _draw(cell, panel, colour_map):
-    """Draws a panel; returns what a colour bar is made of, or `None`."""
     from matplotlib.patches import Rectangle
 
-    cell.set(xticks=[], yticks=[])
     for spine in cell.spines.values():
         spine.set_visible(False)
     side = 224 if panel.image is None else len(panel.image)
     # The edges of pixels, as boxes have them.
-    extent = (0, side, side, 0)
-    opacity = 1.0
-    if panel.image is not None:
-        shown, colours = panel.image, {}
-        if panel.heatmap is not None:
-            # Grey, so that every colour is the heatmap's.
-            shown, opacity = panel.image.mean(axis=-1), 0.5
-            colours = {"cmap": "gray", "vmin": 0, "vmax": 255}
-        cell.imshow(shown, extent=extent, **colours)
-    coloured = None
+    extent, opacity = (0, side, side, 0), 1.0
+    if panel.image is not None and panel.heatmap is not None:
+        # Grey, so that every colour is the heatmap's.
+        grey, opacity = panel.image.mean(axis=-1), 0.5
+        cell.imshow(grey, extent=extent, cmap="gray", vmin=0, vmax=255)
+    elif panel.image is not None:
+        cell.imshow(panel.image, extent=extent)
     if panel.heatmap is not None:
-        coloured = cell.imshow(
+        cell.imshow(
             panel.heatmap,
             extent=extent,
             cmap=colour_map,
@@ -121,12 +111,9 @@ def _draw(cell, panel, colour_map):
             interpolation="bilinear",
         )
     for (x0, y0, x1, y1), colour in panel.boxes:
-        corner, width, height = (x0, y0), x1 - x0 + 1, y1 - y0 + 1
-        for line, edge in ((2.2, "black"), (1.2, colour)):
-            cell.add_patch(
-                Rectangle(
-                    corner, width, height, fill=False, lw=line, edgecolor=edge
-                )
-            )
-    cell.set(xlim=(0, side), ylim=(side, 0))
-    return coloured
+        size = x1 - x0 + 1, y1 - y0 + 1
+        for width, edge in ((2.2, "black"), (1.2, colour)):
+            style = {"fill": False, "linewidth": width, "edgecolor": edge}
+            cell.add_patch(Rectangle((x0, y0), *size, **style))
+    # Room for lines along the edge.
+    cell.set(xlim=(-2, side + 2), ylim=(side + 2, -2))

@@ -5,8 +5,8 @@ the system of the paper that each stands for, `figures.csv` has what the paper
 reports of these systems, `claims.csv` which of two systems it finds better.
 """
 
-import dataclasses
 import os
+import typing
 
 from experiments.records import METRICS
 
@@ -29,41 +29,26 @@ _TITLES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """Something that the paper says: one row is above another.
-
-    Attributes:
-        text: The claim.
-        above: Name of the row that is to be higher.
-        below: Name of the row that is to be lower.
-        metric: Key of metrics.json.
-        points: The paper's difference in points, NaN where it has none.
-    """
+class Claim(typing.NamedTuple):
+    """One row is above another; `points` is the published difference or NaN."""
 
     text: str
     above: str
     below: str
     metric: str
-    points: float
+    points: float = float("nan")
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A table with the rows that a data set can have.
+class Table(typing.NamedTuple):
+    """A table: `rows` is a frame indexed by the names of the rows.
 
-    Attributes:
-        title: Heading.
-        note: What the reader has to know of it.
-        rows: `pandas.DataFrame` indexed by the names of the flagfiles:
-            `network`, `label`, and the paper's `gt_known_loc`, `top1_clas`
-            and `top1_loc` in percent, NaN where it has none.
-        claims: List of `Claim`.
+    Its columns are `label` and, where there are some, `network` and the
+    published `top1_clas`, `gt_known_loc` and `top1_loc` in percent, or NaN.
     """
 
     title: str
     note: str
-    rows: object
+    rows: typing.Any
     claims: list
 
 
@@ -78,18 +63,18 @@ def paper_table(number, dataset):
     Returns:
         `Table`.
     """
-    is_ours = dataset == "synthetic_birds"
     rows = _read("rows", number)
+    is_ours = dataset == "synthetic_birds"
     rows = rows[(rows.network == "small_cnn") == is_ours]
     figures = _read("figures", number)
+    # Figures without a network stand beside the rows of all of them.
+    keys = ["system"]
     if number == 3:
+        keys = ["network", "system"]
         figures = figures[figures.dataset == dataset]
-    # Figures of no network stand beside the rows of all of them.
-    keys = ["network", "system"] if number == 3 else ["system"]
     figures = figures[[*keys, *METRICS]]
     rows = rows.merge(figures, "left", keys).set_index("row")
-    title, note = _TITLES[number]
-    return Table(title, note, rows, list(_claims(number, rows)))
+    return Table(*_TITLES[number], rows, list(_claims(number, rows)))
 
 
 def _read(name, number):
@@ -102,16 +87,11 @@ def _read(name, number):
 def _claims(number, rows):
     for network, systems in rows.groupby("network", sort=False):
         names = dict(zip(systems.system, systems.index))
-        for claim in _read("claims", number).itertuples():
-            if not {claim.above, claim.below} <= names.keys():
-                continue
-            above, below = names[claim.above], names[claim.below]
-            points = rows[claim.metric][above] - rows[claim.metric][below]
-            labels = {"above": rows.label[above], "below": rows.label[below]}
-            yield Claim(
-                f"{network}: {claim.claim.format(**labels)}",
-                above,
-                below,
-                claim.metric,
-                points,
-            )
+        for _, text, *pair, metric in _read("claims", number).itertuples():
+            if set(pair) <= names.keys():
+                above, below = (names[system] for system in pair)
+                points = rows[metric][above] - rows[metric][below]
+                text = text.format(
+                    above=rows.label[above], below=rows.label[below]
+                )
+                yield Claim(f"{network}: {text}", above, below, metric, points)

@@ -6,8 +6,8 @@
 ADL hides what is close to the largest self-attention of a layer. That is worth
 something where this is on the object. In some networks it is at the border of
 the image, which padding makes stand out. For each layer: the share of the
-places of its map that are at the border, the share of the test images whose
-strongest place is there, and the share of the places that ADL would hide.
+positions of its map that are at the border, the share of the test images whose
+strongest attention is there, and the share of positions that ADL would hide.
 `python -m adl_tf.models --backbone=NAME` lists the layers.
 
 --workdir looks at the network that a run has trained, and on the data of that
@@ -38,12 +38,15 @@ def main(values):
         raise UsageError(
             "--layers is needed; python -m adl_tf.models lists them"
         )
+    command.require_extra("experiments", "pandas")
     from adl_tf.datasets.load import load_split
 
     settings = flags.settings(values)
     command.load_reader(settings.dataset)
     examples = load_split(settings, "test")
     command.load_tensorflow()
+    import pandas as pd
+
     from adl_tf.methods.settings import assemble_from_settings
     from adl_tf.workdir.trained import trained_weights
     from experiments.attention import attention_places
@@ -73,19 +76,30 @@ def main(values):
         f"{settings.backbone}, weights {source}, gamma {gamma:g}, "
         f"{min(values.images, len(examples))} test images; in percent"
     )
-    width = max(len(name) for name in ("layer", *(r["layer"] for r in rows)))
-    headings = "map      at border  strongest there  would be hidden"
-    print(f"{'layer':{width}}  {headings}")
-    for row in rows:
-        print(
-            f"{row['layer']:{width}}  {row['height']:>3}x{row['width']:<3}"
-            f"  {row['border']:>9.1f}  {row['strongest_at_border']:>15.1f}"
-            f"  {row['hidden']:>15.1f}"
-        )
-    print(
-        "Not a place for ADL: where the strongest is at the border for far "
-        "more images than the border has places."
-    )
+    frame = pd.DataFrame(rows)
+    size = frame.height.astype(str) + "x" + frame.width.astype(str)
+    frame = frame.drop(columns=["height", "width"]).round(1)
+    frame.insert(1, "map", size)
+    frame.columns = ["layer", "map", "at border", "strongest", "hidden"]
+    print(frame.to_string(index=False))
+    print("\n".join(warnings(rows)))
+
+
+def warnings(rows):
+    """Lines about layers after which ADL would hide the border.
+
+    Args:
+        rows: From `attention_places`.
+
+    Returns:
+        List of text, empty if there is no such layer.
+    """
+    return [
+        f"{row['layer']} is no position for ADL: its attention is strongest at "
+        "the border for far more images than the border has positions"
+        for row in rows
+        if row["strongest_at_border"] > max(50, 2 * row["border"])
+    ]
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m experiments.quickstart
 
 Runs the commands that it prints, one after the other, and names the pages to
-open. Everything goes to runs/quickstart; started again, it goes on where it
+open. Everything goes to runs/quickstart; started again, it continues where it
 was. Flags of adl_tf.train are passed on.
 """
 
@@ -17,6 +17,8 @@ import time
 RUN = os.path.join("runs", "quickstart")
 SAVED_MODEL = os.path.join(RUN, "saved_model")
 IMAGES = os.path.join(RUN, "images")
+DATA = os.path.join("data", "synthetic_birds", "download")
+FLAGFILE = os.path.join(os.path.dirname(__file__), "quickstart_adl.cfg")
 
 
 def main():
@@ -24,33 +26,22 @@ def main():
         print(__doc__.strip())
         return
     started = time.monotonic()
-    data = os.path.join("data", "synthetic_birds", "download")
-    flagfile = os.path.join(os.path.dirname(__file__), "quickstart_adl.cfg")
-    _run(
-        "1/5 train",
-        "adl_tf.train",
-        f"--flagfile={os.path.relpath(flagfile)}",
-        f"--data_dir={data}",
-        f"--workdir={RUN}",
-        *sys.argv[1:],
-    )
-    _run("2/5 score", "adl_tf.evaluate", f"--workdir={RUN}")
-    _run(
-        "3/5 export",
-        "adl_tf.export",
-        f"--workdir={RUN}",
-        f"--output_dir={SAVED_MODEL}",
-    )
+    workdir = f"--workdir={RUN}"
+    flagfile = f"--flagfile={os.path.relpath(FLAGFILE)}"
+    data_dir = f"--data_dir={DATA}"
+    _run("1/5 train", "train", flagfile, data_dir, workdir, *sys.argv[1:])
+    _run("2/5 score", "evaluate", workdir)
+    _run("3/5 export", "export", workdir, f"--output_dir={SAVED_MODEL}")
     _run(
         "4/5 localise",
-        "adl_tf.predict",
+        "predict",
         f"--saved_model={SAVED_MODEL}",
         # Ten images that training did not see, one of each class.
-        f"--images={os.path.join(data, 'test', '0000*.jpg')}",
+        f"--images={os.path.join(DATA, 'test', '0000*.jpg')}",
         f"--output_dir={IMAGES}",
         "--title=Birds found by a classifier",
     )
-    _run("5/5 report", "adl_tf.report", f"--workdir={RUN}")
+    _run("5/5 report", "report", workdir)
     with open(os.path.join(RUN, "metrics.json"), encoding="utf-8") as file:
         metrics = json.load(file)
     best = metrics["best_tau"]
@@ -65,9 +56,10 @@ def main():
     )
 
 
-def _run(title, module, *flags):
-    command = shlex.join(["python", "-m", module, *flags])
-    print(f"\n== {title}: {command}", flush=True)
+def _run(title, command, *flags):
+    module = f"adl_tf.{command}"
+    print(f"\n== {title}: {shlex.join(['python', '-m', module, *flags])}")
+    sys.stdout.flush()
     status = subprocess.run([sys.executable, "-m", module, *flags]).returncode
     if status:
         sys.exit(status)

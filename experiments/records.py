@@ -15,7 +15,7 @@ import numpy as np
 
 from adl_tf.errors import DataError
 from adl_tf.files import write_whole, written_whole
-from adl_tf.workdir.evaluations import FOLDER, read_evaluations
+from adl_tf.workdir.flagfile import read_flags
 
 RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
 # Keys of metrics.json, and how tables call them.
@@ -26,16 +26,7 @@ METRICS = {
 }
 THRESHOLDS = {"fixed_tau": "fixed", "val_tau": "val", "best_tau": "best"}
 _KEPT_FILES = ("history.csv", "timing.csv", "environment.json")
-_KEPT_ARRAYS = (
-    "image_ids",
-    "labels",
-    "class_names",
-    "predicted",
-    "sizes",
-    "ground_truth",
-    "ground_truth_counts",
-)
-_OF_ONE_MACHINE = ("data_dir", "boxes")
+_LARGE = {"paths", "byte_ranges", "stretches", "heatmaps", "probabilities"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +38,8 @@ class Run:
         flags: Dictionary from flags to their values, as text.
         environment: Dictionary of environment.json.
         minutes: Duration of its training.
-        evaluations: Dictionary from protocols to tuples of metrics and
-            arrays, of the test images.
+        evaluations: Dictionary from protocols to `Evaluation`, of the test
+            images.
     """
 
     folder: str
@@ -75,11 +66,10 @@ class Run:
 def read_run(folder, protocols):
     """Reads a work directory or a record.
 
-    It does not matter under which protocol the run was scored last.
-
     Args:
         folder: Its path.
-        protocols: Names of the protocols under which it has to be scored.
+        protocols: Names of the protocols under which it has to be scored; it
+            does not matter which was the last.
 
     Returns:
         `Run`.
@@ -88,41 +78,16 @@ def read_run(folder, protocols):
         DataError: If the run was not trained, was not scored under one of the
             protocols, or has no predictions or boxes.
     """
-    archives = {
-        name: (found.metrics, found.arrays)
-        for name, found in read_evaluations(folder).items()
-    }
+    # Compiled code, for which --help does not wait.
+    from adl_tf.workdir.evaluations import read_evaluation
+
     with open(_file(folder, "environment.json"), encoding="utf-8") as file:
         environment = json.load(file)
     with open(_file(folder, "timing.csv"), encoding="utf-8") as file:
         seconds = float(list(csv.DictReader(file))[-1]["seconds"])
-    return Run(
-        folder=folder,
-        flags=read_flags(_file(folder, "flags.cfg")),
-        environment=environment,
-        minutes=seconds / 60,
-        evaluations={
-            protocol: _evaluation(folder, archives, protocol)
-            for protocol in protocols
-        },
-    )
-
-
-def read_flags(path):
-    """The flags in a flagfile.
-
-    Args:
-        path: Of the file.
-
-    Returns:
-        Dictionary from names of flags to values, as text.
-    """
-    with open(path, encoding="utf-8") as file:
-        return dict(
-            line.strip()[2:].partition("=")[::2]
-            for line in file
-            if line.startswith("--")
-        )
+    flags = read_flags(_file(folder, "flags.cfg"))
+    found = {name: read_evaluation(folder, name) for name in protocols}
+    return Run(folder, flags, environment, seconds / 60, found)
 
 
 def image_results(run, protocol, threshold):
@@ -135,56 +100,57 @@ def image_results(run, protocol, threshold):
 
     Returns:
         `pandas.DataFrame`, a row an image, indexed by image id: `label`,
-        `correct` (class), `iou` (of the box and the closest ground truth
-        box), `hit` (whether that is enough), `box_area` and `truth_area` in
-        pixels of the network's input, `heatmap_share` (of the heatmap that
-        reaches the threshold). `None` if the run has no such threshold.
+        `correct` (class), `iou`, `hit` (whether that is enough), `box_area`
+        and `truth_area` in pixels of the network's input (of several ground
+        truth boxes, the largest), `heatmap_share` (of the heatmap that is kept
+        at the threshold). `None` if the run has no such threshold.
     """
     import pandas as pd
 
-    # Compiled code, for which --help does not wait.
-    from adl_tf.localization.boxes import box_iou
-
-    metrics, arrays = run.evaluations[protocol]
-    if not metrics.get(threshold):
+    evaluation = run.evaluations[protocol]
+    tau = evaluation.tau(threshold)
+    if tau is None:
         return None
-    boxes, truths = boxes_and_truths(metrics, arrays, threshold)
-    number = _nearest(arrays["thresholds"], metrics[threshold]["tau"])
-    overlaps = [box_iou(b[None], t)[0] for b, t in zip(boxes, truths)]
-    closest = [each.argmax() if len(each) else 0 for each in overlaps]
-    iou = np.array([each.max(initial=0) for each in overlaps])
-    nearest_truths = np.array([t[c] for t, c in zip(truths, closest)])
-    min_iou = metrics.get("rules", {}).get("min_iou", 0.5)
+    arrays = evaluation.arrays
+    truths = map(evaluation.ground_truth, range(len(evaluation)))
+    number = evaluation.number_of(tau)
     return pd.DataFrame(
         {
             "label": arrays["labels"],
-            "correct": arrays["predicted"] == arrays["labels"],
-            "iou": iou,
-            "hit": iou >= min_iou,
-            "box_area": _areas(boxes),
-            "truth_area": _areas(nearest_truths),
-            "heatmap_share": heatmap_shares(metrics, arrays, [number])[:, 0],
+            "correct": evaluation.correct_classes,
+            "iou": evaluation.ious_at(tau),
+            "hit": evaluation.correct_boxes(tau),
+            "box_area": _areas(evaluation.boxes_at(tau)),
+            "truth_area": [_areas(each).max() for each in truths],
+            "heatmap_share": heatmap_shares(evaluation, [number])[:, 0],
         },
         index=pd.Index(arrays["image_ids"], name="image_id"),
     )
 
 
-def boxes_and_truths(metrics, arrays, threshold):
-    """Boxes at a named threshold.
+def heatmap_shares(evaluation, numbers):
+    """Share of each heatmap that is kept at a threshold.
 
     Args:
-        metrics: Dictionary of metrics.json.
-        arrays: Dictionary of arrays of the same evaluation.
-        threshold: Key of `THRESHOLDS`.
+        evaluation: `Evaluation`.
+        numbers: Indices of thresholds.
 
     Returns:
-        Tuple of the predicted boxes, int array `(images, 4)`, and a list of
-        the ground truth boxes of each image, int arrays `(m, 4)`; in pixels of
-        the network's input.
+        Float array `(images, numbers)`; of records, as it was kept.
     """
-    number = _nearest(arrays["thresholds"], metrics[threshold]["tau"])
-    ends = np.cumsum(arrays["ground_truth_counts"])[:-1]
-    return _boxes_at(arrays, number)[0], np.split(arrays["ground_truth"], ends)
+    arrays = evaluation.arrays
+    if "heatmap_shares" in arrays:
+        return arrays["heatmap_shares"][:, numbers]
+    from adl_tf.localization.boxes import cutoffs
+    from adl_tf.localization.protocols import PROTOCOLS
+
+    protocol = PROTOCOLS[evaluation.metrics["protocol"]]
+    shares = np.empty((len(evaluation), len(numbers)))
+    for row, heatmap in zip(shares, arrays["heatmaps"]):
+        levels = protocol.to_levels(heatmap / np.float32(255))
+        limits = cutoffs(levels, arrays["thresholds"][numbers])
+        row[:] = (levels[..., None] > limits).mean(axis=(0, 1))
+    return shares
 
 
 def keep(run, folder):
@@ -203,14 +169,13 @@ def keep(run, folder):
             f"{run.environment.get('revision')}, not by committed code; commit "
             "and train again"
         )
-    os.makedirs(os.path.join(folder, FOLDER), exist_ok=True)
+    os.makedirs(os.path.join(folder, "evaluations"), exist_ok=True)
     for name in _KEPT_FILES:
         shutil.copy(_file(run.folder, name), folder)
-    write_whole(
-        os.path.join(folder, "flags.cfg"), flags_without_paths(run.flags)
-    )
-    for protocol, (metrics, arrays) in run.evaluations.items():
-        path = os.path.join(FOLDER, f"{protocol}-test")
+    text = flags_without_paths(run.flags)
+    write_whole(os.path.join(folder, "flags.cfg"), text)
+    for protocol, evaluation in run.evaluations.items():
+        path = os.path.join("evaluations", f"{protocol}-test")
         shutil.copy(
             os.path.join(run.folder, f"{path}.json"),
             os.path.join(folder, f"{path}.json"),
@@ -219,49 +184,16 @@ def keep(run, folder):
             written_whole(os.path.join(folder, f"{path}.npz")) as partial,
             open(partial, "wb") as file,
         ):
-            np.savez_compressed(file, **_at_named_thresholds(metrics, arrays))
+            np.savez_compressed(file, **_small(evaluation))
 
 
 def flags_without_paths(flags):
-    """A flagfile that holds on any machine.
-
-    Args:
-        flags: Dictionary from flags to values.
-
-    Returns:
-        Text. Folders of data are left out, of weight files the name is kept.
-    """
+    """A flagfile that holds on any machine: of weights the name alone."""
     return "".join(
         f"--{name}={os.path.basename(value) if name == 'weights' else value}\n"
         for name, value in flags.items()
-        if name not in _OF_ONE_MACHINE
+        if name not in ("data_dir", "boxes")
     )
-
-
-def heatmap_shares(metrics, arrays, numbers):
-    """Share of each heatmap that is kept at a threshold.
-
-    Args:
-        metrics: Dictionary of metrics.json.
-        arrays: Dictionary of arrays of the same evaluation.
-        numbers: Positions in its list of thresholds.
-
-    Returns:
-        Float array `(images, numbers)`; of records, as it was kept.
-    """
-    if "heatmap_shares" in arrays:
-        return arrays["heatmap_shares"][:, numbers]
-    from adl_tf.localization.boxes import cutoffs
-    from adl_tf.localization.protocols import PROTOCOLS
-
-    protocol = PROTOCOLS[metrics["protocol"]]
-    taus = arrays["thresholds"][numbers]
-    shares = np.empty((len(arrays["heatmaps"]), len(taus)))
-    for row, heatmap in zip(shares, arrays["heatmaps"]):
-        levels = protocol.to_levels(heatmap / np.float32(255))
-        kept = levels[..., None] > cutoffs(levels, taus)
-        row[:] = kept.mean(axis=(0, 1))
-    return shares
 
 
 def _file(folder, name):
@@ -271,64 +203,27 @@ def _file(folder, name):
     return path
 
 
-def _evaluation(folder, archives, protocol):
-    name = f"{protocol}-test"
-    metrics, arrays = archives.get(name, (None, None))
-    if arrays is None:
-        others = ", ".join(sorted(archives.keys() - {name}))
-        raise DataError(
-            f"{folder} was not evaluated under {protocol}"
-            + (f", but {others}" if others else "")
-            + f": python -m adl_tf.evaluate --workdir={folder} "
-            f"--protocol={protocol}"
-        )
-    if "predicted" not in arrays or metrics["best_tau"] is None:
-        lacking = "boxes" if "predicted" in arrays else "predictions"
-        raise DataError(f"{folder} was evaluated without {lacking}")
-    return metrics, arrays
-
-
-def _nearest(thresholds, tau):
-    return int(np.argmin(np.abs(thresholds - tau)))
-
-
-def _boxes_at(arrays, number):
-    """Boxes `(images, 4)` at a threshold, and which images have one.
-
-    A box holds from its threshold until that of the image's next row.
-    """
-    rows, count = arrays["boxes"], len(arrays["image_ids"])
-    if not len(rows):
-        return np.zeros((count, 4), np.int32), np.zeros(count, bool)
-    steps = len(arrays["thresholds"])
-    keys = rows[:, 0].astype(np.int64) * steps + rows[:, 1]
-    every = np.arange(count)
-    places = np.searchsorted(keys, every * steps + number, "right") - 1
-    there = (places >= 0) & (rows[places, 0] == every)
-    return np.where(there[:, None], rows[places, 2:], 0), there
-
-
 def _areas(boxes):
     # Corners are pixels of the box.
     return (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
 
 
-def _at_named_thresholds(metrics, arrays):
+def _small(evaluation):
     """The arrays of a record."""
-    taus = [metrics[name]["tau"] for name in THRESHOLDS if metrics.get(name)]
-    numbers = sorted({_nearest(arrays["thresholds"], tau) for tau in taus})
+    arrays = evaluation.arrays
+    taus = filter(None, map(evaluation.tau, THRESHOLDS))
+    numbers = sorted(set(map(evaluation.number_of, taus)))
     rows = []
     for place, number in enumerate(numbers):
-        boxes, there = _boxes_at(arrays, number)
-        images = np.flatnonzero(there)
+        boxes = evaluation.boxes_at(arrays["thresholds"][number])
+        images = np.unique(arrays["boxes"][:, 0])
         columns = np.column_stack([images, np.full(len(images), place)])
-        rows.append(np.hstack([columns, boxes[there]]))
+        rows.append(np.hstack([columns, boxes[images]]))
     rows = np.concatenate(rows).astype(np.int32)
+    shares = heatmap_shares(evaluation, numbers).astype(np.float16)
     return {
-        **{name: arrays[name] for name in _KEPT_ARRAYS},
+        **{name: arrays[name] for name in arrays.keys() - _LARGE},
         "thresholds": arrays["thresholds"][numbers],
         "boxes": rows[np.lexsort((rows[:, 1], rows[:, 0]))],
-        "heatmap_shares": heatmap_shares(metrics, arrays, numbers).astype(
-            np.float16
-        ),
+        "heatmap_shares": shares,
     }

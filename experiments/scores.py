@@ -26,22 +26,18 @@ def score_frame(groups):
             "seed": run.seed,
             "protocol": protocol,
             "threshold": name,
-            "tau": metrics[key]["tau"],
-            **{
-                metric: {**metrics, **metrics[key]}[metric]
-                for metric in METRICS
-            },
-            "centred_square": _centred_square(metrics),
-            "images": metrics["num_images"],
+            "tau": tau,
+            **_scores(evaluation.metrics, key),
+            "images": len(evaluation),
             "epochs": int(run.flags["epochs"]),
             "minutes": round(run.minutes, 1),
             "revision": run.environment.get("revision"),
         }
         for group, runs in groups.items()
         for run in runs
-        for protocol, (metrics, _) in run.evaluations.items()
+        for protocol, evaluation in run.evaluations.items()
         for key, name in THRESHOLDS.items()
-        if metrics.get(key)
+        if (tau := evaluation.tau(key)) is not None
     )
 
 
@@ -79,7 +75,8 @@ def printed(scores, groups, protocol):
 
 
 def as_markdown(frame):
-    """A frame of text as a table in Markdown, its headings in one line."""
+    """A frame of text as a table in Markdown, without its empty columns."""
+    frame = _filled(frame)
     headings = [
         column if isinstance(column, str) else ", ".join(filter(None, column))
         for column in frame.columns
@@ -90,17 +87,23 @@ def as_markdown(frame):
 
 
 def as_latex(frame, caption):
-    """A frame of text as a LaTeX table with the rules of booktabs."""
-    latex = frame.to_latex(
+    """The same in LaTeX, with the rules of booktabs."""
+    latex = _filled(frame).to_latex(
         index=False, escape=True, multicolumn_format="c", caption=caption
     )
     # Plain ASCII, for every engine and encoding.
     return latex.replace("±", "$\\pm$")
 
 
-def _centred_square(metrics):
-    baselines = metrics.get("baselines")
-    return baselines["centre"]["gt_known_loc"] if baselines else None
+def _filled(frame):
+    return frame.loc[:, (frame != "").any()]
+
+
+def _scores(metrics, threshold):
+    scores = {**metrics, **metrics[threshold]}
+    square = (metrics["baselines"] or {}).get("centre", {}).get("gt_known_loc")
+    found = {metric: scores[metric] for metric in METRICS}
+    return {**found, "centred_square": square}
 
 
 def _mean(values):

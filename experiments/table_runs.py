@@ -12,65 +12,25 @@ import subprocess
 import sys
 
 from adl_tf.errors import DataError, UsageError
-from adl_tf.workdir.evaluations import FOLDER as EVALUATIONS
-from experiments.records import read_flags
+from adl_tf.workdir.flagfile import read_flags
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 PROTOCOLS = ("adl_cvpr19", "wsoleval_cvpr20")
 
 
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """What a table's rows are trained on.
-
-    Attributes:
-        name: Name of the data, by which files are called.
-        flagfile: Path of its flagfile.
-    """
-
-    name: str
-    flagfile: str
-
-    @classmethod
-    def of_flag(cls, value):
-        """From --data: a name in `data/`, or a flagfile of the user's own.
-
-        Raises:
-            UsageError: If there is no such file.
-        """
-        path = value
-        if not value.endswith(".cfg"):
-            path = os.path.join(FOLDER, "data", f"{value}.cfg")
-        if not os.path.isfile(path):
-            known = sorted(
-                name.removesuffix(".cfg")
-                for name in os.listdir(os.path.join(FOLDER, "data"))
-            )
-            raise UsageError(
-                f"--data={value}: there is no flagfile {path}; "
-                f"{', '.join(known)} are here, and a file of your own ends in "
-                ".cfg"
-            )
-        return cls(os.path.basename(path).removesuffix(".cfg"), path)
-
-    @property
-    def flags(self):
-        return read_flags(self.flagfile)
-
-    @property
-    def description(self):
-        """The comment at the head of the flagfile, in one line."""
-        with open(self.flagfile, encoding="utf-8") as file:
-            lines = [line[2:].strip() for line in file if line[:2] == "# "]
-        return " ".join(lines)
-
-    @property
-    def val_split(self):
-        """Split that chooses a threshold, or `None`: training reads no box.
-
-        ImageNet's training images are without boxes.
-        """
-        return None if self.flags["dataset"] == "ilsvrc" else "train-val10"
+def data_flagfile(value):
+    """Path of what --data names: a file in `data/`, or one of the user's."""
+    folder = os.path.join(FOLDER, "data")
+    path = value
+    if not value.endswith(".cfg"):
+        path = os.path.join(folder, f"{value}.cfg")
+    if not os.path.isfile(path):
+        known = sorted(name.removesuffix(".cfg") for name in os.listdir(folder))
+        raise UsageError(
+            f"--data={value}: there is no flagfile {path}; {', '.join(known)} "
+            "are here, and a file of your own ends in .cfg"
+        )
+    return path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,13 +39,13 @@ class TableRun:
 
     Attributes:
         row: Name of the row's flagfile.
-        data: `Data`.
+        data: Path of the data's flagfile.
         seed: Integer.
-        runs_dir: Folder of the work directories.
+        runs_dir: Folder of the work directories of these data.
     """
 
     row: str
-    data: Data
+    data: str
     seed: int
     runs_dir: str
 
@@ -95,13 +55,13 @@ class TableRun:
 
     @property
     def workdir(self):
-        return os.path.join(self.runs_dir, self.data.name, self.name)
+        return os.path.join(self.runs_dir, self.name)
 
     @property
     def flagfiles(self):
         """Paths of the two flagfiles, from the working folder."""
         row = os.path.join(FOLDER, "rows", f"{self.row}.cfg")
-        return tuple(map(os.path.relpath, (row, self.data.flagfile)))
+        return tuple(map(os.path.relpath, (row, self.data)))
 
     @property
     def flags(self):
@@ -125,28 +85,18 @@ class TableRun:
             return len(list(csv.DictReader(file)))
 
     @property
-    def is_trained(self):
-        return self.epochs_done >= int(self.flags["epochs"])
-
-    @property
-    def is_done(self):
-        """Whether it is trained, and scored under both protocols."""
-        return self.is_trained and all(
-            os.path.isfile(
-                os.path.join(self.workdir, EVALUATIONS, f"{name}-test{ending}")
-            )
-            for name in PROTOCOLS
-            for ending in (".json", ".npz")
-        )
-
     def state(self):
         """`done`, `to score`, `epoch 3 of 12`, `not begun` or `needs FILE`."""
-        if self.is_done:
-            return "done"
-        if self.is_trained:
-            return "to score"
+        epochs = int(self.flags["epochs"])
+        if self.epochs_done >= epochs:
+            folder = os.path.join(self.workdir, "evaluations")
+            files = [
+                os.path.join(folder, f"{protocol}-test.npz")
+                for protocol in PROTOCOLS
+            ]
+            return "done" if all(map(os.path.isfile, files)) else "to score"
         if self.epochs_done:
-            return f"epoch {self.epochs_done} of {self.flags['epochs']}"
+            return f"epoch {self.epochs_done} of {epochs}"
         return f"needs {self.missing}" if self.missing else "not begun"
 
     def do(self, flags, val_split):
@@ -160,7 +110,7 @@ class TableRun:
             DataError: If one of the commands failed.
         """
         workdir = f"--workdir={self.workdir}"
-        if not self.is_trained:
+        if self.state not in ("to score", "done"):
             files = [f"--flagfile={path}" for path in self.flagfiles]
             _run("adl_tf.train", *files, f"--seed={self.seed}", *flags, workdir)
         chosen_on = [f"--val_split={val_split}"] if val_split else []
@@ -169,10 +119,7 @@ class TableRun:
             _run("adl_tf.evaluate", workdir, scored, *chosen_on)
 
     def check_flags(self, run):
-        """Refuses a run that was made with other flags than its flagfiles'.
-
-        Args:
-            run: `Run` of the row with this seed.
+        """Refuses a `Run` that was made with other flags than these.
 
         Raises:
             DataError: If one of the flags differs.

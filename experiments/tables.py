@@ -5,7 +5,6 @@
         --data_dir=CUB_200_2011 --list
     python -m experiments.tables --table=3 --data=cub25 \\
         --data_dir=CUB_200_2011
-    python -m experiments.tables --table=3-cost
 
 The first makes the table from the records in --results_dir and trains nothing.
 With --data_dir or --rows, rows without a record are trained and scored first,
@@ -17,9 +16,6 @@ Writes table3_cub25.md, .csv and .tex: means and deviations over the seeds at
 three thresholds, under both protocols, and whether the paper's claims hold. The
 record of each run goes to cub25/ beside them, as soon as it is scored.
 
---table=3-cost measures what methods cost: parameters, multiply-accumulates and
-the time of a step. No weights are read for it.
-
 Keras downloads the ImageNet weights of most rows into ~/.keras/models. Needs
 pip install 'adl-tf[experiments]'.
 """
@@ -27,72 +23,63 @@ pip install 'adl-tf[experiments]'.
 import glob
 import os
 
-from absl import flags as absl_flags
+from absl import flags
 
-from adl_tf import command, flags
+from adl_tf import command
+from adl_tf import flags as run_flags  # noqa: F401 (--data_dir, --strategy)
 from adl_tf.errors import AdlTfError, DataError, UsageError
+from adl_tf.workdir.flagfile import read_flags
 from experiments.records import RESULTS, keep, read_run
-from experiments.table_runs import PROTOCOLS, Data, TableRun
+from experiments.table_runs import PROTOCOLS, TableRun, data_flagfile
 
-absl_flags.DEFINE_enum("table", "1", ("1", "2", "3", "3-cost"), "The table.")
-absl_flags.DEFINE_string(
+flags.DEFINE_enum("table", "1", ("1", "2", "3"), "The table.")
+flags.DEFINE_string(
     "data",
     "cub25",
     "Data set: name of a flagfile in experiments/data, or path of your own.",
 )
-absl_flags.DEFINE_list(
+flags.DEFINE_list(
     "rows",
     None,
     "Names of the rows to train, also if they are recorded; --rows= trains "
     "none [with --data_dir all without a record whose weights are there].",
 )
-absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of the runs of a row.")
-absl_flags.DEFINE_string("runs_dir", "runs", "Folder of the work directories.")
-absl_flags.DEFINE_string(
+flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of the runs of a row.")
+flags.DEFINE_string("runs_dir", "runs", "Folder of the work directories.")
+flags.DEFINE_string(
     "val_split",
     None,
-    "Split that chooses a threshold [train-val10, ten training images a class; "
-    "none with ilsvrc].",
+    "Split that chooses a threshold [train-val10, ten training images a class, "
+    "whose boxes training does not read; none with ilsvrc, which lacks them].",
 )
-absl_flags.DEFINE_boolean(
-    "list", False, "Show the rows and their state; no more."
-)
-absl_flags.DEFINE_string(
+flags.DEFINE_boolean("list", False, "Show the rows and their state; no more.")
+flags.DEFINE_string(
     "results_dir", None, "Folder of records and tables [experiments/results]."
 )
-absl_flags.DEFINE_integer(
-    "rounds",
-    7,
-    "With --table=3-cost: timed steps of each method, of which the median is "
-    "taken.",
-    1,
-)
-# A step of VGG16 with more takes minutes on a CPU.
-absl_flags.FLAGS.set_default("batch_size", 4)
 
 
 def main(values):
-    if values.table == "3-cost":
-        if values.list:
-            raise UsageError("--list is for the tables of results, 1 to 3")
-        _write_costs(values)
-        return
     command.require_extra("experiments", "pandas", "tabulate")
-    data = Data.of_flag(values.data)
+    flagfile = data_flagfile(values.data)
+    data = read_flags(flagfile)
     _check_data(values, data)
     from experiments.paper import paper_table
 
-    table = paper_table(int(values.table), data.flags["dataset"])
-    runs = _runs(values, table, data)
-    records = os.path.join(values.results_dir or RESULTS, data.name)
+    table = paper_table(int(values.table), data["dataset"])
+    name = os.path.basename(flagfile).removesuffix(".cfg")
+    runs = _runs(values, list(table.rows.index), flagfile, name)
+    records = os.path.join(values.results_dir or RESULTS, name)
     if values.list:
-        print(f"{table.title}; {data.name}\n{_as_list(runs, records)}")
+        print(f"{table.title}; {name}\n{_as_list(runs, records)}")
         return
-    failed = _train(values, data, runs, records)
+    val_split = values.val_split
+    if val_split is None and data["dataset"] != "ilsvrc":
+        val_split = "train-val10"
+    failed = _train(values, runs, records, val_split)
     for run in runs:
-        if run.is_done:
+        if run.state == "done":
             _keep(run, records)
-    print(_write(values, data, table, records))
+    print(_write(table, f"table{values.table}_{name}", flagfile, records))
     if failed:
         raise AdlTfError(
             f"not done, for the reasons above: {', '.join(failed)}; the same "
@@ -102,26 +89,24 @@ def main(values):
 
 def _check_data(values, data):
     """Reads the test split, so that a wrong --data_dir is reported first."""
-    if values.data_dir is None:
-        if values.rows and data.flags["dataset"] != "synthetic_birds":
-            raise UsageError(f"--data={data.name} needs --data_dir")
-        return
-    from adl_tf.datasets.load import load_examples
+    if values.data_dir is not None:
+        from adl_tf.datasets.load import load_examples
 
-    dataset = data.flags["dataset"]
-    command.load_reader(dataset)
-    classes = data.flags.get("classes")
-    load_examples(dataset, values.data_dir, "test", classes)
+        command.load_reader(data["dataset"])
+        load_examples(
+            data["dataset"], values.data_dir, "test", data.get("classes")
+        )
+    elif values.rows and data["dataset"] != "synthetic_birds":
+        raise UsageError(f"--data={values.data} needs --data_dir")
 
 
-def _runs(values, table, data):
+def _runs(values, names, flagfile, data):
     """List of the runs of the rows and seeds that the flags name."""
-    names = list(table.rows.index)
     for name in values.rows or ():
         if name not in names:
             raise UsageError(
-                f"--rows: table {values.table} of {data.name} has no row "
-                f"'{name}', but {', '.join(names)}"
+                f"--rows: table {values.table} of {data} has no row '{name}', "
+                f"but {', '.join(names)}"
             )
     try:
         seeds = [int(seed) for seed in values.seeds]
@@ -130,21 +115,25 @@ def _runs(values, table, data):
             f"--seeds={','.join(values.seeds)}: whole numbers separated by "
             "commas expected"
         ) from error
+    folder = os.path.join(values.runs_dir, data)
     return [
-        TableRun(name, data, seed, values.runs_dir)
+        TableRun(name, flagfile, seed, folder)
         for name in (values.rows or names)
         for seed in seeds
     ]
 
 
+def _is_recorded(run, records):
+    return os.path.isdir(os.path.join(records, run.name))
+
+
 def _as_list(runs, records):
     """A line a row: state and seeds, one word for seeds that share it."""
-    width = max(len(run.row) for run in runs)
     rows = {}
     for run in runs:
-        is_kept = os.path.isdir(os.path.join(records, run.name))
-        state = "recorded" if is_kept else run.state()
+        state = "recorded" if _is_recorded(run, records) else run.state
         rows.setdefault(run.row, {}).setdefault(state, []).append(run.seed)
+    width = max(map(len, rows))
     return "\n".join(
         f"{row:{width}}  "
         + ", ".join(
@@ -155,30 +144,24 @@ def _as_list(runs, records):
     )
 
 
-def _train(values, data, runs, records):
+def _train(values, runs, records, val_split):
     """Trains what is to be trained; returns the folders of what failed."""
-    if values.rows is None:
-        if values.data_dir is None:
-            return []
-        runs = [
-            run
-            for run in runs
-            if not os.path.isdir(os.path.join(records, run.name))
-        ]
+    if values.rows is None and values.data_dir is not None:
+        runs = [run for run in runs if not _is_recorded(run, records)]
     elif not values.rows:
         return []
-    val_split = values.val_split
-    if val_split is None:
-        val_split = data.val_split
+    passed_on = [
+        f"--{name}={values[name].value}"
+        for name in ("data_dir", "strategy")
+        if not values[name].using_default_value
+    ]
     failed, lacking = [], {}
-    for run in runs:
-        if run.is_done:
-            continue
+    for run in (run for run in runs if run.state != "done"):
         if run.missing:
             lacking[run.missing] = None
             continue
         try:
-            run.do(_passed_on(values), val_split)
+            run.do(passed_on, val_split)
             _keep(run, records)
         except DataError as error:
             print(f"{run.workdir}: {error}")
@@ -188,55 +171,32 @@ def _train(values, data, runs, records):
     return failed
 
 
-def _passed_on(values):
-    return [
-        f"--{name}={values[name].value}"
-        for name in ("data_dir", "strategy")
-        if not values[name].using_default_value
-    ]
-
-
 def _keep(run, records):
     found = read_run(run.workdir, PROTOCOLS)
     run.check_flags(found)
     keep(found, os.path.join(records, run.name))
 
 
-def _write(values, data, table, records):
+def _write(table, name, flagfile, records):
     """Writes the table of all records; returns it as text."""
     from experiments.page import write_result
 
     groups = {}
-    for name in table.rows.index:
-        paths = glob.glob(os.path.join(glob.escape(records), f"{name}_s*"))
+    for row in table.rows.index:
+        paths = glob.glob(os.path.join(glob.escape(records), f"{row}_s*"))
         found = [read_run(path, PROTOCOLS) for path in paths]
         for run in found:
-            TableRun(name, data, run.seed, "").check_flags(run)
-        groups[name] = sorted(found, key=lambda run: run.seed)
+            TableRun(row, flagfile, run.seed, "").check_flags(run)
+        groups[row] = sorted(found, key=lambda run: run.seed)
     if not any(groups.values()):
-        return f"{table.title}; {data.name}: no row has a record yet"
+        return f"{name}: no row has a record yet"
+    with open(flagfile, encoding="utf-8") as file:
+        about = " ".join(line[2:].strip() for line in file if line[:2] == "# ")
     folder = os.path.dirname(records)
-    name = f"table{values.table}_{data.name}"
-    text, paths = write_result(folder, name, table, groups, [data.description])
+    text, paths = write_result(folder, name, table, groups, [about])
     for path in paths:
         print(f"written: {path}")
     return text
-
-
-def _write_costs(values):
-    from adl_tf.training.memory import keep_freed_memory
-
-    keep_freed_memory()
-    command.load_tensorflow()
-    from experiments.table3_cost import write_table
-
-    print(
-        write_table(
-            flags.settings(values),
-            values.rounds,
-            values.results_dir or RESULTS,
-        )
-    )
 
 
 if __name__ == "__main__":
@@ -254,8 +214,5 @@ if __name__ == "__main__":
             "results_dir",
             "val_split",
             "strategy",
-            "rounds",
-            "batch_size",
-            "input_size",
         ),
     )

@@ -9,6 +9,7 @@ import pytest
 from adl_tf import flags, registry
 
 COMMANDS = (
+    "search",
     "train",
     "evaluate",
     "export",
@@ -41,6 +42,7 @@ def test_help(command):
     assert result.returncode == 0
     assert result.stdout.startswith(
         (
+            "Searches",
             "Trains",
             "Scores",
             "Exports",

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from adl_tf.datasets import pipeline
-from adl_tf.errors import AdlTfError, UsageError
+from adl_tf.errors import Diverged, UsageError
 from adl_tf.locks import locked
 from adl_tf.training.epoch import Epoch, NotFinite, Readings
 from adl_tf.training.record import NoRecord, Record
@@ -135,7 +135,7 @@ def _last_checkpoint_named(folder):
         yield
     except NotFinite as error:
         last = checkpoints.latest_weights(folder)
-        raise AdlTfError(
+        raise Diverged(
             f"{error}: try a lower --learning_rate; the last checkpoint is "
             f"{last or 'none yet'}"
         ) from None

@@ -6,8 +6,9 @@ import io
 import os
 
 from adl_tf.errors import DataError, UsageError
-from adl_tf.text_files import read_json, read_lines, read_text
+from adl_tf.text_files import read_json, read_text
 from adl_tf.workdir.evaluations import read_evaluations
+from adl_tf.workdir.flagfile import read_flags
 
 # As many colours as the page has.
 MAX_RUNS = 6
@@ -104,7 +105,7 @@ def _names(folders):
 def _read(folder, name):
     run = Run(
         name=name,
-        settings=_settings(os.path.join(folder, "flags.cfg")),
+        settings=read_flags(os.path.join(folder, "flags.cfg")),
         environment=_environment(os.path.join(folder, "environment.json")),
         history=_history(os.path.join(folder, "history.csv")),
         evaluations=read_evaluations(folder),
@@ -115,17 +116,6 @@ def _read(folder, name):
             "adl_tf.train or adl_tf.evaluate wrote?"
         )
     return run
-
-
-def _settings(path):
-    if not os.path.isfile(path):
-        return {}
-    pairs = [
-        line.removeprefix("--").partition("=")
-        for line in read_lines(path)
-        if line.startswith("--")
-    ]
-    return {flag: value for flag, _, value in pairs}
 
 
 def _environment(path):

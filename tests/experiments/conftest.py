@@ -37,6 +37,7 @@ def evaluation(right, overlaps, protocol, sizes):
         "protocol": protocol,
         "num_images": count,
         "top1_clas": share * sum(right),
+        "rules": {"min_iou": 0.5},
         "baselines": {"centre": {"gt_known_loc": 57.5}},
         "fixed_tau": {"tau": 0.1, "gt_known_loc": 0.0, "top1_loc": 0.0},
         "val_tau": {"tau": 0.3, **best},

@@ -9,7 +9,7 @@ from absl import flags as absl_flags
 from adl_tf import flags
 from adl_tf.registry import BACKBONES
 from experiments.paper import paper_table
-from experiments.table_runs import FOLDER, Data, TableRun
+from experiments.table_runs import FOLDER, TableRun, data_flagfile
 
 DATASETS = ("cub", "ilsvrc", "synthetic_birds", "metadata")
 NETWORKS = {
@@ -18,7 +18,7 @@ NETWORKS = {
     for dataset in DATASETS
     for name, row in paper_table(number, dataset).rows.iterrows()
 }
-RUNS = {name: TableRun(name, Data.of_flag("cub"), 0, "") for name in NETWORKS}
+RUNS = {name: TableRun(name, data_flagfile("cub"), 0, "") for name in NETWORKS}
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

@@ -74,6 +74,20 @@ def test_layers_without_a_map(model, examples):
             attention_places(model, layers, examples, SETTINGS, 0.5, 1)
 
 
+def test_warning_where_it_applies():
+    """MobileNetV1's conv_pw_11 and conv_pw_13, and a map of four positions."""
+    rows = [
+        {"layer": name, "border": border, "strongest_at_border": strongest}
+        for name, border, strongest in (
+            ("pw11", 26.5, 98.5),
+            ("pw13", 26.5, 10.0),
+            ("tiny", 100.0, 100.0),
+        )
+    ]
+    (line,) = positions.warnings(rows)
+    assert line.startswith("pw11 is no position for ADL")
+
+
 @pytest.mark.slow
 def test_layers_of_a_run(trained, tmp_path, capsys):
     flag = f"--workdir={trained.workdir}"
@@ -81,14 +95,16 @@ def test_layers_of_a_run(trained, tmp_path, capsys):
         call(positions, flag, from_workdir=True)
     layers = "--layers=conv4_relu,conv3_relu"
     call(positions, flag, layers, "--images=3", from_workdir=True)
-    title, headings, *rows, last = capsys.readouterr().out.splitlines()
+    title, headings, *rows = capsys.readouterr().out.splitlines()
     assert title == (
         f"small_cnn, weights {trained.workdir}, gamma 0.8, 3 test images; "
         "in percent"
     )
     assert headings.split()[:2] == ["layer", "map"]
-    assert [row.split()[0] for row in rows] == ["conv4_relu", "conv3_relu"]
-    assert last.startswith("Not a place for ADL")
+    assert [row.split()[0] for row in rows if row] == [
+        "conv4_relu",
+        "conv3_relu",
+    ]
     # Nothing is looked at instead of what was not trained.
     (tmp_path / "flags.cfg").write_text(
         pathlib.Path(trained.workdir, "flags.cfg").read_text()

@@ -53,7 +53,10 @@ def test_a_record_says_what_the_work_directory_says(tmp_path, finished_run):
     keep(run, str(folder))
     record = read_run(str(folder), PROTOCOLS)
     for protocol in PROTOCOLS:
-        assert record.evaluations[protocol][0] == run.evaluations[protocol][0]
+        assert (
+            record.evaluations[protocol].metrics
+            == run.evaluations[protocol].metrics
+        )
         for threshold in THRESHOLDS:
             here, there = (
                 image_results(each, protocol, threshold)
@@ -113,7 +116,7 @@ def test_results_agree_with_what_evaluate_says(trained, tmp_path, protocol):
     flags = (f"--workdir={tmp_path / 'run'}", f"--protocol={protocol}")
     call(evaluate, *flags, from_workdir=True)
     run = read_run(str(tmp_path / "run"), [protocol])
-    metrics, _ = run.evaluations[protocol]
+    metrics = run.evaluations[protocol].metrics
     for threshold in ("fixed_tau", "best_tau"):
         images = image_results(run, protocol, threshold)
         both = images.hit & images.correct

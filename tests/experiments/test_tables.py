@@ -12,10 +12,10 @@ import pytest
 from adl_tf.errors import DataError
 from experiments.comparison import differences, outcomes, verdict
 from experiments.records import read_run
-from experiments.table_runs import PROTOCOLS, Data, TableRun
+from experiments.table_runs import PROTOCOLS, TableRun, data_flagfile
 
 ROOT = pathlib.Path(__file__).parents[2]
-BIRDS = Data.of_flag("synthetic")
+BIRDS = data_flagfile("synthetic")
 
 
 def tables(*flags):
@@ -32,7 +32,7 @@ def finished_row(finished_run):
     """Function that writes a run of a row with the flags of its flagfiles."""
 
     def write(runs_dir, row, right, overlaps, seed=0, **changes):
-        run = TableRun(row, BIRDS, seed, str(runs_dir))
+        run = TableRun(row, BIRDS, seed, str(runs_dir / "synthetic"))
         flags = {**run.flags, **changes.pop("flags", {})}
         finished_run(
             pathlib.Path(run.workdir),
@@ -196,8 +196,8 @@ def test_intervals_are_those_of_the_binomial_distribution():
 
 
 def test_outcomes_of_a_run(runs_dir):
-    run = TableRun("small_cnn_adl", BIRDS, 0, str(runs_dir))
-    found = outcomes(read_run(run.workdir, PROTOCOLS), "adl_cvpr19")
+    run = TableRun("small_cnn_adl", BIRDS, 0, str(runs_dir / "synthetic"))
+    found = outcomes(read_run(run.workdir, PROTOCOLS).evaluations["adl_cvpr19"])
     assert found["top1_clas", "best_tau"].tolist() == [1] * 8 + [0] * 2
     assert found["gt_known_loc", "best_tau"].tolist() == [1] * 7 + [0] * 3
     assert not found["top1_loc", "fixed_tau"].any()
@@ -213,8 +213,8 @@ def test_a_run_is_trained_to_its_end_and_scored(
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", call)
-    run = TableRun("small_cnn_cam", BIRDS, 3, str(tmp_path))
-    assert run.state() == "not begun"
+    run = TableRun("small_cnn_cam", BIRDS, 3, str(tmp_path / "synthetic"))
+    assert run.state == "not begun"
     run.do(["--data_dir=birds"], "train-val10")
     (train, *train_flags), *scored = calls
     assert train == "adl_tf.train"
@@ -234,11 +234,11 @@ def test_a_run_is_trained_to_its_end_and_scored(
     ]
     row = "small_cnn_cam", [True], [1.0], 3
     finished_row(tmp_path, *row, epochs=5, protocols=PROTOCOLS[:1])
-    assert run.state() == "epoch 5 of 12" and not run.is_done
+    assert run.state == "epoch 5 of 12"
     finished_row(tmp_path, *row, protocols=PROTOCOLS[:1])
-    assert run.state() == "to score"
+    assert run.state == "to score"
     finished_row(tmp_path, *row)
-    assert run.state() == "done"
+    assert run.state == "done"
 
     monkeypatch.setattr(
         subprocess, "run", lambda c: subprocess.CompletedProcess(c, 1)

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from adl_tf.methods.build import build_model
-from experiments.table3_cost import (
+from benchmarks.method_costs import (
     multiply_accumulates,
     overheads,
     page,

@@ -1,4 +1,11 @@
-"""The first columns of the paper's Table 3: what each method costs."""
+"""What do methods cost? The first columns of the paper's Table 3.
+
+    python -m benchmarks.method_costs
+
+Measures parameters, multiply-accumulates and the time of a step, and writes
+table3_cost.md and .json to --results_dir. No weights are read for it. Needs pip
+install 'adl-tf[experiments]'.
+"""
 
 import dataclasses
 import json
@@ -8,19 +15,23 @@ import statistics
 import time
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import (
-    convert_variables_to_constants_v2,
-)
-from tqdm import tqdm
+from absl import flags as absl_flags
 
+from adl_tf import command, flags
 from adl_tf.files import write_whole
-from adl_tf.heatmaps.class_maps import feature_model
-from adl_tf.layers.adl import ADLLayer
-from adl_tf.training.trainer import Trainer
-from adl_tf.workdir.run import environment
 from experiments.page import machine
+from experiments.records import RESULTS
 from experiments.scores import as_markdown
+
+absl_flags.DEFINE_integer(
+    "rounds",
+    7,
+    "Timed steps of each method, of which the median is taken.",
+    1,
+)
+absl_flags.DEFINE_string(
+    "results_dir", None, "Folder to write to [experiments/results]."
+)
 
 NUM_CLASSES = 1000
 # Values of --method as their authors write them.
@@ -68,6 +79,16 @@ NOTES = (
 )
 
 
+def main(values):
+    command.require_extra("experiments", "pandas", "tabulate")
+    from adl_tf.training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    command.load_tensorflow()
+    folder = values.results_dir or RESULTS
+    print(write_table(flags.settings(values), values.rounds, folder))
+
+
 def write_table(settings, rounds, folder):
     """Measures every row and writes the table.
 
@@ -79,6 +100,10 @@ def write_table(settings, rounds, folder):
     Returns:
         The table as text.
     """
+    import tensorflow as tf
+
+    from adl_tf.workdir.run import environment
+
     # The profiler warns of itself: it is of TensorFlow 1.
     tf.get_logger().setLevel("ERROR")
     measured = {}
@@ -124,6 +149,11 @@ def multiply_accumulates(model, input_size):
     Returns:
         Number of multiply-accumulates of convolutions and matrix products.
     """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
     graph = convert_variables_to_constants_v2(
         tf.function(
             lambda images: model(images, training=False)
@@ -148,6 +178,12 @@ def multiply_accumulates(model, input_size):
 
 def _measure(settings, backbone, methods, rounds):
     """What each method costs on a backbone; CAM is the first of them."""
+    import tensorflow as tf
+
+    from adl_tf.heatmaps.class_maps import feature_model
+    from adl_tf.layers.adl import ADLLayer
+    from adl_tf.training.trainer import Trainer
+
     trainers, networks, infer = {}, {}, {}
     for method in methods:
         run = dataclasses.replace(
@@ -220,6 +256,9 @@ def _times(settings, backbone, trainers, infer, rounds):
 
     Of processor time on a CPU, which other programs disturb less.
     """
+    import tensorflow as tf
+    from tqdm import tqdm
+
     gpus = tf.config.list_logical_devices("GPU")
     clock = time.perf_counter if gpus else time.process_time
     random = np.random.default_rng(0)
@@ -301,4 +340,14 @@ def _step(seconds, overhead):
     return (
         f"{statistics.median(seconds):.2f} s ({min(seconds):.2f}-"
         f"{max(seconds):.2f}), {overhead:+.1f} %"
+    )
+
+
+if __name__ == "__main__":
+    # A step of VGG16 with more takes minutes on a CPU.
+    absl_flags.FLAGS.set_default("batch_size", 4)
+    command.run(
+        main,
+        "benchmarks.method_costs",
+        ("rounds", "results_dir", "batch_size", "input_size"),
     )
