@@ -1,6 +1,7 @@
 """Searches: the first trial, the others, interruptions, refusals."""
 
 import csv
+import importlib
 import json
 import os
 import pathlib
@@ -11,8 +12,8 @@ import time
 
 import optuna
 import pytest
+from absl import flags
 
-from adl_tf import search
 from adl_tf.errors import Diverged, UsageError
 from adl_tf.locks import locked
 from tests.in_process import call
@@ -42,8 +43,27 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.fixture(scope="module")
+def search():
+    """The command's module; some of its flags are also adl_tf.evaluate's."""
+    names = ("vary", "trials", "val_split", "objective", "protocol")
+    taken = {
+        name: flags.FLAGS[name]
+        for name in (*names, "output_dir")
+        if name in flags.FLAGS
+    }
+    for name in taken:
+        delattr(flags.FLAGS, name)
+    yield importlib.import_module("adl_tf.search")
+    for name in (*names, "output_dir"):
+        delattr(flags.FLAGS, name)
+    for name, flag in taken.items():
+        flags.FLAGS[name] = flag
+    del sys.modules["adl_tf.search"]
+
+
 @pytest.fixture
-def fake_runs(monkeypatch):
+def fake_runs(monkeypatch, search):
     """List of the parameters of the trials, which end at once.
 
     A trial is the better the closer its rate is to 0.01.
@@ -59,9 +79,11 @@ def fake_runs(monkeypatch):
     return seen
 
 
-def test_first_trial_is_the_flagfile_and_others_follow(tmp_path, fake_runs):
-    flags = (*TINY, f"--output_dir={tmp_path}")
-    call(search, *flags, "--trials=3")
+def test_first_trial_is_the_flagfile_and_others_follow(
+    tmp_path, search, fake_runs
+):
+    typed = (*TINY, f"--output_dir={tmp_path}")
+    call(search, *typed, "--trials=3")
     assert len(fake_runs) == 3
     assert fake_runs[0] == {
         "epochs": 1,
@@ -73,9 +95,9 @@ def test_first_trial_is_the_flagfile_and_others_follow(tmp_path, fake_runs):
         assert params["epochs"] in (1, 2)
         assert 1e-3 <= params["learning_rate"] <= 1e-1
     # Nothing is done twice, and more trials are added.
-    call(search, *flags, "--trials=3")
+    call(search, *typed, "--trials=3")
     assert len(fake_runs) == 3
-    call(search, *flags, "--trials=8")
+    call(search, *typed, "--trials=8")
     assert len(fake_runs) == 8
     listed = rows(tmp_path)
     scores = [float(row["top1_loc"]) for row in listed]
@@ -92,7 +114,9 @@ def test_first_trial_is_the_flagfile_and_others_follow(tmp_path, fake_runs):
     assert fake_runs[8:] == fake_runs[:8]
 
 
-def test_interrupted_trial_is_repeated_in_its_folder(tmp_path, monkeypatch):
+def test_interrupted_trial_is_repeated_in_its_folder(
+    tmp_path, search, monkeypatch
+):
     folders, interrupt = [], [False, True, False, False]
 
     def run(values, settings, trial):
@@ -102,16 +126,18 @@ def test_interrupted_trial_is_repeated_in_its_folder(tmp_path, monkeypatch):
         return dict.fromkeys(search.METRICS, 50.0)
 
     monkeypatch.setattr(search, "_run", run)
-    flags = (*TINY, f"--output_dir={tmp_path}", "--trials=3")
+    typed = (*TINY, f"--output_dir={tmp_path}", "--trials=3")
     with pytest.raises(KeyboardInterrupt):
-        call(search, *flags)
-    call(search, *flags)
+        call(search, *typed)
+    call(search, *typed)
     assert folders[1] == folders[2]
     assert len({folder for folder, _ in folders}) == 3
     assert len(rows(tmp_path)) == 3
 
 
-def test_diverged_trials_count_and_are_never_the_best(tmp_path, monkeypatch):
+def test_diverged_trials_count_and_are_never_the_best(
+    tmp_path, search, monkeypatch
+):
     count = []
 
     def run(values, settings, trial):
@@ -128,7 +154,7 @@ def test_diverged_trials_count_and_are_never_the_best(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"),
+    ("typed", "expected"),
     [
         (("--vary=nonsense=1..2",), "a flag of adl_tf.train"),
         (("--vary=epochs",), "a flag of adl_tf.train"),
@@ -143,36 +169,38 @@ def test_diverged_trials_count_and_are_never_the_best(tmp_path, monkeypatch):
         (("--output_dir=",), "--output_dir is needed"),
     ],
 )
-def test_refusals(tmp_path, fake_runs, flags, expected):
+def test_refusals(tmp_path, search, fake_runs, typed, expected):
     with pytest.raises(UsageError, match=expected):
-        call(search, *TINY, f"--output_dir={tmp_path}", "--trials=1", *flags)
+        call(search, *TINY, f"--output_dir={tmp_path}", "--trials=1", *typed)
     assert not fake_runs
 
 
-def test_another_search_is_not_continued(tmp_path, fake_runs):
-    flags = (*TINY, f"--output_dir={tmp_path}")
-    call(search, *flags, "--trials=1", "--data_dir=/somewhere")
-    call(search, *flags, "--trials=2", "--data_dir=/elsewhere")
+def test_another_search_is_not_continued(tmp_path, search, fake_runs):
+    typed = (*TINY, f"--output_dir={tmp_path}")
+    call(search, *typed, "--trials=1", "--data_dir=/somewhere")
+    call(search, *typed, "--trials=2", "--data_dir=/elsewhere")
     for other in (
         "--seed=1",
         "--objective=top1_clas",
         "--vary=schedule=cosine|step",
     ):
         with pytest.raises(UsageError, match="search with other settings"):
-            call(search, *flags, "--trials=3", other)
+            call(search, *typed, "--trials=3", other)
     assert len(fake_runs) == 2
 
 
-def test_one_search_a_folder_at_a_time(tmp_path, fake_runs):
-    flags = (*TINY, f"--output_dir={tmp_path}", "--trials=1")
+def test_one_search_a_folder_at_a_time(tmp_path, search, fake_runs):
+    typed = (*TINY, f"--output_dir={tmp_path}", "--trials=1")
     with locked(str(tmp_path), "--output_dir", "search.lock"):
         with pytest.raises(UsageError, match="is in use by process"):
-            call(search, *flags)
+            call(search, *typed)
     assert not fake_runs
 
 
 @pytest.mark.parametrize("method", ["cam", "has", "adl"])
-def test_searches_of_the_experiments(method, tmp_path, fake_runs, monkeypatch):
+def test_searches_of_the_experiments(
+    method, tmp_path, search, fake_runs, monkeypatch
+):
     """Their flagfiles can be read, and their first trial is within."""
     monkeypatch.chdir(FLAGFILE.parents[1])
     call(
