@@ -148,18 +148,24 @@ _DECODERS = {
 }
 
 
-def warp(image, side):
-    """Warps an image to a square.
+def warp(image, side, rule="bilinear"):
+    """Warps an image to a square, by one of the two ways that are published.
 
     Args:
         image: uint8 tensor `(height, width, 3)`, or a batch of them.
         side: Side of the square in pixels.
+        rule: `"bilinear"` weights the four nearest pixels and cuts to whole
+            levels, as the authors' code does (OpenCV's resize of floats).
+            `"antialiased"` weights all pixels that one of the smaller image
+            stands for, and rounds, as wsolevaluation does (PIL's resize, which
+            rounds halfway as well: one in six values differs by one level).
 
     Returns:
         uint8 tensor `(side, side, 3)`, or a batch of them.
     """
-    image = tf.image.resize(image, (side, side))
-    return tf.cast(tf.round(image), tf.uint8)
+    antialiased = rule == "antialiased"
+    image = tf.image.resize(image, (side, side), antialias=antialiased)
+    return tf.cast(tf.round(image) if antialiased else image, tf.uint8)
 
 
 def _reason(error):

@@ -144,7 +144,9 @@ def _reader(examples):
     return read
 
 
-def test_batches(examples, *, batch_size, resize_size, input_size):
+def test_batches(
+    examples, *, batch_size, resize_size, input_size, warp_rule="bilinear"
+):
     """All images once, in order: warp and centre crop.
 
     Args:
@@ -152,6 +154,7 @@ def test_batches(examples, *, batch_size, resize_size, input_size):
         batch_size: Number of images in a batch; the last may be smaller.
         resize_size: Side in pixels to which images are warped.
         input_size: Side of the centre crop in pixels.
+        warp_rule: As `rule` of `decoding.warp`.
 
     Returns:
         `tf.data.Dataset` of batches `(images, sizes)`: uint8 `(batch,
@@ -165,7 +168,7 @@ def test_batches(examples, *, batch_size, resize_size, input_size):
     def example(index):
         image = decode(read(index))
         size = tf.gather(tf.shape(image), [1, 0])
-        image = warp(image, resize_size)
+        image = warp(image, resize_size, warp_rule)
         return image[begin:end, begin:end], size
 
     return (

@@ -66,6 +66,7 @@ def evaluate(network, scoring, batch_size):
         batch_size=batch_size,
         input_size=scoring.input_size,
         resize_size=scoring.resize_size,
+        warp_rule=protocol.warp,
     )
 
     workers = os.cpu_count()

@@ -28,6 +28,7 @@ class Protocol:
         source: Where the rules come from.
         centre_crop: Whether images are warped to a larger square and
             cropped, or warped to the input size.
+        warp: `"bilinear"` or `"antialiased"`: how images are warped.
         interpolation: `"bilinear"` or `"bicubic"`, for enlarging maps.
         normalization: `"min_max"` or `"max"`: what maps are stretched by.
         levels: `"linear"` (255 times the heatmap) or `"cubehelix"` (the grey
@@ -50,6 +51,7 @@ class Protocol:
     name: str
     source: str
     centre_crop: bool
+    warp: str
     interpolation: str
     levels: str
     thresholds: tuple[float, ...]
@@ -217,6 +219,7 @@ ADL_CVPR19 = Protocol(
     name="adl_cvpr19",
     source="Choe & Shim, CVPR 2019, the authors' TensorFlow code",
     centre_crop=True,
+    warp="bilinear",
     interpolation="bilinear",
     levels="cubehelix",
     thresholds=tuple((np.arange(1, 20) / 20).tolist()),
@@ -231,6 +234,7 @@ WSOLEVAL_CVPR20 = Protocol(
     name="wsoleval_cvpr20",
     source="Choe et al., CVPR 2020, wsolevaluation",
     centre_crop=False,
+    warp="antialiased",
     interpolation="bicubic",
     levels="linear",
     thresholds=tuple(np.arange(0, 1, 0.001).tolist()),
@@ -242,6 +246,7 @@ WSOLEVAL_CVPR20 = Protocol(
 )
 
 CHOICES = {
+    "warp": ("bilinear", "antialiased"),
     "interpolation": tuple(INTERPOLATIONS),
     "normalization": NORMALIZATIONS,
     "levels": ("linear", "cubehelix"),

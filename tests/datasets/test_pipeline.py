@@ -4,6 +4,7 @@ import itertools
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 # Not by name: pytest would take `test_batches` for a test.
@@ -215,6 +216,11 @@ def test_no_cache_larger_than_allowed(drawings):
     assert pipeline.decode_all(examples, 9, iter, allowed) is None
 
 
+def warped_by_opencv(image, size):
+    """As the authors' code: floats, cut to whole levels in the end."""
+    return cv2.resize(image.astype("float32"), (size, size)).astype("uint8")
+
+
 @pytest.mark.parametrize(
     ("resize_size", "input_size", "begin"),
     [(20, 16, 2), (21, 14, 3), (16, 16, 0)],
@@ -236,9 +242,7 @@ def test_the_centre_of_the_warped_images(
     images = images_of(batches)
     assert images.dtype == np.uint8
     for image, original in zip(images, originals, strict=True):
-        warped = cv2.resize(
-            original, (resize_size,) * 2, interpolation=cv2.INTER_LINEAR
-        )
+        warped = warped_by_opencv(original, resize_size)
         assert_close(image, warped[begin:end, begin:end])
     sizes = np.concatenate([sizes for _, sizes in batches])
     assert sizes.tolist() == [list(size) for size in SIZES]
@@ -247,7 +251,35 @@ def test_the_centre_of_the_warped_images(
 def test_caches_hold_warped_images(drawings):
     examples, originals = drawings
     cache = pipeline.decode_all(examples, 18, iter, BUDGET).numpy()
-    warped = np.stack([cv2.resize(each, (18, 18)) for each in originals])
+    warped = np.stack([warped_by_opencv(each, 18) for each in originals])
     assert_close(cache, warped)
-    # Rounded: cut off, the levels would be half a level too low.
+    # Cut to whole levels: rounded ones would be half a level higher.
     assert abs(np.mean(cache.astype(float) - warped)) < 0.1
+
+
+@pytest.mark.parametrize("size", [9, 18, 40])
+def test_warp_of_wsolevaluation_is_that_of_pil(drawings, size):
+    """Antialiased where the image becomes smaller."""
+    examples, originals = drawings
+    batches = pipeline.test_batches(
+        examples,
+        batch_size=7,
+        resize_size=size,
+        input_size=size,
+        warp_rule="antialiased",
+    )
+    found = images_of(list(batches.as_numpy_iterator()))
+    expected = np.stack(
+        [
+            np.asarray(
+                PIL.Image.fromarray(each).resize(
+                    (size, size), PIL.Image.Resampling.BILINEAR
+                )
+            )
+            for each in originals
+        ]
+    )
+    assert np.abs(found.astype(int) - expected).max() <= 1
+    plain = np.stack([warped_by_opencv(each, size) for each in originals])
+    if size == 9:
+        assert np.abs(plain.astype(int) - expected).max() > 5
