@@ -43,24 +43,29 @@ def threshold_pairs(text):
     return tuple(numbers[i : i + 2] for i in range(0, len(numbers), 2))
 
 
-def named_numbers(text):
-    """Numbers with names.
+def named_values(text):
+    """Numbers and words with names.
 
     Args:
-        text: Such as `"map_stride=8,dropout_rate=0.5"`.
+        text: Such as `"map_stride=8,dropout_rate=0.5,variant=pytorch"`.
 
     Returns:
-        Dictionary from names to numbers.
+        Dictionary from names to numbers, or words.
     """
     named = {}
     for option in filter(None, text.split(",")):
         name, equals, value = (part.strip() for part in option.partition("="))
         if not (name and equals and value):
             raise ValueError(f"'{option}' is not of the form name=value")
+        if value.isidentifier():
+            named[name] = value
+            continue
         try:
             named[name] = float(value) if "." in value else int(value)
         except ValueError as error:
-            raise ValueError(f"{name}={value} is not a number") from error
+            raise ValueError(
+                f"{name}={value} is neither a number nor a word"
+            ) from error
     return named
 
 

@@ -11,7 +11,7 @@ from adl_tf.errors import UsageError
 from adl_tf.flag_text import (
     as_text,
     layer_names,
-    named_numbers,
+    named_values,
     patch_sizes,
     threshold_pairs,
 )
@@ -108,6 +108,12 @@ class Settings:
         int,
         lowest=1,
     )
+    warp: str = _setting(
+        "bilinear",
+        "How images are warped in training: bilinear (the authors' code) or "
+        "antialiased (wsolevaluation). In evaluation the protocol decides.",
+        choices=("bilinear", "antialiased"),
+    )
     input_size: int = _setting(
         224,
         "Side in pixels of the crop that is classified.",
@@ -143,9 +149,10 @@ class Settings:
     backbone_options: dict | None = _setting(
         None,
         "Further options of the network, name=value,name=value: map_stride=8 "
-        "for maps of 28x28 in vgg_gap, width=0.5 for a narrower mobilenet_v1, "
-        "dropout_rate=0 or map_stride=16 for inception_v3.",
-        named_numbers,
+        "for maps of 28x28 in vgg_gap and ResNets, width=0.5 for a narrower "
+        "mobilenet_v1, dropout_rate=0 or map_stride=16 for inception_v3, "
+        "layers=spg for the vgg_gap that wsolevaluation trains by SPG.",
+        named_values,
     )
 
     adl_positions: str | tuple | None = _option(

@@ -5,7 +5,7 @@ import pytest
 from adl_tf.flag_text import (
     as_text,
     layer_names,
-    named_numbers,
+    named_values,
     patch_sizes,
     threshold_pairs,
 )
@@ -20,7 +20,8 @@ from adl_tf.flag_text import (
         (patch_sizes, "32", 32),
         (patch_sizes, "0,16,32", (0, 16, 32)),
         (threshold_pairs, "0.7,0.05,0.5,0.1", ((0.7, 0.05), (0.5, 0.1))),
-        (named_numbers, "stride=8, rate=0.5", {"stride": 8, "rate": 0.5}),
+        (named_values, "stride=8, rate=0.5", {"stride": 8, "rate": 0.5}),
+        (named_values, "variant=pytorch", {"variant": "pytorch"}),
     ],
 )
 def test_text_of_values(parse, text, value):
@@ -34,8 +35,8 @@ def test_text_of_values(parse, text, value):
         (patch_sizes, "big", "whole numbers separated by commas"),
         (patch_sizes, "1.5", "whole numbers"),
         (threshold_pairs, "0.7,x", "must be numbers separated by commas"),
-        (named_numbers, "stride", "'stride' is not of the form name=value"),
-        (named_numbers, "stride=x", "stride=x is not a number"),
+        (named_values, "stride", "'stride' is not of the form name=value"),
+        (named_values, "stride=8x", "stride=8x is neither a number nor a word"),
     ],
 )
 def test_text_that_is_no_value(parse, text, reason):

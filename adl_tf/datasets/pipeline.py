@@ -33,6 +33,7 @@ def training_batches(
     num_pipelines=1,
     images=None,
     memory_budget=None,
+    warp_rule="bilinear",
 ):
     """Endless training batches: warp, random crop, random flip.
 
@@ -55,6 +56,7 @@ def training_batches(
         num_pipelines: How many they are.
         images: What `decode_all` returned, or `None` to decode each time.
         memory_budget: Number of bytes, or `None` for any order in any case.
+        warp_rule: As `rule` of `decoding.warp`.
 
     Returns:
         `tf.data.Dataset` of batches `(images, labels)`: uint8 `(batch_size /
@@ -65,7 +67,9 @@ def training_batches(
     share = batch_size // num_pipelines
     with tf.device("CPU"):
         labels = tf.constant(examples.labels)
-    order, warped = _images(examples, resize_size, seed, images, memory_budget)
+    order, warped = _images(
+        examples, resize_size, seed, images, memory_budget, warp_rule
+    )
 
     def example(place, element):
         image = _crop_and_flip(warped(*element), input_size, [seed, place])
@@ -104,7 +108,7 @@ def _as_written():
     return options
 
 
-def _images(examples, resize_size, seed, cache, memory_budget):
+def _images(examples, resize_size, seed, cache, memory_budget, warp_rule):
     """The order of images, and the function that warps an element of it."""
     if cache is not None:
         with tf.device("CPU"):
@@ -114,7 +118,7 @@ def _images(examples, resize_size, seed, cache, memory_budget):
 
     def warped(index, encoded=None):
         encoded = read(index) if encoded is None else encoded
-        return warp(decode(encoded), resize_size)
+        return warp(decode(encoded), resize_size, warp_rule)
 
     if needs_windows(examples, memory_budget):
         return order_in_windows(examples, read, seed, memory_budget), warped
@@ -180,7 +184,9 @@ def test_batches(
     )
 
 
-def decode_all(examples, resize_size, progress, memory_budget):
+def decode_all(
+    examples, resize_size, progress, memory_budget, warp_rule="bilinear"
+):
     """Decodes all images once, if they fit into memory.
 
     Args:
@@ -188,6 +194,7 @@ def decode_all(examples, resize_size, progress, memory_budget):
         resize_size: Side in pixels to which images are warped.
         progress: Function that wraps an iterable and shows how far it is.
         memory_budget: Number of bytes.
+        warp_rule: As `rule` of `decoding.warp`.
 
     Returns:
         uint8 tensor `(n, resize_size, resize_size, 3)`, or `None` if it would
@@ -207,6 +214,7 @@ def decode_all(examples, resize_size, progress, memory_budget):
         batch_size=1,
         resize_size=resize_size,
         input_size=resize_size,
+        warp_rule=warp_rule,
     ).map(lambda images, sizes: images[0])
     for index, image in enumerate(progress(batches.as_numpy_iterator())):
         images[index] = image

@@ -5,7 +5,7 @@ import tensorflow as tf
 from adl_tf.datasets import decoding
 
 
-def decode_images(image_bytes, side):
+def decode_images(image_bytes, side, warp_rule="bilinear"):
     """Decodes images and warps them to squares.
 
     An image that cannot be decoded does not fail the others: a pipeline of
@@ -14,6 +14,7 @@ def decode_images(image_bytes, side):
     Args:
         image_bytes: String tensor `(batch,)` of encoded images.
         side: Side of the squares in pixels.
+        warp_rule: As `rule` of `decoding.warp`.
 
     Returns:
         Tuple of the uint8 images `(batch, side, side, 3)`, RGB, and the int32
@@ -24,7 +25,8 @@ def decode_images(image_bytes, side):
 
     def decode(encoded):
         image = decoding.decode(encoded)
-        return decoding.warp(image, side), tf.gather(tf.shape(image), [1, 0])
+        warped = decoding.warp(image, side, warp_rule)
+        return warped, tf.gather(tf.shape(image), [1, 0])
 
     def decode_or_blank(encoded):
         decoded = tf.data.Dataset.from_tensors(encoded).map(decode)

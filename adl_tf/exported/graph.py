@@ -20,7 +20,8 @@ class Localizer(tf.Module):
         input_size: Side of its input in pixels.
         threshold: Share of the heatmap's range above which a pixel belongs to
             the object.
-        protocol: `Protocol` whose levels and largest contour give the box.
+        protocol: `Protocol` whose warp, levels and largest contour give the
+            box.
     """
 
     def __init__(self, model, input_size, threshold, protocol):
@@ -58,13 +59,16 @@ class Localizer(tf.Module):
         }
 
     def _localize_encoded(self, image_bytes, class_id=None, threshold=None):
-        images, sizes = decode_images(image_bytes, self.input_size)
+        images, sizes = decode_images(
+            image_bytes, self.input_size, self._protocol.warp
+        )
         return self.localize(images, sizes, class_id, threshold)
 
     def _localize_decoded(self, images, class_id=None):
         size = tf.gather(tf.shape(images), [2, 1])
         sizes = tf.tile(size[None], [tf.shape(images)[0], 1])
-        return self.localize(warp(images, self.input_size), sizes, class_id)
+        images = warp(images, self.input_size, self._protocol.warp)
+        return self.localize(images, sizes, class_id)
 
     def localize(self, images, sizes, class_id=None, threshold=None):
         """Localises one object in each image; common to all signatures.

@@ -27,8 +27,8 @@ def acol(model, backbone, threshold=0.6, map_stride=None):
 
     Logits are those of the first branch. Class maps are the larger of both
     branches' at each place, scaled to [0, 1] for each class. In training the
-    true class is erased; at inference the one that the first branch answers,
-    which is the same wherever the answer is right.
+    true class is erased, as in evaluation (`erasing_given_class`); where it is
+    not known, the one that the first branch predicts.
 
     Args:
         model: Keras model made of `backbone`.
@@ -93,6 +93,40 @@ def acol(model, backbone, threshold=0.6, map_stride=None):
         erasing_losses,
         tuple(layer.name for each in branches.values() for layer in each),
     )
+
+
+def erases_prediction(model):
+    """Whether a model's second branch depends on what the first predicts.
+
+    Args:
+        model: Keras model.
+    """
+    return any(isinstance(layer, EraseStrongest) for layer in model.layers)
+
+
+def erasing_given_class(model):
+    """The inference model with another class erased than the predicted one.
+
+    Evaluation knows the true class, and the published evaluations erase that.
+    The network runs once for it; the second branch sees other features.
+
+    Args:
+        model: The `model` of the `Objective` that `acol` made.
+
+    Returns:
+        Keras model from images and integers `(batch,)` to a tuple of the
+        logits and the fused maps of all classes, with the weights of `model`.
+    """
+    erase = model.get_layer("acol_erase")
+    # Its first call is that of inference.
+    features, maps_a = erase._inbound_nodes[0].input_tensors
+    branch_b = [
+        model.get_layer(f"acol_b_{part}") for part in ("conv1", "conv2", "maps")
+    ]
+    label = keras.Input((), dtype="int32", name="label")
+    maps_b = _apply(branch_b, erase(features, maps_a, label))
+    fused = FusedMaps(name="class_maps")(maps_a, maps_b)
+    return keras.Model((model.input, label), (model.output, fused))
 
 
 def erasing_losses(model, images, labels):

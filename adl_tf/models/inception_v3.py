@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from adl_tf.layers.shares import check_share
 from adl_tf.models.backbone import Backbone, require_one_of
 from adl_tf.models.layer_names import in_order_of_making
 from adl_tf.models.preprocessing import standardize
@@ -58,13 +59,14 @@ def inception_v3(
         authors' later comparison.
 
     Raises:
-        ValueError: If `map_stride` or `variant` is another value.
+        ValueError: If an option has another value.
 
     Reference:
 
     - [Zhang et al., 2018](https://arxiv.org/abs/1807.08902)
     """
     require_one_of("map_stride", map_stride, (8, 16))
+    check_share("dropout_rate", dropout_rate)
     require_one_of("variant", variant, ("pytorch", "keras"))
     network = _Network(counts_zeros=variant == "pytorch")
     inputs = keras.Input(input_shape, name="image")

@@ -43,10 +43,10 @@ def mobilenet_v1(
             f"Received: dilated={dilated}, last_stride={last_stride}"
         )
     # The narrowest layer has 32 filters at width 1.
-    if not width >= 1 / 32:
+    if isinstance(width, str) or not width >= 1 / 32:
         raise ValueError(
             f"`width` must be 1/32 or more, 1.0 for the network of the paper. "
-            f"Received: width={width}"
+            f"Received: width={width!r}"
         )
     inputs = keras.Input(input_shape, name="image")
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocess")

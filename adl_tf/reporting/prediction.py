@@ -116,7 +116,7 @@ def predict(
                 bar.update()
 
         drawn = []
-        for images in _loaded(pool, paths, model.description.input_size):
+        for images in _loaded(pool, paths, model.description):
             found = _localize(model, images, class_id, threshold)
             finish(drawn)
             first = len(records)
@@ -146,12 +146,12 @@ def _make_folders(output_dir, masks):
             os.makedirs(folder, exist_ok=True)
 
 
-def _loaded(pool, paths, side):
+def _loaded(pool, paths, description):
     """Yields batches of `LoadedImage`; the next one is read meanwhile."""
 
     def load(start):
         batch = paths[start : start + BATCH_SIZE]
-        return [pool.submit(_load, path, side) for path in batch]
+        return [pool.submit(_load, path, description) for path in batch]
 
     following = load(0)
     for start in range(0, len(paths), BATCH_SIZE):
@@ -160,14 +160,15 @@ def _loaded(pool, paths, side):
         yield images
 
 
-def _load(path, side):
+def _load(path, description):
     try:
         image = read_image(path)
     except DataError as error:
         return LoadedImage(path, str(error))
     height, width = image.shape[:2]
     shrunk, factor = drawing.shrink(image, DRAWING_SIDE)
-    warped = warp(image, side).numpy()
+    side, rule = description.input_size, description.protocol.warp
+    warped = warp(image, side, rule).numpy()
     return LoadedImage(path, "", (width, height), warped, shrunk, factor)
 
 

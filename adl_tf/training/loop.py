@@ -163,6 +163,7 @@ def _distributed_batches(trainer, examples, first_step, record):
                 items, desc="reading images", total=len(examples)
             ),
             memory_budget,
+            settings.warp,
         )
 
     def batches(context):
@@ -178,6 +179,7 @@ def _distributed_batches(trainer, examples, first_step, record):
             num_pipelines=context.num_input_pipelines,
             images=images,
             memory_budget=memory_budget,
+            warp_rule=settings.warp,
         )
 
     return trainer.strategy.distribute_datasets_from_function(batches)
