@@ -116,19 +116,27 @@ def main(values):
     output_dir = values.output_dir or values.workdir
     if not output_dir:
         raise UsageError(f"--{sources[0]} needs --output_dir")
-    if values.heatmaps:
-        results = _score_folder(values)
-    else:
-        results = _score_network(values)
-        from adl_tf.training.strategy import is_chief
+    score = _score_folder if values.heatmaps else _score_network
+    if not _is_chief(values):
+        score(values)
+        return
+    from adl_tf.workdir.evaluations import write_results, writing_to
 
-        if not is_chief(values.strategy):
-            return
-    from adl_tf.workdir.evaluations import write_results
-
-    written = write_results(output_dir, *results)
+    with writing_to(output_dir):
+        results = score(values)
+        written = write_results(output_dir, *results)
     print(summary(results[0]))
     print(f"written: {written}")
+
+
+def _is_chief(values):
+    """Whether this process writes: of several workers, one."""
+    if values.heatmaps or values.strategy != "multi_worker":
+        return True
+    command.load_tensorflow()
+    from adl_tf.training.strategy import is_chief
+
+    return is_chief(values.strategy)
 
 
 def _score_network(values):

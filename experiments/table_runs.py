@@ -91,7 +91,7 @@ class TableRun:
         if self.epochs_done >= epochs:
             folder = os.path.join(self.workdir, "evaluations")
             files = [
-                os.path.join(folder, f"{protocol}-test.npz")
+                os.path.join(folder, f"{protocol}-test.json")
                 for protocol in PROTOCOLS
             ]
             return "done" if all(map(os.path.isfile, files)) else "to score"

@@ -1,5 +1,6 @@
 """Every command as a user types it, up to where TensorFlow would be loaded."""
 
+import hashlib
 import pathlib
 import subprocess
 import sys
@@ -149,6 +150,18 @@ def test_output_that_nobody_reads_to_its_end():
     assert process.wait() == 141  # as of other programs
 
 
+def write_checkpoint(folder):
+    """One that is whole, of no network."""
+    folder.mkdir(parents=True)
+    names = ("model.weights.h5", "training.npz")
+    for name in names:
+        (folder / name).touch()
+    empty = hashlib.sha256().hexdigest()
+    (folder / "sha256.txt").write_text(
+        "".join(f"{empty}  {name}\n" for name in names)
+    )
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "words"),
     [
@@ -173,7 +186,7 @@ def test_what_is_not_there_is_told_before_tensorflow(
     writes = command not in ("train", "datasets")
     more = [f"--output_dir={tmp_path}"] if writes else []
     if command == "evaluate" and "--saved_model=/nowhere" not in arguments:
-        (tmp_path / "checkpoints" / "1").mkdir(parents=True)
+        write_checkpoint(tmp_path / "checkpoints" / "00000001")
     if command in ("train", "export") or (tmp_path / "checkpoints").is_dir():
         more.append(f"--workdir={tmp_path}")
     if command == "train":

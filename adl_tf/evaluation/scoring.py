@@ -10,9 +10,8 @@ from adl_tf.datasets.masks import read_mask
 from adl_tf.errors import DataError
 from adl_tf.localization.array_file import ArrayFile
 from adl_tf.localization.bootstrap import confidence_intervals
-from adl_tf.localization.metrics import localization_metrics
+from adl_tf.localization.metrics import chunks, localization_metrics
 from adl_tf.localization.scores import Scores
-from adl_tf.workdir.evaluations import ArrayInPieces
 
 # Side in pixels of the heatmaps that are kept for the report: twice that of
 # the networks' maps.
@@ -143,44 +142,32 @@ class Scoring:
             predictions: `Predictions`, or `None` if only boxes are scored.
 
         Returns:
-            Dictionary of arrays and `ArrayInPieces`, for `write_archive`.
+            Dictionary for `write_evaluation` from names to arrays, and to
+            iterables of parts of those that are large.
         """
-        examples, scores = self.examples, self._scores
-        num_boxes, num_targets = scores.num_boxes()
-        blank = np.zeros([THUMBNAIL_SIDE] * 2, np.uint8)
+        examples = self.examples
+        every = list(chunks(len(examples)))
 
-        def boxes(index):
-            found = scores.boxes(index)
-            return np.insert(found.astype(np.int32), 0, index, axis=1)
+        def parts(of_image):
+            """Arrays of many images, one after the other."""
+            for images in every:
+                indices = range(len(examples))[images]
+                yield np.concatenate([of_image(index) for index in indices])
 
-        def thumbnail(index):
-            found = self._thumbnails[index]
-            return blank if found is None else found
-
-        every = range(len(examples))
         arrays = {
-            "image_ids": ArrayInPieces.of_texts(lambda: examples.image_ids),
-            "paths": ArrayInPieces.of_texts(
-                lambda: map(os.path.abspath, examples.paths)
+            "image_ids": (examples.image_ids[images] for images in every),
+            "paths": (
+                list(map(os.path.abspath, examples.paths[images]))
+                for images in every
             ),
-            "class_names": np.array(examples.class_names, str),
+            "class_names": [examples.class_names],
             "labels": examples.labels,
             "sizes": np.array([self.input_size, self.resize_size]),
-            "thresholds": scores.thresholds,
-            "boxes": ArrayInPieces(
-                np.int32,
-                (num_boxes.sum(), 6),
-                map(boxes, np.flatnonzero(num_boxes)),
-            ),
-            "ground_truth": ArrayInPieces(
-                np.int32,
-                (num_targets.sum(), 4),
-                map(scores.ground_truth, every),
-            ),
-            "ground_truth_counts": num_targets,
-            "heatmaps": ArrayInPieces(
-                np.uint8, (len(examples), *blank.shape), map(thumbnail, every)
-            ),
+            "thresholds": self._scores.thresholds,
+            "boxes": parts(self._rows_of_boxes),
+            "ground_truth": parts(self._scores.ground_truth),
+            "ground_truth_counts": self._scores.num_ground_truth(),
+            "heatmaps": parts(self._thumbnail),
         }
         if examples.byte_ranges is not None:
             arrays["byte_ranges"] = examples.byte_ranges
@@ -189,6 +176,18 @@ class Scoring:
             if predictions.probabilities is not None:
                 arrays["probabilities"] = predictions.probabilities
         return arrays
+
+    def _rows_of_boxes(self, index):
+        rows = self._scores.boxes(index)
+        if rows is None:
+            return np.zeros((0, 6), np.int32)
+        return np.insert(rows.astype(np.int32), 0, index, axis=1)
+
+    def _thumbnail(self, index):
+        found = self._thumbnails[index]
+        if found is None:
+            found = np.zeros([THUMBNAIL_SIDE] * 2, np.uint8)
+        return found[np.newaxis]
 
     def best_threshold(self):
         """The threshold with the highest GT-known Loc on these images."""

@@ -223,13 +223,9 @@ class Scores:
         known = self._ground_truth[index]
         return np.zeros((0, 4), int) if known is None else known.astype(int)
 
-    def num_boxes(self):
-        """How many rows `boxes` and `ground_truth` have, without reading them.
-
-        Returns:
-            Tuple of two int arrays `(images,)`.
-        """
-        return self._boxes.rows, self._ground_truth.rows
+    def num_ground_truth(self):
+        """Number of ground truth boxes of each image: int array `(images,)`."""
+        return self._ground_truth.rows
 
     def baselines(self):
         """What boxes that ignore the image reach on the same images.

@@ -108,7 +108,7 @@ def _evaluation(name, evaluations, images, classes, unreadable):
 def _has_boxes(evaluation):
     if evaluation is None or evaluation.arrays is None:
         return False
-    return bool(evaluation.metrics["curve"])
+    return bool(evaluation.metrics.get("curve"))
 
 
 def _run(evaluation, ids):

@@ -31,7 +31,6 @@ _ARRAYS = {
 }
 _OPTIONAL_ARRAYS = {
     "paths": (1, "U", "images"),
-    "stretches": (2, "iu", "images"),
     "byte_ranges": (2, "iu", "images"),
     "predicted": (1, "iu", "images"),
     "probabilities": (1, "f", "images"),

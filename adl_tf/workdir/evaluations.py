@@ -1,63 +1,26 @@
 """Evaluations in a work directory: boxes at every threshold, metrics.
 
 The folder `evaluations/` has a file for each protocol and split that were
-scored, so that one does not replace the other: NAME.npz with the metrics and
+scored, so that one does not replace the other: NAME.h5 with the metrics and
 what the images are drawn from (WORKSPACE.md lists the arrays). NAME.json beside
-it is a copy of the metrics for people.
+it is a copy of the metrics for people. 0.1.0 wrote NAME.npz without metrics,
+and so do records of experiments.
 """
 
-import dataclasses
+import contextlib
 import glob
 import json
 import os
-import zipfile
-from collections.abc import Iterable
-
-import numpy as np
 
 from adl_tf.errors import DataError
-from adl_tf.files import write_whole, written_whole
+from adl_tf.files import write_whole
+from adl_tf.locks import locked
 from adl_tf.text_files import parse_json, read_json
 from adl_tf.workdir.checks import fault_of_arrays, fault_of_metrics
 from adl_tf.workdir.evaluation import Evaluation
+from adl_tf.workdir.evaluation_file import read_arrays, write_arrays
 
 FOLDER = "evaluations"
-# Name of the array that holds the text of the metrics.
-METRICS = "metrics_json"
-# Arrays under the name that 0.1.0 gave them.
-_RENAMED = {"stretches": "byte_ranges"}
-
-
-@dataclasses.dataclass(frozen=True)
-class ArrayInPieces:
-    """An array that is never whole in memory.
-
-    Attributes:
-        dtype: Its type.
-        shape: Its shape.
-        pieces: Iterable over arrays that make it up, one after the other.
-    """
-
-    dtype: type | np.dtype
-    shape: tuple[int, ...]
-    pieces: Iterable[np.ndarray]
-
-    @classmethod
-    def of_texts(cls, texts):
-        """An array of texts, all as long as the longest.
-
-        Args:
-            texts: Function that gives an iterator over them; called twice.
-
-        Returns:
-            `ArrayInPieces`.
-        """
-        lengths = [len(text) for text in texts()]
-        return cls(
-            np.dtype(f"U{max(lengths, default=1)}"),
-            (len(lengths),),
-            (np.array(text) for text in texts()),
-        )
 
 
 def metrics_text(metrics):
@@ -73,6 +36,43 @@ def metrics_text(metrics):
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+@contextlib.contextmanager
+def writing_to(output_dir):
+    """Keeps other evaluations out of a folder, from scoring to writing.
+
+    A run may be evaluated while it is trained: the lock is not that of
+    training.
+
+    Args:
+        output_dir: As of `write_results`.
+
+    Raises:
+        DataError: If a file that is to be replaced is damaged.
+        UsageError: If another process evaluates there.
+    """
+    path = os.path.join(output_dir, "metrics.json")
+    if os.path.isfile(path):
+        _read_metrics(path)
+    folder = os.path.join(output_dir, FOLDER)
+    is_new = not os.path.isdir(folder)
+    with locked(folder, f"--output_dir={output_dir}"):
+        try:
+            yield
+        except BaseException:
+            if is_new:
+                _remove_empty(output_dir, folder)
+            raise
+
+
+def _remove_empty(output_dir, folder):
+    """Nothing is left of an evaluation that failed."""
+    with contextlib.suppress(OSError):
+        if os.listdir(folder) == ["lock"]:
+            os.remove(os.path.join(folder, "lock"))
+        os.rmdir(folder)
+        os.rmdir(output_dir)
+
+
 def write_results(output_dir, metrics, records, arrays):
     """Writes all files of an evaluation.
 
@@ -86,7 +86,7 @@ def write_results(output_dir, metrics, records, arrays):
         Text: path of metrics.json, and what is in it.
     """
     os.makedirs(output_dir, exist_ok=True)
-    write_archive(output_dir, metrics, arrays)
+    write_evaluation(output_dir, metrics, arrays)
     write_whole(
         os.path.join(output_dir, "per_image.jsonl"),
         (json.dumps(record) + "\n" for record in records),
@@ -101,40 +101,23 @@ def write_results(output_dir, metrics, records, arrays):
     return f"{path} ({metrics['protocol']}{replaced})"
 
 
-def write_archive(output_dir, metrics, arrays):
+def write_evaluation(output_dir, metrics, arrays):
     """Writes the file of an evaluation, and the copy of its metrics.
 
     Args:
         output_dir: Folder that `evaluations/` is or will be in.
         metrics: Dictionary of metrics.json.
-        arrays: Dictionary of arrays and `ArrayInPieces`, from
-            `Scoring.arrays`.
+        arrays: Dictionary, from `Scoring.arrays`.
     """
     folder = os.path.join(output_dir, FOLDER)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, _name(metrics))
     text = metrics_text(metrics)
-    encoded = np.frombuffer(text.encode(), np.uint8)
-    with written_whole(f"{path}.npz") as partial:
-        _save(partial, {METRICS: encoded, **arrays})
+    write_arrays(f"{path}.h5", text, arrays)
     write_whole(f"{path}.json", text)
-
-
-def _save(path, arrays):
-    """As `np.savez_compressed`, which wants its arrays whole."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            if isinstance(array, np.ndarray):
-                array = ArrayInPieces(array.dtype, array.shape, [array])
-            header = {
-                "descr": np.lib.format.dtype_to_descr(np.dtype(array.dtype)),
-                "fortran_order": False,
-                "shape": tuple(map(int, array.shape)),
-            }
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array_header_1_0(file, header)
-                for piece in array.pieces:
-                    file.write(piece.astype(array.dtype).tobytes())
+    # Of the evaluation that this one replaces.
+    if os.path.isfile(f"{path}.npz"):
+        os.remove(f"{path}.npz")
 
 
 def read_evaluations(folder):
@@ -193,40 +176,29 @@ def read_evaluation(folder, protocol, split="test"):
     return found
 
 
-def check_replaceable(output_dir):
-    """Reads what `write_results` will read, before anything is scored.
-
-    Args:
-        output_dir: As of `write_results`.
-
-    Raises:
-        DataError: If a file is damaged.
-    """
-    path = os.path.join(output_dir, "metrics.json")
-    if os.path.isfile(path):
-        _read_metrics(path)
-
-
 def _read(stem):
     """`Evaluation` of the files of one name, `None` if there are none."""
-    arrays = metrics = None
-    if os.path.isfile(f"{stem}.npz"):
-        arrays = _read_arrays(f"{stem}.npz")
-        encoded = arrays.pop(METRICS, None)
-        if encoded is not None:
-            text = encoded.tobytes().decode("utf-8", "replace")
-            metrics = _checked(parse_json(text, f"{stem}.npz"), f"{stem}.npz")
-    # Earlier versions and records have the metrics beside the arrays.
-    if metrics is None and os.path.isfile(f"{stem}.json"):
+    path, text, arrays = f"{stem}.h5", None, None
+    if not os.path.isfile(path):
+        path = f"{stem}.npz"
+    if os.path.isfile(path):
+        try:
+            text, arrays = read_arrays(path)
+        # What a damaged archive raises is not documented: zlib's, struct's
+        # and zipfile's errors, NotImplementedError, MemoryError, tokenizer's.
+        except Exception as error:
+            raise _damaged(path, error) from None
+    if text is not None:
+        metrics = _checked(parse_json(text, path), path)
+    elif os.path.isfile(f"{stem}.json"):
         metrics = _read_metrics(f"{stem}.json")
-    if metrics is None:
-        if arrays is not None:
-            raise _damaged(f"{stem}.npz", "it has no metrics")
+    elif arrays is not None:
+        raise _damaged(path, "it has no metrics")
+    else:
         return None
-    if arrays is not None:
-        fault = fault_of_arrays(arrays, metrics)
-        if fault:
-            raise _damaged(f"{stem}.npz", fault)
+    fault = arrays and fault_of_arrays(arrays, metrics)
+    if fault:
+        raise _damaged(path, fault)
     return Evaluation(metrics, arrays)
 
 
@@ -242,16 +214,6 @@ def _checked(metrics, path):
     if fault:
         raise _damaged(path, fault)
     return metrics
-
-
-def _read_arrays(path):
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    # What a damaged archive raises is not documented: zlib's, struct's and
-    # zipfile's errors, NotImplementedError, MemoryError, tokenizer's.
-    except Exception as error:
-        raise _damaged(path, error) from None
 
 
 def _damaged(path, reason):

@@ -19,7 +19,7 @@ from adl_tf.datasets.load import load_examples
 from adl_tf.errors import DataError, UsageError
 from adl_tf.layers.adl import ADLLayer
 from adl_tf.training.loop import train
-from adl_tf.workdir.evaluations import read_evaluations
+from adl_tf.workdir.evaluations import read_evaluations, write_evaluation
 from adl_tf.workdir.trained import load_trained
 from experiments.figure_of_boxes import draw_boxes
 from experiments.figure_of_maps import draw_maps, of_many_classes
@@ -54,13 +54,12 @@ def folders(trained, tmp_path_factory):
         scored(trained, root / "adl"),
     )
     # With ADL every box is the true one, so that all images gain.
-    path = root / "adl" / "evaluations" / "adl_cvpr19-test.npz"
-    with np.load(path) as file:
-        arrays = dict(file)
+    (found,) = read_evaluations(root / "adl").values()
+    arrays = found.arrays
     count = len(arrays["image_ids"])
     numbers = np.column_stack([np.arange(count), np.zeros(count, int)])
     arrays["boxes"] = np.hstack([numbers, arrays["ground_truth"]])
-    np.savez(path, **arrays)
+    write_evaluation(root / "adl", found.metrics, arrays)
     return folders
 
 
@@ -164,11 +163,10 @@ def test_chosen_images(folders):
 def test_what_figures_cannot_be_drawn_from(folders, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(folders[0], other)
-    path = other / "evaluations" / "adl_cvpr19-test.npz"
-    with np.load(path) as file:
-        arrays = dict(file)
-    arrays["image_ids"] = arrays["image_ids"][::-1]
-    np.savez(path, **arrays)
+    (found,) = read_evaluations(other).values()
+    ids = found.arrays["image_ids"][::-1]
+    arrays = {**found.arrays, "image_ids": ids}
+    write_evaluation(other, found.metrics, arrays)
     with pytest.raises(UsageError, match="different images"):
         draw_boxes(str(other), folders[1], 1, False)
     with pytest.raises(DataError, match="adl_tf.train writes it"):

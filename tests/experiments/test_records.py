@@ -91,7 +91,7 @@ def test_no_record_of_uncommitted_code(tmp_path, finished_run, revision):
 
 def test_other_protocols_are_not_taken(tmp_path, finished_run):
     finished_run(tmp_path, RIGHT, OVERLAPS)
-    path = tmp_path / "evaluations" / "adl_cvpr19-test.npz"
+    path = tmp_path / "evaluations" / "adl_cvpr19-test.h5"
     path.unlink()
     read_run(str(tmp_path), ["wsoleval_cvpr20"])
     with pytest.raises(DataError, match="under adl_cvpr19, but .*wsoleval"):

@@ -1,11 +1,12 @@
 """Evaluations made by hand, for tests of how they are kept and read."""
 
+import h5py
 import numpy as np
 
 from adl_tf.datasets.examples import Examples
 from adl_tf.evaluation.scoring import Scoring
 from adl_tf.localization.protocols import PROTOCOLS
-from adl_tf.workdir.evaluations import write_archive
+from adl_tf.workdir.evaluations import write_evaluation
 
 
 def make_scoring(protocol):
@@ -35,14 +36,19 @@ def write(folder, **changes):
     """Writes such an evaluation; returns the path of its arrays."""
     made = make_scoring("adl_cvpr19")
     metrics = {**made.result()[0], "protocol": "adl_cvpr19", **changes}
-    write_archive(str(folder), metrics, made.arrays())
-    return folder / "evaluations" / "adl_cvpr19-test.npz"
+    write_evaluation(str(folder), metrics, made.arrays())
+    return folder / "evaluations" / "adl_cvpr19-test.h5"
 
 
 def write_as_0_1_0(folder, ending="npz"):
-    """As `write`, with the metrics beside the arrays."""
+    """As `write`, with the metrics beside the arrays, in NumPy's format."""
     path = write(folder)
-    with np.load(path) as file:
-        arrays = {n: file[n] for n in file.files if n != "metrics_json"}
-    np.savez_compressed(path, **arrays)
+    with h5py.File(path) as file:
+        arrays = {name: file[name][()] for name in file}
+    del arrays["metrics_json"]
+    for name in ("image_ids", "paths", "class_names"):
+        arrays[name] = np.array([text.decode() for text in arrays[name]])
+    arrays["stretches"] = np.array([[n, 7] for n in range(5)])
+    np.savez_compressed(path.with_suffix(".npz"), **arrays)
+    path.unlink()
     return path.with_suffix(f".{ending}")

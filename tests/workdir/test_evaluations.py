@@ -10,8 +10,8 @@ from adl_tf.evaluation.predictions import Predictions
 from adl_tf.localization.boxes import box_iou
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.localization.scores import pack_boxes
-from adl_tf.workdir.evaluations import read_evaluations, write_archive
-from tests.workdir.made import make_scoring, write_as_0_1_0
+from adl_tf.workdir.evaluations import read_evaluations, write_evaluation
+from tests.workdir.made import make_scoring, write, write_as_0_1_0
 
 
 def unpack(rows, index, count):
@@ -38,7 +38,7 @@ def test_accuracies_follow_from_what_is_kept(protocol, tmp_path):
     answers = Predictions(class_ids=np.array([0, 1, 1, 1, 0]))
     metrics, _ = made.result(answers)
     metrics["protocol"] = protocol
-    write_archive(str(tmp_path), metrics, made.arrays(answers))
+    write_evaluation(str(tmp_path), metrics, made.arrays(answers))
     ((name, found),) = read_evaluations(str(tmp_path)).items()
     read, arrays = found.metrics, found.arrays
     assert name == f"{protocol}-test"
@@ -71,7 +71,7 @@ def test_accuracies_follow_from_what_is_kept(protocol, tmp_path):
 def test_heatmaps_are_kept_small(tmp_path):
     made = make_scoring("adl_cvpr19")
     metrics = {**made.result()[0], "protocol": "adl_cvpr19"}
-    write_archive(str(tmp_path), metrics, made.arrays())
+    write_evaluation(str(tmp_path), metrics, made.arrays())
     (found,) = read_evaluations(str(tmp_path)).values()
     arrays = found.arrays
     assert arrays["heatmaps"].dtype == np.uint8
@@ -86,14 +86,14 @@ def test_each_protocol_has_its_own_files(tmp_path):
         made = make_scoring(protocol)
         for changes in ({}, {"split": "val"}, {"heatmap": "grad_cam"}):
             metrics = {**made.result()[0], "protocol": protocol, **changes}
-            write_archive(str(tmp_path), metrics, made.arrays())
+            write_evaluation(str(tmp_path), metrics, made.arrays())
     assert set(read_evaluations(str(tmp_path))) == {
         f"{protocol}-{rest}"
         for protocol in ("adl_cvpr19", "wsoleval_cvpr20")
         for rest in ("test", "val", "test-grad_cam")
     }
     kept = sorted(path.suffix for path in (tmp_path / "evaluations").iterdir())
-    assert kept == [".json"] * 6 + [".npz"] * 6
+    assert kept == [".h5"] * 6 + [".json"] * 6
 
 
 def test_metrics_of_older_versions_are_read_alone(tmp_path):
@@ -115,21 +115,48 @@ def test_damaged_files(tmp_path, ending, content):
         read_evaluations(str(tmp_path))
 
 
+@pytest.mark.parametrize("place", [0, 31, 600, 5000, -1])
+def test_a_flipped_bit(tmp_path, place):
+    path = write(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="h5 is damaged .*not as it was writt"):
+        read_evaluations(str(tmp_path))
+
+
+def test_names_of_any_characters(tmp_path):
+    made = make_scoring("adl_cvpr19")
+    names = ["a\nb.jpg", "ä\u2028.jpg", "\udcff.jpg", " .jpg", "5.jpg"]
+    metrics = {**made.result()[0], "protocol": "adl_cvpr19"}
+    arrays = {**made.arrays(), "image_ids": [names[:2], names[2:]]}
+    write_evaluation(str(tmp_path), metrics, arrays)
+    (found,) = read_evaluations(str(tmp_path)).values()
+    assert found.arrays["image_ids"].tolist() == names
+
+
 def test_evaluations_of_earlier_versions(tmp_path):
     path = write_as_0_1_0(tmp_path, "json")
     (found,) = read_evaluations(str(tmp_path)).values()
     assert found.metrics == json.loads(path.read_text())
-    assert len(found.arrays["labels"]) == 5
+    assert found.source(2) == ("/data/2.jpg", (2, 7))
+    write(tmp_path)
+    (now,) = read_evaluations(str(tmp_path)).values()
+    for name, array in now.arrays.items():
+        assert np.array_equal(found.arrays[name], array), name
+    # The same evaluation again takes its place.
+    kept = {path.suffix for path in path.parent.iterdir()}
+    assert kept == {".h5", ".json"}
 
 
 def test_arrays_and_metrics_are_of_one_evaluation(tmp_path):
     """Killed between two files: the copy is old, what is read is not."""
     made = make_scoring("adl_cvpr19")
     metrics = {**made.result()[0], "protocol": "adl_cvpr19", "step": 2}
-    write_archive(str(tmp_path), metrics, made.arrays())
+    write_evaluation(str(tmp_path), metrics, made.arrays())
     path = tmp_path / "evaluations" / "adl_cvpr19-test.json"
     before = path.read_bytes()
-    write_archive(str(tmp_path), {**metrics, "step": 3}, made.arrays())
+    write_evaluation(str(tmp_path), {**metrics, "step": 3}, made.arrays())
     path.write_bytes(before)
     (found,) = read_evaluations(str(tmp_path)).values()
     assert found.metrics["step"] == 3
@@ -150,7 +177,7 @@ def test_arrays_and_metrics_are_of_one_evaluation(tmp_path):
 def test_metrics_that_cannot_be(tmp_path, change, reason):
     made = make_scoring("adl_cvpr19")
     metrics = {**made.result()[0], "protocol": "adl_cvpr19", **change}
-    write_archive(str(tmp_path), metrics, made.arrays())
+    write_evaluation(str(tmp_path), metrics, made.arrays())
     with pytest.raises(DataError, match=f"is damaged .*{reason}"):
         read_evaluations(str(tmp_path))
 
@@ -171,6 +198,6 @@ def test_metrics_that_cannot_be(tmp_path, change, reason):
 def test_arrays_that_cannot_be(tmp_path, change):
     made = make_scoring("adl_cvpr19")
     metrics = {**made.result()[0], "protocol": "adl_cvpr19"}
-    write_archive(str(tmp_path), metrics, {**made.arrays(), **change})
-    with pytest.raises(DataError, match="npz is damaged"):
+    write_evaluation(str(tmp_path), metrics, {**made.arrays(), **change})
+    with pytest.raises(DataError, match="h5 is damaged"):
         read_evaluations(str(tmp_path))
