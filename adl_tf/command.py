@@ -1,4 +1,4 @@
-"""How every command starts: flags in, one line when something is wrong."""
+"""Start and end of every command: flags, exit status, errors as one line."""
 
 import importlib.util
 import os
@@ -173,7 +173,7 @@ def _refuse_others(argv, module, shown):
         known = {name, name.removeprefix("no")} & {*shown, "flagfile"}
         if not known:
             raise UsageError(
-                f"--{name} means nothing to {module} (--help lists its flags)"
+                f"--{name} is not a flag of {module} (--help lists its flags)"
             )
 
 

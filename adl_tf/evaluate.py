@@ -112,7 +112,7 @@ def main(values):
         )
     for name, allowed in _ONLY_WITH.items():
         if sources[0] not in allowed and not values[name].using_default_value:
-            raise UsageError(f"--{name} means nothing with --{sources[0]}")
+            raise UsageError(f"--{name} does not go with --{sources[0]}")
     output_dir = values.output_dir or values.workdir
     if not output_dir:
         raise UsageError(f"--{sources[0]} needs --output_dir")

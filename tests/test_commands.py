@@ -222,7 +222,7 @@ def test_flags_of_other_commands_are_refused(tmp_path):
     assert_one_line(
         run("report", f"--workdir={tmp_path}", "--epochs=1"),
         2,
-        "--epochs means nothing to adl_tf.report",
+        "--epochs is not a flag of adl_tf.report",
     )
 
 

@@ -20,7 +20,7 @@ def insert_adl(model, after, **adl_arguments):
 
     Returns:
         A new Keras model with the weights of `model`, not compiled, even where
-        `model` is. At inference it answers what `model` does.
+        `model` is. At inference it returns what `model` does.
 
     Raises:
         ValueError: If no layer matches, or `model` is a subclassed model.

@@ -57,7 +57,7 @@ def build_model(
 
     >>> model = build_model("vgg_gap", method="adl", num_classes=200)
     >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    >>> model.compile("sgd", loss)  # the model answers logits
+    >>> model.compile("sgd", loss)  # the model returns logits
     """
     objective, _, _ = assemble(
         backbone,

@@ -22,7 +22,7 @@ def cross_entropy(labels, logits):
 
 
 def plain_losses(model, images, labels):
-    """The losses of a method that trains on the answers of its model alone.
+    """The losses of a method that trains on the logits of its model alone.
 
     Args:
         model: Keras model from images to logits.

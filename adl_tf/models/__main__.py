@@ -43,7 +43,7 @@ def as_table(model, adl_positions, features):
     Args:
         model: Functional Keras model.
         adl_positions: Names of the layers after which ADL goes by default.
-        features: Keras tensor of which class activation maps are made.
+        features: Keras tensor that class activation maps are made from.
 
     Returns:
         Text, with a line for the numbers of parameters at the end.

@@ -306,12 +306,12 @@ def test_a_split_without_ground_truth_is_named(trained, tmp_path, flag):
         (("--saved_model=a", "--heatmaps=b"), "--saved_model and --heatmaps"),
         (("--heatmaps=a", "--metadata=b"), "--heatmaps needs --output_dir"),
         (("--heatmaps=a", "--output_dir=o"), "--heatmaps needs --metadata"),
-        (("--heatmaps=a", "--heatmap=cam"), "--heatmap means nothing with"),
-        (("--heatmaps=a", "--save_heatmaps=b"), "--save_heatmaps means noth"),
-        (("--heatmaps=a", "--dataset=cub"), "--dataset means nothing with"),
-        (("--saved_model=a", "--metadata=b"), "--metadata means nothing with"),
-        (("--saved_model=a", "--allow_missing"), "--allow_missing means"),
-        (("--saved_model=a", "--heatmap=grad_cam"), "--heatmap means nothing"),
+        (("--heatmaps=a", "--heatmap=cam"), "--heatmap does not go"),
+        (("--heatmaps=a", "--save_heatmaps=b"), "--save_heatmaps does not"),
+        (("--heatmaps=a", "--dataset=cub"), "--dataset does not go with"),
+        (("--saved_model=a", "--metadata=b"), "--metadata does not go with"),
+        (("--saved_model=a", "--allow_missing"), "--allow_missing does not"),
+        (("--saved_model=a", "--heatmap=grad_cam"), "--heatmap does not go"),
         (
             (
                 "--heatmaps=a",
