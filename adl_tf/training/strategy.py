@@ -5,11 +5,8 @@ import contextlib
 import tensorflow as tf
 
 from adl_tf.errors import UsageError
-from adl_tf.training.cluster import (
-    WorkerLost,
-    cluster_from_environment,
-    meet,
-)
+from adl_tf.training.cluster import WorkerLost, cluster_from_environment
+from adl_tf.training.meeting import meet
 
 # What TensorFlow raises in a worker whose peer is gone.
 _LOSSES = (

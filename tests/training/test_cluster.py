@@ -1,5 +1,6 @@
 """Several processes that train together."""
 
+import hmac
 import json
 import os
 import re
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from adl_tf.errors import AdlTfError, UsageError
-from adl_tf.training import cluster
-from adl_tf.training.cluster import Cluster, cluster_from_environment, meet
+from adl_tf.training import meeting
+from adl_tf.training.cluster import Cluster, cluster_from_environment
+from adl_tf.training.meeting import meet
 from adl_tf.workdir import checkpoints
 from tests.runs import losses_of, weights_of
 
@@ -46,7 +48,7 @@ def test_all_come(free_addresses):
 def test_worker_that_does_not_come_is_named_everywhere(
     free_addresses, monkeypatch, capsys
 ):
-    monkeypatch.setattr(cluster, "_WORD_SECONDS", 0.1)
+    monkeypatch.setattr(meeting, "_WORD_SECONDS", 0.1)
     addresses = [*free_addresses, "127.0.0.1:9"]
     results = meet_all(addresses, [0, 1], 1.5)
     for index in (0, 1):
@@ -64,29 +66,157 @@ def test_chief_that_does_not_come_is_named(free_addresses):
     assert f"worker 0 ({free_addresses[0]}) did not come" in results[1]
 
 
+def call(address, answer=b"", seconds=5):
+    """A connection to a server that is about to start.
+
+    Args:
+        address: `"host:port"`.
+        answer: What is sent, or a function from the number in the chief's
+            greeting to it.
+        seconds: How long to try.
+
+    Returns:
+        Socket.
+    """
+    host, port = address.split(":")
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            connection = socket.create_connection((host, int(port)))
+            break
+        except OSError:
+            assert time.monotonic() < deadline, "nothing listens"
+            time.sleep(0.05)
+    if callable(answer):
+        answer = answer(connection.recv(100).split()[1])
+    connection.sendall(answer)
+    return connection
+
+
+def proof_of(index, secret=b""):
+    """What worker `index` answers, computed by hand."""
+
+    def answer(number):
+        text = number + b" %d" % index
+        digest = hmac.new(secret, text, "sha256").hexdigest()
+        return b"%d %s\n" % (index, digest.encode())
+
+    return answer
+
+
 def test_strangers_and_the_dead_do_not_count(free_addresses):
     """A scanner, a web browser, a worker that was killed while it waited."""
 
-    def disturb(text):
-        host, port = free_addresses[0].split(":")
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            try:
-                with socket.create_connection((host, int(port))) as connection:
-                    connection.sendall(text)
-                    return
-            except OSError:
-                time.sleep(0.05)
-
     def strangers():
-        for text in (b"", b"GET / HTTP/1.1\r\n", b"adl-tf 7\n", b"adl-tf 1\n"):
-            disturb(text)
+        for answer in (
+            b"",
+            b"GET / HTTP/1.1\r\n",
+            b"adl-tf 1\n",
+            b"1 \xff\n",
+            b"x" * 5000,
+            proof_of(0),
+            proof_of(7),
+            proof_of(1, b"guessed"),
+            proof_of(1),
+        ):
+            call(free_addresses[0], answer).close()
 
     thread = threading.Thread(target=strangers)
     thread.start()
     results = meet_all(free_addresses, [0], 4)
     thread.join()
     assert "worker 1" in results[0]
+
+
+def test_silent_strangers_cost_no_time(free_addresses):
+    silent = []
+    # More than are kept, each of which would be waited for.
+    thread = threading.Thread(
+        target=lambda: silent.extend(
+            call(free_addresses[0]) for _ in range(150)
+        )
+    )
+    started = time.monotonic()
+    results = {}
+    chief = threading.Thread(
+        target=lambda: results.update(meet_all(free_addresses, [0], 20))
+    )
+    chief.start()
+    thread.start()
+    thread.join()
+    results.update(meet_all(free_addresses, [1], 20))
+    chief.join()
+    assert results == {0: None, 1: None}
+    assert time.monotonic() - started < meeting._ANSWER_SECONDS
+    for each in silent:
+        each.close()
+
+
+def test_a_worker_without_the_secret_is_refused(free_addresses, monkeypatch):
+    """It says so at once; the chief goes on waiting."""
+    monkeypatch.setenv(meeting.SECRET, "chief's")
+    results = {}
+    chief = threading.Thread(
+        target=lambda: results.update(meet_all(free_addresses, [0], 20))
+    )
+    chief.start()
+    refused = call(free_addresses[0], proof_of(1))
+    assert refused.recv(100) == b"refused\n"
+    refused.close()
+    pretender = call(free_addresses[0], lambda number: b"1 " + number + b"\n")
+    assert pretender.recv(100) == b"refused\n"
+    pretender.close()
+    assert meet_all(free_addresses, [1], 20) == {1: None}
+    chief.join()
+    assert results == {0: None}
+
+
+def test_a_refusal_is_told_in_one_line(free_addresses):
+    """By a chief whose number this worker cannot answer."""
+    host, port = free_addresses[0].split(":")
+    with socket.create_server((host, int(port))) as server:
+
+        def refuse():
+            connection = server.accept()[0]
+            connection.sendall(b"adl-tf 1234\n")
+            assert connection.recv(1000).startswith(b"1 ")
+            connection.sendall(b"refused\n")
+            connection.close()
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        results = meet_all(free_addresses, [1], 20)
+        thread.join()
+    assert "set ADL_TF_CLUSTER_SECRET to the same text" in results[1]
+
+
+def test_the_chief_listens_at_its_address_alone(free_addresses):
+    results = {}
+    chief = threading.Thread(
+        target=lambda: results.update(meet_all(free_addresses, [0], 2))
+    )
+    chief.start()
+    call(free_addresses[0]).close()
+    port = int(free_addresses[0].split(":")[1])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port))
+    chief.join()
+    assert "worker 1" in results[0]
+
+
+@pytest.mark.parametrize(
+    ("host", "other"),
+    [
+        # Not an address of this machine (RFC 5737), and one not known.
+        ("192.0.2.1", "192.0.2.2"),
+        ("chief.invalid", "worker.invalid"),
+    ],
+)
+def test_an_address_that_is_translated(free_addresses, host, other):
+    port = int(free_addresses[0].split(":")[1])
+    cluster = Cluster([f"{host}:{port}", f"{other}:{port}"], 0)
+    with meeting._server_at(host, port, cluster) as server:
+        assert server.getsockname()[0] == "0.0.0.0"
 
 
 def test_cluster_from_environment(monkeypatch):
@@ -106,10 +236,40 @@ def test_cluster_from_environment(monkeypatch):
         "[]",
         workers + '"task": {}}',
         workers + '"task": {"type": "worker", "index": 2}}',
+        workers + '"task": {"type": "worker", "index": -1}}',
+        workers + '"task": {"type": "chief", "index": 1}}',
+        workers + '"task": {"type": ["worker"], "index": 0}}',
+        workers + '"task": {"type": "worker", "index": null}}',
+        workers + '"task": {"type": "worker", "index": Infinity}}',
+        workers + '"task": {"type": "worker", "index": true}}',
+        workers + '"task": {"type": "worker", "index": 0.5}}',
+        "[" * 100_000,
+        *(
+            f'{{"cluster": {{"worker": {addresses}}}, '
+            '"task": {"type": "worker", "index": 0}}'
+            for addresses in (
+                '"a:1,b:2"',
+                '["a:1", 2]',
+                '["a:1", "a:1"]',
+                '["a:1", "b"]',
+                '["a:1", ":2"]',
+                '["a:1", "b:0"]',
+                '["a:1", "b:65536"]',
+                '["a:1", "b:' + "9" * 5000 + '"]',
+                '["a:1", "' + "b" * 70 + ':2"]',
+                r'["a:1", "b\u0000:2"]',
+                r'["a:1", "b\n:2"]',
+                '["a:1", "b:\u0661"]',
+                '{"a:1": 1, "b:2": 2}',
+            )
+        ),
+        '{"cluster": {"chief": ["a:1", "b:1"], "worker": ["c:1"]}, '
+        '"task": {"type": "worker", "index": 0}}',
         workers + '"task": {"type": "evaluator", "index": 0}}',
     ):
-        with pytest.raises(UsageError, match="TF_CONFIG"):
+        with pytest.raises(UsageError, match="TF_CONFIG") as caught:
             parsed(wrong)
+        assert len(str(caught.value)) < 600 and "\n" not in str(caught.value)
 
 
 def finish(*processes):
