@@ -171,6 +171,11 @@ def description(trainer, examples, step):
             "images: a step sees some twice; a smaller one makes more "
             "steps of an epoch"
         )
+    if examples and len(set(examples.labels)) == 1:
+        lines.append(
+            "all images are of one class: every prediction is correct, and "
+            "nothing is learnt that heatmaps could show"
+        )
     crop, side = settings.input_size, settings.resize_size
     if examples and crop < 0.75 * side:
         lines.append(

@@ -75,6 +75,13 @@ def test_crops_that_show_little_of_a_image(settings, capsys):
     assert "crops of" not in capsys.readouterr().out
 
 
+def test_data_of_one_class(settings, capsys):
+    train(settings(epochs=1, classes="2"))
+    assert "all images are of one class" in capsys.readouterr().out
+    train(settings(epochs=1, workdir=settings().workdir + "2"))
+    assert "one class" not in capsys.readouterr().out
+
+
 def test_a_batch_larger_than_the_data(settings, capsys):
     run = settings(batch_size=32, epochs=2)
     train(run)
