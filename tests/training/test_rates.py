@@ -35,7 +35,7 @@ _FAST_TO_BUILD = ("vgg_gap", "small_cnn")
 
 
 def make_trainer(run):
-    run.num_classes = 3
+    run = dataclasses.replace(run, num_classes=3)
     strategy = make_strategy("one_device")
     with strategy.scope():
         return Trainer(run, 42, strategy)
