@@ -1,6 +1,7 @@
 """Start and end of every command: flags, exit status, errors as one line."""
 
 import importlib.util
+import io
 import os
 import sys
 import textwrap
@@ -31,6 +32,10 @@ def run(main, module, shown, from_workdir=False):
     # pipelines, strategies and export need this backend.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    # Names of files may have bytes that no encoding knows.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         if any(argument in ("--help", "-h", "-help") for argument in sys.argv):
             print(_help(module, shown))

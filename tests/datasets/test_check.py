@@ -2,6 +2,7 @@
 
 import io
 import os
+import pathlib
 import subprocess
 import sys
 import zlib
@@ -345,6 +346,24 @@ def test_what_is_wrong_with_the_files_of_all_splits_is_told(tmp_path, capsys):
     assert "val/image_sizes.txt:1: 3 fields expected, not 2" in told
     with pytest.raises(DataError, match="missing: .*train/a.png"):
         call(command, *arguments, "--splits=train,test")
+
+
+@pytest.mark.slow
+def test_names_of_any_bytes(tmp_path):
+    root = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/f\xff \xe9"))
+    root.mkdir()
+    write_split(root, "train", {"a.png": encoded("PNG")[:60], "b.png": b""})
+    done = subprocess.run(
+        [sys.executable, "-m", "adl_tf.datasets", "--dataset=metadata"]
+        + [f"--data_dir={root}", "--check"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        b"adl_tf.datasets: 2 images of train cannot be read\n"
+    )
+    assert rb"f\udcff \udce9/train/a.png: " in done.stdout
 
 
 @pytest.mark.slow
