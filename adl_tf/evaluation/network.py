@@ -14,8 +14,10 @@ from adl_tf.datasets import pipeline
 from adl_tf.errors import DataError
 from adl_tf.evaluation.predictions import Predictions
 from adl_tf.exported.loading import load_exported
+from adl_tf.heatmaps.class_maps import class_activation_maps
 from adl_tf.heatmaps.faithfulness import faithfulness
 from adl_tf.heatmaps.named import make_heatmap
+from adl_tf.methods.acol import erases_prediction, erasing_given_class
 from adl_tf.models.preprocessing import MEAN_COLOUR
 
 
@@ -149,11 +151,26 @@ def keras_network(model, heatmap="cam", **options):
         )
 
     return Network(
-        localize=with_constants(localizer.probabilities_and_maps),
+        localize=with_constants(_localize(localizer, heatmap, model)),
         num_classes=model.output_shape[-1],
         input_size=height,
         faithfulness=with_constants(measure),
     )
+
+
+def _localize(localizer, heatmap, model):
+    """Function from images and classes to probabilities and maps."""
+    if heatmap != "cam" or not erases_prediction(model):
+        return localizer.probabilities_and_maps
+    erasing = erasing_given_class(model)
+
+    def localize(images, class_ids):
+        class_ids = keras.ops.cast(class_ids, "int32")
+        logits, maps = erasing((images, class_ids), training=False)
+        of_class = class_activation_maps(maps, None, class_ids)
+        return keras.ops.softmax(logits), of_class
+
+    return localize
 
 
 def exported_network(folder):

@@ -126,7 +126,8 @@ def erasing_given_class(model):
     label = keras.Input((), dtype="int32", name="label")
     maps_b = _apply(branch_b, erase(features, maps_a, label))
     fused = FusedMaps(name="class_maps")(maps_a, maps_b)
-    return keras.Model((model.input, label), (model.output, fused))
+    logits = model.get_layer("logits")(maps_a)
+    return keras.Model((model.input, label), (logits, fused))
 
 
 def erasing_losses(model, images, labels):

@@ -10,6 +10,8 @@ from adl_tf.methods.acol import (
     EraseStrongest,
     FusedMaps,
     acol,
+    erases_prediction,
+    erasing_given_class,
     erasing_losses,
 )
 from adl_tf.methods.build import assemble
@@ -141,6 +143,55 @@ def test_logits_and_maps_of_the_model(small, images):
     second = branch(model, "b", features * kept[..., None])
     found = numpy_of(class_maps(model, images))
     np.testing.assert_allclose(found, fused(first, second), atol=1e-3)
+
+
+def test_evaluation_erases_the_true_class(small, images):
+    """The one that is given, right or wrong; and the predictions stay."""
+    model = small.model
+    features = numpy_of(
+        keras.Model(model.input, model.get_layer("conv4_relu").output)(
+            images, training=False
+        )
+    )
+    first = branch(model, "a", features)
+    predicted = first.mean(axis=(1, 2)).argmax(axis=-1).astype("int32")
+    labels = (predicted + 1) % 3
+    kept = np.stack(
+        [scaled(each[..., label]) < 0.6 for each, label in zip(first, labels)]
+    )
+    second = branch(model, "b", features * kept[..., None])
+    assert erases_prediction(model)
+    erasing = erasing_given_class(model)
+    logits, maps = map(numpy_of, erasing((images, labels), training=False))
+    np.testing.assert_allclose(maps, fused(first, second), atol=1e-3)
+    np.testing.assert_allclose(
+        logits, numpy_of(model(images, training=False)), atol=1e-5
+    )
+    of_predicted = numpy_of(class_maps(model, images))
+    assert np.abs(of_predicted - maps).max() > 0.01
+    _, maps = erasing((images, predicted), training=False)
+    np.testing.assert_allclose(numpy_of(maps), of_predicted, atol=1e-4)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="needs TensorFlow"
+)
+def test_evaluation_takes_these_maps(small, images):
+    from adl_tf.evaluation.network import keras_network
+
+    images = np.round(images)
+    labels = np.array([2, 0, 1, 1], "int32")
+    probabilities, maps = keras_network(small.model).localize(
+        images.astype("uint8"), labels
+    )
+    logits, expected = map(
+        numpy_of, erasing_given_class(small.model)((images, labels))
+    )
+    for found, wanted, label in zip(maps, expected, labels):
+        np.testing.assert_allclose(found, wanted[..., label], atol=1e-3)
+    np.testing.assert_allclose(
+        probabilities, numpy_of(ops.softmax(logits)), atol=1e-4
+    )
 
 
 def test_loss(small, images):
