@@ -19,7 +19,10 @@ FILES = [
     "tests/layers/test_hide_and_seek.py",
     "tests/layers/test_squeeze_excite.py",
     "tests/heatmaps/test_grad_cam.py",
+    "tests/heatmaps/test_faithfulness.py",
+    "tests/heatmaps/test_graphs.py",
     "tests/heatmaps/test_methods.py",
+    "tests/heatmaps/test_transformers.py",
     # CAM and ADL have no arithmetic of their own but that of the layers.
     *(
         f"tests/methods/test_{name}.py"

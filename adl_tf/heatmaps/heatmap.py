@@ -126,6 +126,8 @@ class Heatmap:
                     f"{tuple(images.shape)}"
                 )
             return images
+        if isinstance(images, dict) and not isinstance(model.input, dict):
+            images = [images[tensor.name] for tensor in model.inputs]
         given = keras.tree.map_structure(ops.convert_to_tensor, images)
         if len(keras.tree.flatten(given)) != len(model.inputs):
             raise ValueError(

@@ -215,7 +215,8 @@ def _within(graph, layer):
         id(each): each
         for call in graph.calls
         for each in _sublayers(call.operation)
-        if layer and each.path.split("/")[-len(wanted) :] == wanted
+        if layer
+        and (each.path or each.name).split("/")[-len(wanted) :] == wanted
     }
     if not found:
         raise _no_such_layer(graph, layer)
