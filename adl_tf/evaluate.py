@@ -71,6 +71,12 @@ absl_flags.DEFINE_enum(
     "With --workdir: how heatmaps are made. For networks with global average "
     "pooling cam and grad_cam agree.",
 )
+absl_flags.DEFINE_bool(
+    "faithfulness",
+    False,
+    "With --workdir: hide parts of each image by its heatmap, and measure what "
+    "becomes of the class's probability: 43 more forward passes an image.",
+)
 absl_flags.DEFINE_string("split", "test", "Split of the data set to score.")
 absl_flags.DEFINE_string(
     "val_split",
@@ -91,6 +97,7 @@ _ONLY_WITH = {
     "predictions": ("heatmaps",),
     "allow_missing": ("heatmaps",),
     "heatmap": ("workdir",),
+    "faithfulness": ("workdir",),
     "save_heatmaps": ("workdir", "saved_model"),
     "dataset": ("workdir", "saved_model"),
     "data_dir": ("workdir", "saved_model"),
@@ -183,6 +190,12 @@ def _score_network(values):
         "heatmap": values.heatmap,
         "step": step,
     }
+    if values.faithfulness:
+        from adl_tf.evaluation.faithfulness import measure_faithfulness
+
+        about["faithfulness"] = measure_faithfulness(
+            network, scoring, settings.batch_size
+        )
     taus = {"val_tau": val_tau, "exported_tau": exported_tau}
     return _results(values, about, scoring, answers, validation, taus)
 
@@ -360,6 +373,7 @@ if __name__ == "__main__":
             "protocol",
             "protocol_options",
             "heatmap",
+            "faithfulness",
             "split",
             "val_split",
             "save_heatmaps",

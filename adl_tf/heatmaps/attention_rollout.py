@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from adl_tf.heatmaps.errors import HeatmapError
 from adl_tf.heatmaps.heatmap import Heatmap
 from adl_tf.heatmaps.places import attention_layers, grid_of
 
@@ -33,7 +34,7 @@ class AttentionRollout(Heatmap):
 
     def __init__(self, model, layer=None, output=None, relu=False):
         if layer is not None:
-            raise ValueError(
+            raise HeatmapError(
                 "Attention rollout takes all attention layers. "
                 f"Received: layer={layer!r}"
             )
@@ -42,7 +43,7 @@ class AttentionRollout(Heatmap):
     def logits_and_maps(self, probe, inputs, class_ids):
         layers = attention_layers(probe.graph)
         if not layers:
-            raise ValueError(
+            raise HeatmapError(
                 "Attention rollout needs a model with attention layers, a "
                 "transformer; `GradCAM` takes any classifier. "
                 f"Received: model={self.model!r}"

@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from adl_tf.heatmaps.class_maps import class_activation_maps
+from adl_tf.heatmaps.errors import HeatmapError
 from adl_tf.heatmaps.heatmap import Heatmap, chosen
 from adl_tf.heatmaps.places import Place
 
@@ -43,7 +44,7 @@ class CAM(Heatmap):
 
     def __init__(self, model, layer=None, output=None, relu=False):
         if layer is not None:
-            raise ValueError(
+            raise HeatmapError(
                 "CAM is made of the features that are averaged; `GradCAM` "
                 f"takes any layer. Received: layer={layer!r}"
             )
@@ -81,7 +82,7 @@ def _head(probe):
         if classifier is not None or not _is_linear(operation, probe.logits):
             break
         classifier = operation
-    raise ValueError(
+    raise HeatmapError(
         "CAM needs a classifier that ends in `GlobalAveragePooling2D` and one "
         "Dense layer or 1x1 convolution, as those of `build_model`; `GradCAM` "
         f"takes any. Received: model={probe.model!r}"

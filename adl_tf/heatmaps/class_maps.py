@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from adl_tf.heatmaps.errors import HeatmapError
+
 
 def feature_model(model):
     """A model that answers what class activation maps are made of.
@@ -37,7 +39,7 @@ def class_kernel(model):
         ValueError: If the model has no classifier of that kind.
     """
     if not any(layer.name == "logits" for layer in model.layers):
-        raise ValueError(
+        raise HeatmapError(
             "Class activation maps need a model that `build_model` made; "
             "`adl_tf.grad_cam` takes any Keras classifier. "
             f"Received: model={model!r}"

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from adl_tf.heatmaps.errors import HeatmapError
 from adl_tf.heatmaps.grad_cam import GradCAM
 from adl_tf.heatmaps.heatmap import chosen
 from adl_tf.heatmaps.probe import of_classes
@@ -49,7 +50,7 @@ class FinerCAM(GradCAM):
     ):
         super().__init__(model, layer, output, relu)
         if similar < 1:
-            raise ValueError(
+            raise HeatmapError(
                 f"`similar` must be 1 or more. Received: similar={similar}"
             )
         self.strength, self.similar = strength, similar

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from adl_tf.heatmaps.errors import HeatmapError
 from adl_tf.heatmaps.logits import look_squashed
 from adl_tf.heatmaps.probe import Probe, of_classes
 from adl_tf.heatmaps.taps import compiled
@@ -120,7 +121,7 @@ class Heatmap:
             images = ops.convert_to_tensor(images)
             expected = tuple(model.inputs[0].shape)
             if len(images.shape) != len(expected):
-                raise ValueError(
+                raise HeatmapError(
                     "`images` must be a batch of images, of shape "
                     f"{expected}. Received: images of shape "
                     f"{tuple(images.shape)}"
@@ -130,7 +131,7 @@ class Heatmap:
             images = [images[tensor.name] for tensor in model.inputs]
         given = keras.tree.map_structure(ops.convert_to_tensor, images)
         if len(keras.tree.flatten(given)) != len(model.inputs):
-            raise ValueError(
+            raise HeatmapError(
                 f"The model has {len(model.inputs)} inputs, "
                 f"{', '.join(each.name for each in model.inputs)}, and as many "
                 "arrays are needed, in a list or a dictionary by name."
@@ -160,7 +161,7 @@ class Heatmap:
             or class_ids.dtype.kind not in "iu"
             or not np.all((class_ids >= 0) & (class_ids < num_classes))
         ):
-            raise ValueError(
+            raise HeatmapError(
                 f"`class_ids` must be integers from 0 to {num_classes - 1}, "
                 f"one an image. Received: class_ids={class_ids.tolist()} for "
                 f"{count} images"
@@ -227,7 +228,7 @@ def _check_logits(probe, logits):
         return
     foreign = not type(last.operation).__module__.startswith("keras.")
     if foreign and look_squashed(ops.convert_to_numpy(logits)):
-        raise ValueError(
+        raise HeatmapError(
             f"Layer '{last.operation.name}', which comes last, answers "
             "probabilities: end the model in the logits, or in "
             "`keras.layers.Softmax`."

@@ -5,6 +5,7 @@ import typing
 import keras
 from keras import ops
 
+from adl_tf.heatmaps.errors import HeatmapError
 from adl_tf.heatmaps.taps import linear
 
 # Layers and operations that give the same numbers another shape or dtype.
@@ -90,7 +91,7 @@ def find_logits(graph, tensor):
     while call is not None:
         operation = call.operation
         if isinstance(operation, keras.layers.Lambda):
-            raise ValueError(
+            raise HeatmapError(
                 f"Lambda layer '{operation.name}' comes last, and may hold a "
                 "softmax: end the model in the logits, in "
                 "`keras.layers.Softmax` or in `keras.ops.softmax`."
@@ -131,7 +132,7 @@ def two_columns(logits):
     """
     axes = [length for length in logits.shape[1:] if length != 1]
     if len(axes) > 1:
-        raise ValueError(
+        raise HeatmapError(
             "A classifier has one logit a class and an image; this output has "
             f"the shape {(None, *logits.shape[1:])}."
         )
@@ -168,7 +169,7 @@ def _squashing(activation, layer):
             return None
     except ValueError:
         pass
-    raise ValueError(
+    raise HeatmapError(
         f"The activation {name!r} of layer '{layer.name}' is not one of "
         "Keras's, and may hold a softmax: end the model in the logits, or "
         "in `keras.layers.Softmax`."

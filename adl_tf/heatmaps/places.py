@@ -5,6 +5,8 @@ import typing
 import keras
 from keras import ops
 
+from adl_tf.heatmaps.errors import HeatmapError
+
 # Their maps would have a border that the image has not, or lack one.
 _BORDERS = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 # Class token, distillation token, registers.
@@ -97,12 +99,12 @@ def find_place(graph, layer, target, images):
         if not _has_places(call.outputs, tokens=True):
             raise _no_such_layer(graph, layer)
         if not graph.reaches(place, target):
-            raise ValueError(
+            raise HeatmapError(
                 f"Layer '{layer}' has nothing to do with the output: no path "
                 "leads from it to the logits."
             )
         if _is_patch_embedding(call) and _attentions(graph, place):
-            raise ValueError(
+            raise HeatmapError(
                 f"Layer '{layer}' cuts the image into patches, before anything "
                 "is computed of them: name one that comes after an attention "
                 "layer, or none."
@@ -132,7 +134,7 @@ def to_grid(tensor, place, image_size):
         shape = (-1, height, width, tensor.shape[2])
         return ops.reshape(tensor[:, prefix:], shape)
     if len(tensor.shape) != 4:
-        raise ValueError(
+        raise HeatmapError(
             f"Layer '{place.name}' has neither height and width nor tokens: "
             f"its output has the shape {(None, *tensor.shape[1:])}."
         )
@@ -164,7 +166,7 @@ def grid_of(tokens, image_size, name="of tokens"):
             rows, columns = height // side, width // side
             if rows * columns == tokens - prefix > 1:
                 return prefix, rows, columns
-    raise ValueError(
+    raise HeatmapError(
         f"The {tokens} tokens of layer '{name}' are no grid of square patches "
         f"of images of {height}x{width} pixels."
     )
@@ -222,7 +224,7 @@ def _within(graph, layer):
         raise _no_such_layer(graph, layer)
     if len(found) > 1:
         paths = [each.path for each in found.values()]
-        raise ValueError(
+        raise HeatmapError(
             f"{len(found)} layers have the name '{layer}': {', '.join(paths)}. "
             "Name one with as much of its path as tells them apart."
         )
@@ -272,7 +274,7 @@ def _has_one_place(call):
 
 
 def _one_place(name):
-    return ValueError(
+    return HeatmapError(
         f"The map of layer '{name}' has one place, which says nothing of "
         "where: name a layer before it, or enlarge the images."
     )
@@ -292,7 +294,7 @@ def _no_such_layer(graph, layer):
         for name, place in graph.names.items()
         if _has_places(graph.calls[place].outputs)
     ]
-    return ValueError(
+    return HeatmapError(
         "`layer` must be one whose output has height and width: "
         f"{', '.join(spatial[-20:]) or 'there is none'}. "
         f"Received: layer={layer!r}"

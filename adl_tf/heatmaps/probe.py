@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from adl_tf.heatmaps import taps
+from adl_tf.heatmaps.errors import HeatmapError
 from adl_tf.heatmaps.graph import Graph
 from adl_tf.heatmaps.logits import find_logits, two_columns
 from adl_tf.heatmaps.places import find_place, to_grid
@@ -236,7 +237,7 @@ def _handler(operation, actions):
         called = next(numbers)
         for number, action in actions:
             if number is None and called:
-                raise ValueError(
+                raise HeatmapError(
                     f"Layer '{operation.name}' is called more than once: which "
                     "of its outputs is meant is not known."
                 )
@@ -253,7 +254,7 @@ def _number_of_output(model, output):
         names = sorted(model.output)
     if output is None:
         if len(names) > 1:
-            raise ValueError(
+            raise HeatmapError(
                 f"The model has {len(names)} outputs, {', '.join(names)}: name "
                 "the one that heatmaps are to explain, `output`."
             )
@@ -262,7 +263,7 @@ def _number_of_output(model, output):
         return names.index(output)
     if isinstance(output, int) and 0 <= output < len(names):
         return output
-    raise ValueError(
+    raise HeatmapError(
         f"`output` must be one of {', '.join(names)}, or its number. "
         f"Received: output={output!r}"
     )
@@ -271,7 +272,7 @@ def _number_of_output(model, output):
 def _number_of_images(shapes):
     found = [number for number, shape in enumerate(shapes) if len(shape) == 3]
     if len(found) != 1:
-        raise ValueError(
+        raise HeatmapError(
             "Heatmaps need a model with one input of images, `(batch, height, "
             f"width, channels)`: there {_how_many(found)} among its inputs, "
             f"which have the shapes {shapes}"

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from adl_tf.heatmaps.errors import HeatmapError
 from adl_tf.heatmaps.heatmap import chosen, resized, scaled
 from adl_tf.heatmaps.taps import compiled
 
@@ -43,7 +44,7 @@ class Averaged:
             any(each != 1 for each in self.scales)
             and None not in (model.inputs[0].shape[1:])
         ):
-            raise ValueError(
+            raise HeatmapError(
                 "`scales` need a model that takes images of any size; this one "
                 f"takes {tuple(model.inputs[0].shape)}. "
                 f"Received: scales={self.scales}"

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from adl_tf.heatmaps.errors import HeatmapError
 from adl_tf.heatmaps.grad_cam_pp import weights_of
 from adl_tf.heatmaps.heatmap import GradientHeatmap
 
@@ -49,7 +50,7 @@ class SmoothGradCAMpp(GradientHeatmap):
     ):
         super().__init__(model, layer, output, relu)
         if samples < 1 or noise < 0:
-            raise ValueError(
+            raise HeatmapError(
                 "`samples` must be 1 or more and `noise` not negative. "
                 f"Received: samples={samples}, noise={noise}"
             )

@@ -12,6 +12,8 @@ import functools
 import keras
 from keras import ops
 
+from adl_tf.heatmaps.errors import HeatmapError
+
 
 @contextlib.contextmanager
 def intercepted(handlers):
@@ -69,7 +71,7 @@ def gradients(run):
     """
     found, tensors, rest = _GRADIENTS[keras.backend.backend()](run)
     if any(each is None for each in found):
-        raise ValueError(
+        raise HeatmapError(
             "The class does not depend on the layer that was named: its "
             "gradient there is nothing."
         )
@@ -183,7 +185,7 @@ def compiled(model, function):
         import torch
 
         return torch.no_grad()(function)
-    raise ValueError(
+    raise HeatmapError(
         "Heatmaps need the tensorflow, jax or torch backend. "
         f"Received: backend={backend!r}"
     )

@@ -215,8 +215,13 @@ def test_grad_cam_and_options(trained, scored, tmp_path):
         f"--workdir={trained.workdir}",
         f"--output_dir={tmp_path}",
         "--heatmap=grad_cam",
+        "--faithfulness",
         "--protocol_options=largest_by=area,ground_truth=first",
     )
+    faithful = found["faithfulness"]
+    assert all(0 <= share <= 100 for share in faithful.values())
+    # What is on the heatmap tells the squares apart, and not what is off it.
+    assert faithful["insertion"] > faithful["deletion"]
     assert found["heatmap"] == "grad_cam"
     assert found["protocol"] == "adl_cvpr19+largest_by=area,ground_truth=first"
     np.testing.assert_allclose(
@@ -224,6 +229,15 @@ def test_grad_cam_and_options(trained, scored, tmp_path):
         metrics["curve"]["gt_known_loc"],
         atol=100 / 9 + 0.01,
     )
+
+
+def test_heatmap_that_does_not_fit_is_refused_in_a_line(trained, tmp_path):
+    with pytest.raises(UsageError, match="needs a model with attention"):
+        run(
+            f"--workdir={trained.workdir}",
+            f"--output_dir={tmp_path}",
+            "--heatmap=attention_rollout",
+        )
 
 
 def masked(data_dir, root):
