@@ -42,6 +42,12 @@ def summary(metrics):
             "boxes that ignore the image reach a GT-known Loc of "
             f"{whole:.1f} (whole image), {centre:.1f} (best centred square)"
         )
+    if metrics.get("faithfulness"):
+        parts = (
+            f"{name.replace('_', ' ')} {value:.1f}"
+            for name, value in metrics["faithfulness"].items()
+        )
+        lines.append(f"faithfulness: {', '.join(parts)}")
     return "\n".join(lines)
 
 

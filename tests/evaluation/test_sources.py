@@ -215,7 +215,7 @@ def test_grad_cam_and_options(trained, scored, tmp_path):
         f"--workdir={trained.workdir}",
         f"--output_dir={tmp_path}",
         "--heatmap=grad_cam",
-        "--faithfulness",
+        "--faithfulness=true",
         "--protocol_options=largest_by=area,ground_truth=first",
     )
     faithful = found["faithfulness"]
