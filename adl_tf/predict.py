@@ -11,6 +11,8 @@ the file, on the page and at the end, and the work goes on; the exit status is
 then 1, though the predictions for the others are there.
 """
 
+import os
+
 from absl import flags as absl_flags
 
 from adl_tf import command
@@ -85,11 +87,11 @@ def main(values):
     if failed:
         print("could not be read:")
         for record in failed:
-            print(f"  {record['image']}: {record['error']}")
+            print(f"  {_printable(record['image'])}: {record['error']}")
     if passed_over:
         print(
             "passed over, as they do not end as images do: "
-            f"{len(passed_over)}, such as {passed_over[0]}"
+            f"{len(passed_over)}, such as {_printable(passed_over[0])}"
         )
     localised = len(paths) - len(failed)
     print(f"localised: {localised} of {len(paths)} images; open {page}")
@@ -105,6 +107,11 @@ def main(values):
             f"{len(failed)} of {len(paths)} images could not be read: listed "
             "above; predictions for the others are written"
         )
+
+
+def _printable(path):
+    """A path without what the terminal's encoding may lack."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 
 from adl_tf.errors import DataError, UsageError
 from adl_tf.localization.protocols import Protocol, protocol_named, varied
+from adl_tf.text_files import names_text, read_json, read_names
 
 CLASS_NAMES = os.path.join("assets.extra", "class_names.txt")
 LOCALIZATION = os.path.join("assets.extra", "localization.json")
@@ -49,9 +50,9 @@ def write_description(folder, description):
         description: `Description`.
     """
     os.makedirs(os.path.join(folder, "assets.extra"), exist_ok=True)
-    names = os.path.join(folder, CLASS_NAMES)
-    with open(names, "w", encoding="utf-8") as file:
-        file.writelines(f"{name}\n" for name in description.class_names)
+    path = os.path.join(folder, CLASS_NAMES)
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        file.write(names_text(description.class_names))
     fields = {
         "threshold": description.threshold,
         "threshold_origin": description.threshold_origin,
@@ -76,24 +77,36 @@ def read_description(folder):
     Raises:
         DataError: If the folder is no exported model.
     """
+    if not os.path.isfile(os.path.join(folder, LOCALIZATION)):
+        raise not_exported(folder)
+    class_names = read_names(os.path.join(folder, CLASS_NAMES))
+    path = os.path.join(folder, LOCALIZATION)
+    fields = read_json(path)
     try:
-        path = os.path.join(folder, CLASS_NAMES)
-        with open(path, encoding="utf-8") as file:
-            class_names = file.read().splitlines()
-        path = os.path.join(folder, LOCALIZATION)
-        with open(path, encoding="utf-8") as file:
-            fields = json.load(file)
+        threshold = fields["threshold"]
+        if not is_threshold(threshold):
+            raise DataError(f"{path}: threshold {threshold} is not in [0, 1]")
         return Description(
             class_names,
-            fields["threshold"],
+            threshold,
             # Not in all exports of 0.1.0.
             fields.get("threshold_origin", ""),
             protocol_named(fields["protocol"]),
             fields["input_size"],
             fields.get("resize_size"),
         )
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise not_exported(folder) from error
+
+
+def is_threshold(value):
+    """Whether a value from a file is a number in [0, 1].
+
+    Args:
+        value: Any value that JSON has.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= 1
 
 
 def as_exported(protocol):

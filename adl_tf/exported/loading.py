@@ -7,7 +7,11 @@ import tensorflow as tf
 
 from adl_tf.errors import DataError
 from adl_tf.exported.box_in_graph import boxes_above
-from adl_tf.exported.description import not_exported, read_description
+from adl_tf.exported.description import (
+    CLASS_NAMES,
+    not_exported,
+    read_description,
+)
 from adl_tf.exported.tflite import FILE_NAME
 from adl_tf.native_messages import native_messages
 
@@ -28,11 +32,17 @@ def load_exported(folder):
     lite = os.path.join(folder, FILE_NAME)
     try:
         if os.path.isfile(lite):
-            localize = _tflite_function(lite)
+            localize, num_classes = _tflite_function(lite)
         else:
-            localize = _saved_model_function(folder)
-    except (OSError, KeyError, ValueError) as error:
+            localize, num_classes = _saved_model_function(folder)
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         raise not_exported(folder) from error
+    if num_classes != len(description.class_names):
+        raise DataError(
+            f"{os.path.join(folder, CLASS_NAMES)} has "
+            f"{len(description.class_names):,} names for {num_classes:,} "
+            "classes of the model: export it again"
+        )
     return ExportedModel(description, localize)
 
 
@@ -81,6 +91,7 @@ class ExportedModel:
 
 
 def _saved_model_function(folder):
+    """Function from images and classes to outputs, and number of classes."""
     loaded = tf.saved_model.load(folder)
     signatures = loaded.signatures
     if "localize_images" in signatures:
@@ -95,7 +106,8 @@ def _saved_model_function(folder):
 
     # A signature alone does not keep its variables alive.
     localize_images.loaded = loaded
-    return localize_images
+    outputs = signatures["localize"].structured_outputs
+    return localize_images, outputs["probabilities"].shape[-1]
 
 
 def _through_png(localize):
@@ -112,6 +124,7 @@ def _through_png(localize):
 
 
 def _tflite_function(path):
+    """As `_saved_model_function`."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
@@ -133,4 +146,5 @@ def _tflite_function(path):
             for name in rows[0]
         }
 
-    return localize_images
+    outputs = localize.get_output_details()
+    return localize_images, outputs["probabilities"]["shape"][-1]

@@ -33,7 +33,7 @@ def writer(quantize=None):
                 tf.TensorSpec((1,), tf.int32, name="class_id"),
             ],
         )
-        os.makedirs(folder)
+        os.makedirs(folder, exist_ok=True)
         saved = os.path.join(folder, "saved_model")
         tf.saved_model.save(localizer, saved, signatures={"localize": function})
         converter = tf.lite.TFLiteConverter.from_saved_model(

@@ -1,13 +1,18 @@
 """The threshold that an exported model gets, and what it rests on."""
 
-import json
 import os
 import typing
 
+from adl_tf.errors import DataError
+from adl_tf.exported.description import is_threshold
+from adl_tf.localization.protocols import protocol_named
+from adl_tf.text_files import read_json
 from adl_tf.workdir import checkpoints
 
 DEFAULT_THRESHOLD = 0.2
 DEFAULT_PROTOCOL = "adl_cvpr19"
+
+_EVALUATE_AGAIN = "run adl_tf.evaluate again"
 
 # Fewer images say little about which threshold is best.
 MIN_IMAGES = 30
@@ -55,6 +60,10 @@ def evaluated_threshold(workdir):
     Returns:
         `Threshold`: that of the validation split if there was one, or else the
         best; 0.2 without an evaluation, or one of masks alone.
+
+    Raises:
+        DataError: If metrics.json is damaged or its threshold is not in [0,
+            1].
     """
     default = Threshold(
         DEFAULT_THRESHOLD, DEFAULT_PROTOCOL, "without an evaluation to choose"
@@ -62,22 +71,33 @@ def evaluated_threshold(workdir):
     path = os.path.join(workdir, "metrics.json")
     if not os.path.isfile(path):
         return default
-    with open(path, encoding="utf-8") as file:
-        metrics = json.load(file)
+    metrics = read_json(path)
     tau, split, number = "best_tau", "split", "num_images"
     if metrics.get("val_tau"):
         tau, split, number = "val_tau", "val_split", "val_num_images"
-    if not metrics[tau]:
-        return default
+    try:
+        if not metrics[tau]:
+            return default
+        value, protocol = metrics[tau]["tau"], metrics["protocol"]
+        protocol_named(protocol)
+        of_split = metrics[split]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path} is damaged: {error}; {_EVALUATE_AGAIN}"
+        ) from error
+    if not is_threshold(value):
+        raise DataError(
+            f"{path}: tau {value} of {tau} is not in [0, 1]; {_EVALUATE_AGAIN}"
+        )
     num_images = metrics.get(number)
     of_classes = ""
     if metrics.get("classes"):
         of_classes = f", classes {metrics['classes']}"
     return Threshold(
-        metrics[tau]["tau"],
-        metrics["protocol"],
-        f"best of {num_images or 'the'} images of split {metrics[split]}"
-        f"{of_classes}, under {metrics['protocol']}",
+        value,
+        protocol,
+        f"best of {num_images or 'the'} images of split {of_split}"
+        f"{of_classes}, under {protocol}",
         num_images,
         _stale(workdir, metrics),
     )

@@ -1,10 +1,8 @@
 """Export of a trained classifier as a SavedModel or for TensorFlow Lite."""
 
-import os
-import shutil
-
 import tensorflow as tf
 
+from adl_tf.errors import DataError
 from adl_tf.exported.description import (
     LOCALIZATION,
     Description,
@@ -13,6 +11,7 @@ from adl_tf.exported.description import (
 from adl_tf.exported.graph import Localizer
 from adl_tf.exported.threshold import Threshold, evaluated_threshold
 from adl_tf.files import check_replaceable
+from adl_tf.folders import replaced_whole
 from adl_tf.localization.protocols import protocol_named
 
 # What is written into the folder, in either format.
@@ -49,31 +48,38 @@ def export(
 
     Raises:
         UsageError: If the folder is in use.
+        DataError: If the names are not one for each class.
+        AdlTfError: If it cannot be written; what was there is as it was.
     """
     replaces = check_replaceable(output_dir, _OF_AN_EXPORT, LOCALIZATION)
+    num_classes = model.output_shape[-1]
+    if len(class_names) != num_classes:
+        raise DataError(
+            f"{len(class_names):,} class names for a network of "
+            f"{num_classes:,} classes: {settings.workdir}/class_names.txt "
+            "is not that of its training"
+        )
     chosen = evaluated_threshold(settings.workdir)
     if threshold is not None:
         chosen = Threshold(threshold, chosen.protocol, "as given")
     protocol = protocol_named(chosen.protocol)
     localizer = Localizer(model, settings.input_size, chosen.value, protocol)
-    partial = output_dir.rstrip("/") + ".partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    (write or _write_saved_model)(localizer, partial)
-    write_description(
-        partial,
-        Description(
-            class_names,
-            chosen.value,
-            chosen.origin,
-            protocol,
-            settings.input_size,
-            settings.resize_size,
-        ),
+    description = Description(
+        class_names,
+        chosen.value,
+        chosen.origin,
+        protocol,
+        settings.input_size,
+        settings.resize_size,
     )
     if replaces:
         print(f"an earlier export in {output_dir} is replaced")
-    shutil.rmtree(output_dir, ignore_errors=True)
-    os.rename(partial, output_dir)
+    with replaced_whole(output_dir) as folder:
+        try:
+            (write or _write_saved_model)(localizer, folder)
+        except (tf.errors.OpError, RuntimeError) as error:
+            raise OSError(" ".join(str(error).split())) from error
+        write_description(folder, description)
     return chosen
 
 

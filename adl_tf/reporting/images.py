@@ -74,18 +74,29 @@ def _nothing(pattern, images):
 
 def _standard_input():
     # Files that do not exist are reported as images that cannot be read.
-    return {line.rstrip("\r\n") for line in sys.stdin if line.strip()}
+    # Bytes: names of files need not be text in any encoding.
+    lines = sys.stdin.buffer.read().split(b"\n")
+    return {os.fsdecode(line.rstrip(b"\r")) for line in lines if line.strip()}
 
 
 def _files(pattern):
     pattern = os.path.expanduser(pattern)
     if os.path.isdir(pattern):
-        return {
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(pattern)
-            for name in names
-        }
+        return set(_files_below(pattern))
     if os.path.isfile(pattern):
         return {pattern}
     found = glob.glob(pattern, recursive=True)
     return {path for path in found if os.path.isfile(path)}
+
+
+def _files_below(folder):
+    """Yields the files below a folder, linked folders included, each once."""
+    seen = set()
+    for inner, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(inner)
+        if real in seen:  # A link back up, or to a folder beside it.
+            folders.clear()
+            continue
+        seen.add(real)
+        for name in names:
+            yield os.path.join(inner, name)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import typing
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from adl_tf import drawing
 from adl_tf.datasets.decoding import read_image, warp
 from adl_tf.errors import DataError, UsageError
+from adl_tf.folders import replaced_whole
 from adl_tf.localization.boxes import cutoffs
 from adl_tf.reporting.pages import template
 
@@ -77,29 +77,45 @@ def predict(
 
     Raises:
         UsageError: If the model has no such class.
+        AdlTfError: If the folder cannot be written; what was there is as it
+            was.
     """
     num_classes = len(model.description.class_names)
     if class_id is not None and class_id >= num_classes:
         raise UsageError(
             f"--class_id={class_id}: the model has classes 0-{num_classes - 1}"
         )
-    _make_folders(output_dir, masks)
+    with replaced_whole(output_dir) as folder:
+        records = _write_all(model, paths, folder, class_id, threshold, masks)
+        page = os.path.join(folder, "index.html")
+        _write_page(page, records, title, looked_for=class_id is not None)
+    page = os.path.join(output_dir, "index.html")
+    whole = sum(record.get("share", 0) >= NEARLY_WHOLE for record in records)
+    return page, [record for record in records if "error" in record], whole
+
+
+def _write_all(model, paths, folder, class_id, threshold, masks):
+    """Writes all but the page into an empty folder; returns the records."""
+    for kind in ("heatmaps", "drawings", "masks"):
+        if masks or kind != "masks":
+            os.mkdir(os.path.join(folder, kind))
+    predictions = os.path.join(folder, "predictions.jsonl")
     records = []
 
     def draw(number, image, outputs):
         record = _record(image, outputs, model.description.class_names)
         record["name"] = f"{number:05d}"
         if not image.error:
-            _write_drawings(output_dir, record, image, outputs["heatmap"])
+            _write_drawings(folder, record, image, outputs["heatmap"])
         if masks and not image.error:
             record["mask"] = f"masks/{record['name']}.png"
             mask = _mask(model.description, threshold, outputs, image.size)
-            path = os.path.join(output_dir, record["mask"])
+            path = os.path.join(folder, record["mask"])
             drawing.write_image(path, mask)
         return record
 
     with (
-        open(_predictions(output_dir), "w", encoding="utf-8") as file,
+        open(predictions, "w", encoding="utf-8") as file,
         ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         tqdm(
             total=len(paths), desc="localising", leave=False, disable=None
@@ -125,25 +141,7 @@ def predict(
                 for place, pair in enumerate(zip(images, found))
             ]
         finish(drawn)
-    page = os.path.join(output_dir, "index.html")
-    _write_page(page, records, title, looked_for=class_id is not None)
-    whole = sum(record.get("share", 0) >= NEARLY_WHOLE for record in records)
-    return page, [record for record in records if "error" in record], whole
-
-
-def _predictions(output_dir):
-    return os.path.join(output_dir, "predictions.jsonl")
-
-
-def _make_folders(output_dir, masks):
-    """Empty folders for the files of each image."""
-    is_earlier = os.path.isfile(_predictions(output_dir))
-    for kind in ("heatmaps", "drawings", "masks"):
-        folder = os.path.join(output_dir, kind)
-        if is_earlier:
-            shutil.rmtree(folder, ignore_errors=True)
-        if masks or kind != "masks":
-            os.makedirs(folder, exist_ok=True)
+    return records
 
 
 def _loaded(pool, paths, description):
@@ -209,17 +207,17 @@ def _record(image, outputs, class_names):
     }
 
 
-def _write_drawings(output_dir, record, image, heatmap):
+def _write_drawings(folder, record, image, heatmap):
     """Heatmap and drawings of an image; the record gets the heatmap's path."""
     name = record["name"]
     record["heatmap"] = f"heatmaps/{name}.npy"
-    np.save(os.path.join(output_dir, record["heatmap"]), heatmap)
+    np.save(os.path.join(folder, record["heatmap"]), heatmap)
     box = [value * image.factor for value in record["box"]]
     for kind, drawn in (
         ("image", image.shrunk),
         ("heatmap", drawing.overlay_heatmap(image.shrunk, heatmap)),
     ):
-        path = os.path.join(output_dir, "drawings", f"{name}_{kind}.jpg")
+        path = os.path.join(folder, "drawings", f"{name}_{kind}.jpg")
         drawn = drawing.draw_box(drawn, box, drawing.ESTIMATE)
         drawing.write_image(path, drawn)
 

@@ -3,6 +3,7 @@
 import os
 
 from adl_tf.methods.settings import assemble_from_settings
+from adl_tf.text_files import read_names
 from adl_tf.workdir import checkpoints
 
 
@@ -47,6 +48,4 @@ def class_names(settings):
     Returns:
         List of names.
     """
-    path = os.path.join(settings.workdir, "class_names.txt")
-    with open(path, encoding="utf-8") as file:
-        return file.read().splitlines()
+    return read_names(os.path.join(settings.workdir, "class_names.txt"))

@@ -1,8 +1,10 @@
 """The SavedModel: its signatures, what lies beside it, its threshold."""
 
 import collections
+import errno
 import json
 import os
+import pathlib
 import shutil
 
 import cv2
@@ -11,7 +13,8 @@ import pytest
 import tensorflow as tf
 
 from adl_tf import build_model
-from adl_tf.errors import UsageError
+from adl_tf.errors import AdlTfError, DataError, UsageError
+from adl_tf.exported.loading import load_exported
 from adl_tf.exported.threshold import Threshold, evaluated_threshold
 from adl_tf.exported.writing import export
 from adl_tf.localization.boxes import boxes_at_cutoffs, cutoffs
@@ -324,7 +327,7 @@ def test_thresholds_to_be_wary_of():
 
 def test_folder_in_use(trained, tmp_path, capsys):
     def write(localizer, folder):
-        os.makedirs(folder)
+        assert os.listdir(folder) == []
 
     def again():
         export(model, str(folder), ["0", "1"], trained, 0.3, write)
@@ -348,3 +351,54 @@ def test_folder_in_use(trained, tmp_path, capsys):
     with pytest.raises(UsageError, match="is not a folder"):
         again()
     assert thesis.read_text() == "not to be lost"
+
+
+@pytest.mark.parametrize(
+    "tau", [7, -0.1, float("nan"), float("inf"), True, "x"]
+)
+def test_a_damaged_threshold_is_refused(tmp_path, tau):
+    metrics = {
+        "protocol": "adl_cvpr19",
+        "split": "test",
+        "num_images": 50,
+        "best_tau": {"tau": tau},
+    }
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(DataError, match=r"metrics.json"):
+        evaluated_threshold(str(tmp_path))
+
+
+def test_names_are_one_for_each_class(trained, tmp_path):
+    model, folder = load_trained(trained), tmp_path / "out"
+    with pytest.raises(DataError, match="3 class names for a network of 2"):
+        export(model, str(folder), ["a", "b", "c"], trained, 0.3)
+    assert not folder.exists()
+    names = ["a\u2028b", "c\x85d"]
+    export(model, str(folder), names, trained, 0.3)
+    assert load_exported(str(folder)).description.class_names == names
+    path = folder / "assets.extra" / "class_names.txt"
+    path.write_text("a\n\nb\n")
+    with pytest.raises(DataError, match="an empty line where the name of"):
+        load_exported(str(folder))
+    path.write_text("a\nb\nc\n")
+    with pytest.raises(DataError, match="3 names for 2 classes of the model"):
+        load_exported(str(folder))
+
+
+@pytest.mark.parametrize("fails", [OSError, tf.errors.ResourceExhaustedError])
+def test_a_full_disk_leaves_the_earlier_export(trained, tmp_path, fails):
+    def write(localizer, folder):
+        (pathlib.Path(folder) / "saved_model.pb").write_bytes(b"part")
+        if fails is OSError:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        raise fails(None, None, "No space left on device")
+
+    model, folder = load_trained(trained), tmp_path / "export"
+    names = ["0", "1"]
+    export(model, str(folder), names, trained, 0.3)
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(AdlTfError, match="export cannot be written: No space"):
+        export(model, str(folder), names, trained, 0.4, write)
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert load_exported(str(folder)).description.threshold == 0.3
+    assert os.listdir(tmp_path) == ["export"]

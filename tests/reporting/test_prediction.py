@@ -1,5 +1,6 @@
 """`adl_tf.predict`: which images, what is written, what is said."""
 
+import errno
 import io
 import json
 import os
@@ -12,7 +13,7 @@ import pytest
 
 from adl_tf.datasets.decoding import MAX_PIXELS
 from adl_tf.datasets.image_formats import NOT_AN_IMAGE
-from adl_tf.errors import UsageError
+from adl_tf.errors import AdlTfError, UsageError
 from adl_tf.exported.loading import load_exported
 from adl_tf.localization.protocols import PROTOCOLS
 from adl_tf.reporting.images import find_images
@@ -41,6 +42,10 @@ def photographs(tmp_path):
     return folder
 
 
+def stdin(text):
+    return io.TextIOWrapper(io.BytesIO(os.fsencode(text)))
+
+
 def test_files_folders_patterns_and_lists(photographs, monkeypatch):
     paths, passed_over = find_images(str(photographs))
     assert [os.path.basename(path) for path in paths] == [
@@ -60,7 +65,7 @@ def test_files_folders_patterns_and_lists(photographs, monkeypatch):
     assert len(passed_over) == 1
     assert len(find_images(str(photographs / "*.jpg"))[0]) == 2
     lines = f"{photographs}/a.JPEG\n\n/nowhere/b.jpg\n"
-    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    monkeypatch.setattr("sys.stdin", stdin(lines))
     assert find_images("-")[0] == ["/nowhere/b.jpg", f"{photographs}/a.JPEG"]
     # A comma parts names, unless it is in one.
     (photographs / "a, b.png").write_bytes(b"")
@@ -70,7 +75,7 @@ def test_files_folders_patterns_and_lists(photographs, monkeypatch):
 
 
 def test_nothing_found(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    monkeypatch.setattr("sys.stdin", stdin("\n"))
     for images, words in (
         (str(tmp_path / "*.jpg"), "there is no such image$"),
         (str(tmp_path), "there is no such image$"),
@@ -199,3 +204,47 @@ def test_class_and_threshold(saved_model, photographs, tmp_path):
     with pytest.raises(UsageError, match="the model has classes 0-1"):
         predict(model, paths, str(tmp_path / "none"), class_id=2)
     assert not (tmp_path / "none").exists()
+
+
+def test_what_cannot_be_read_is_passed_over(saved_model, photographs, tmp_path):
+    os.mkfifo(photographs / "pipe.jpg")
+    (photographs / "endless.jpg").symlink_to("/dev/zero")
+    (photographs / "short.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (photographs / "folder.jpg").mkdir()
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    good = (photographs / "a.JPEG").read_bytes()
+    name = os.fsdecode(b"not text \xff.png")
+    (inner / name).write_bytes(good)
+    (photographs / "link").symlink_to(inner)
+    (inner / "back").symlink_to(photographs)
+    paths, _ = find_images(str(photographs))
+    assert f"{photographs}/link/{name}" in paths
+    out = tmp_path / "out"
+    page, failed, _ = predict(load_exported(saved_model), paths, str(out))
+    errors = {os.path.basename(r["image"]): r["error"] for r in failed}
+    assert errors["pipe.jpg"] == "it is not a regular file"
+    assert errors["endless.jpg"] == "it is not a regular file"
+    assert "PNG" in errors["short.png"] and "\n" not in errors["short.png"]
+    assert len(paths) - len(failed) == 3
+    records = {record["image"]: record for record in read_records(out)}
+    assert records[f"{photographs}/link/{name}"]["class_id"] in (0, 1)
+
+
+def test_a_full_disk_leaves_earlier_predictions(
+    saved_model, photographs, tmp_path, monkeypatch
+):
+    model, paths = load_exported(saved_model), [str(photographs / "a.JPEG")]
+    out = tmp_path / "out"
+    predict(model, paths, str(out))
+    before = read_records(out)
+
+    def full(path, array):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(AdlTfError, match="cannot be written: No space left"):
+        predict(model, paths * 40, str(out))
+    assert read_records(out) == before
+    assert len(os.listdir(out / "drawings")) == 2
+    assert sorted(os.listdir(tmp_path)) == ["images", "out"]
