@@ -2,6 +2,7 @@
 
 import collections
 import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -298,6 +299,17 @@ def test_threshold_of_an_evaluation(tmp_path, changes, expected):
     assert protocol == "adl_cvpr19" and stale is None
 
 
+def whole_checkpoint(folder):
+    """Two files and their sums, as `sha256sum` writes them."""
+    folder.mkdir(parents=True)
+    lines = []
+    for name in ("model.weights.h5", "training.npz"):
+        (folder / name).write_bytes(name.encode())
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        lines.append(f"{digest}  {name}\n")
+    (folder / "sha256.txt").write_text("".join(lines))
+
+
 def test_threshold_of_an_evaluation_before_the_training_went_on(tmp_path):
     metrics = {
         "protocol": "adl_cvpr19",
@@ -306,9 +318,9 @@ def test_threshold_of_an_evaluation_before_the_training_went_on(tmp_path):
         "best_tau": {"tau": 0.35},
     }
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    (tmp_path / "checkpoints" / "00000023").mkdir(parents=True)
+    whole_checkpoint(tmp_path / "checkpoints" / "00000023")
     assert not evaluated_threshold(str(tmp_path)).doubts()
-    (tmp_path / "checkpoints" / "00000066").mkdir()
+    whole_checkpoint(tmp_path / "checkpoints" / "00000066")
     assert evaluated_threshold(str(tmp_path)).doubts() == [
         "the evaluation is of step 23, the weights are of step 66; run "
         "adl_tf.evaluate again"
