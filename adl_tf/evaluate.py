@@ -21,7 +21,8 @@ import os
 from absl import flags as absl_flags
 
 from adl_tf import command, flags, registry
-from adl_tf.errors import DataError, UsageError
+from adl_tf.errors import UsageError
+from adl_tf.evaluation.splits import read_splits
 from adl_tf.evaluation.summary import summary
 from adl_tf.settings import usual_resize_size
 
@@ -161,10 +162,15 @@ def _score_network(values):
         checkpoints.require_any(values.workdir)
         step = checkpoints.latest_step(values.workdir)
     command.load_reader(settings.dataset)
-    examples, validation = _splits(
-        values, functools.partial(load_split, settings)
+    splits = read_splits(
+        functools.partial(load_split, settings), values.split, values.val_split
     )
     command.load_tensorflow()
+    # Classes are numbered as in training, whatever their numbers are here.
+    names = _class_names(values, settings)
+    examples, validation = (
+        split and split.relabelled(names, "the model") for split in splits
+    )
     from adl_tf.evaluation.network import evaluate
     from adl_tf.evaluation.scoring import Scoring
 
@@ -183,7 +189,7 @@ def _score_network(values):
     val_tau = None
     if validation is not None:
         val_tau = score(validation)[0].best_threshold()
-    scoring, answers = score(examples, values.save_heatmaps)
+    scoring, predictions = score(examples, values.save_heatmaps)
     about = {
         "dataset": settings.dataset,
         "classes": settings.classes,
@@ -197,7 +203,17 @@ def _score_network(values):
             network, scoring, settings.batch_size
         )
     taus = {"val_tau": val_tau, "exported_tau": exported_tau}
-    return _results(values, about, scoring, answers, validation, taus)
+    return _results(values, about, scoring, predictions, validation, taus)
+
+
+def _class_names(values, settings):
+    """Names of the classes of the model, in the order of its outputs."""
+    from adl_tf.exported.description import read_description
+    from adl_tf.workdir.trained import class_names
+
+    if values.saved_model:
+        return read_description(values.saved_model).class_names
+    return class_names(settings)
 
 
 def _rules_of_export(values, settings, protocol):
@@ -277,10 +293,10 @@ def _score_folder(values):
         )
         return scoring, problems
 
-    examples, validation = _splits(values, read)
-    answers = None
+    examples, validation = read_splits(read, values.split, values.val_split)
+    predictions = None
     if values.predictions:
-        answers = _answers(values.predictions, examples)
+        predictions = _predictions(values.predictions, examples)
     val_tau = None
     if validation is not None:
         val_tau = score(validation)[0].best_threshold()
@@ -289,25 +305,25 @@ def _score_folder(values):
         print(f"counted as wrong: {problem}")
     about = {"dataset": "metadata", "num_missing": len(problems)}
     taus = {"val_tau": val_tau}
-    return _results(values, about, scoring, answers, validation, taus)
+    return _results(values, about, scoring, predictions, validation, taus)
 
 
-def _answers(path, examples):
+def _predictions(path, examples):
     from adl_tf.evaluation.predictions import read_predictions
 
-    answers = read_predictions(path, examples)
-    largest = answers.class_ids.max()
-    if largest >= examples.num_classes or answers.class_ids.min() < 0:
+    predictions = read_predictions(path, examples)
+    largest = predictions.class_ids.max()
+    if largest >= examples.num_classes or predictions.class_ids.min() < 0:
         print(
             f"{path} names class {largest}, and the data have classes "
             f"0-{examples.num_classes - 1}: are they counted from 0?"
         )
-    return answers
+    return predictions
 
 
-def _results(values, about, scoring, answers, validation, taus):
+def _results(values, about, scoring, predictions, validation, taus):
     """Dictionary of metrics.json, lines of per_image.jsonl, and arrays."""
-    metrics, records = scoring.result(answers, **taus)
+    metrics, records = scoring.result(predictions, **taus)
     metrics = {
         "protocol": scoring.protocol.name,
         "split": values.split,
@@ -316,35 +332,7 @@ def _results(values, about, scoring, answers, validation, taus):
         **about,
         **metrics,
     }
-    return metrics, records, scoring.arrays(answers)
-
-
-def _splits(values, read):
-    """Examples to score, and those to choose a threshold on or `None`."""
-    examples = read(values.split)
-    _require_ground_truth("split", values.split, examples)
-    if not values.val_split:
-        return examples, None
-    validation = read(values.val_split)
-    _require_ground_truth("val_split", values.val_split, validation)
-    both = set(examples.image_ids) & set(validation.image_ids)
-    if both:
-        raise UsageError(
-            f"--val_split={values.val_split} and --split={values.split} share "
-            f"{len(both)} images: a threshold is chosen on others than it is "
-            "judged on"
-        )
-    return examples, validation
-
-
-def _require_ground_truth(flag, split, examples):
-    if len(examples) and not examples.has_ground_truth:
-        raise DataError(
-            f"--{flag}={split}: its images have neither boxes nor masks to "
-            "compare with; a folder of your own has them in localization.txt, "
-            "tfds:NAME takes them from --boxes. Without, adl_tf.export "
-            "--threshold=0.2 and adl_tf.predict work all the same"
-        )
+    return metrics, records, scoring.arrays(predictions)
 
 
 def _protocol(values):

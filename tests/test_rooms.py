@@ -13,6 +13,7 @@ GROUND = {
     "drawing",
     "errors",
     "files",
+    "folders",
     "locks",
     "native_messages",
     "registry",

@@ -342,3 +342,41 @@ def test_wrong_combinations(arguments, words):
         run(*arguments)
     assert "\n" not in str(caught.value)
     assert caught.value.status == 2
+
+
+def test_classes_are_matched_by_name(trained, scored, data_dir, tmp_path):
+    """A test split that numbers the classes the other way round."""
+    metrics, records, _ = scored["adl_cvpr19"]
+    workdir = tmp_path / "run"
+    shutil.copytree(trained.workdir, workdir)
+    write(workdir, "class_names.txt", ["blue", "red"])
+    root = tmp_path / "data"
+    shutil.copytree(data_dir, root)
+    folder = root / "metadata" / "test"
+    labels = [line.split(",") for line in _lines(folder / "class_labels.txt")]
+    write(
+        folder,
+        "class_labels.txt",
+        [f"{name},{1 - int(label)}" for name, label in labels],
+    )
+    arguments = (
+        f"--workdir={workdir}",
+        f"--data_dir={root}",
+        f"--output_dir={tmp_path}/scores",
+    )
+    # Without names, the numbers are all there is, and they are wrong.
+    assert run(*arguments)[0]["top1_clas"] < metrics["top1_clas"]
+    write(folder, "class_names.txt", ["red", "blue"])
+    found, same_records = run(*arguments)
+    assert found["top1_clas"] == metrics["top1_clas"]
+    assert found["curve"] == metrics["curve"]
+    assert [each["label"] for each in same_records] == [
+        each["label"] for each in records
+    ]
+    write(folder, "class_names.txt", ["red", "azure"])
+    with pytest.raises(DataError, match="'azure', which is none of the 2"):
+        run(*arguments)
+
+
+def _lines(path):
+    return path.read_text().split()
