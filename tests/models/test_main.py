@@ -88,7 +88,7 @@ def test_wrong_option_is_one_line():
     [
         (["--backbone_options=width=2"], ["'vgg_gap'", "map_stride"]),
         (["--backbone_options=map_stride"], ["name=value"]),
-        (["--backbone_options=map_stride=x"], ["map_stride=x", "number"]),
+        (["--backbone_options=map_stride=x"], ["map_stride='x'", "8 or 16"]),
         (["--backbone=mobilenet_v1", "--last_stride=3"], ["1 or 2"]),
     ],
 )
