@@ -227,3 +227,54 @@ def _small(evaluation):
         "boxes": rows[np.lexsort((rows[:, 1], rows[:, 0]))],
         "heatmap_shares": shares,
     }
+
+
+def keep_search(search_dir, folder):
+    """Writes the record of a search.
+
+    Args:
+        search_dir: Folder that adl_tf.search wrote.
+        folder: Folder to write to; it is made.
+
+    Raises:
+        DataError: If it is no such folder, or a trial was not made by
+            committed code.
+    """
+    best = os.path.join(search_dir, "best.cfg")
+    if not os.path.isfile(best):
+        raise DataError(f"no {best}: adl_tf.search writes it")
+    trials = [
+        name
+        for name in sorted(os.listdir(search_dir))
+        if os.path.isfile(os.path.join(search_dir, name, "metrics.json"))
+    ]
+    for trial in trials:
+        path = os.path.join(search_dir, trial, "environment.json")
+        with open(path, encoding="utf-8") as file:
+            revision = json.load(file)["revision"]
+        if not revision or revision.endswith("-dirty"):
+            raise DataError(
+                f"{os.path.join(search_dir, trial)} is not recorded: it was "
+                f"trained by revision {revision}, not by committed code"
+            )
+    for name in trials:
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+        for each in (*_KEPT_FILES, "metrics.json"):
+            path = os.path.join(name, each)
+            shutil.copy(
+                os.path.join(search_dir, path), os.path.join(folder, path)
+            )
+        _keep_flags(search_dir, folder, os.path.join(name, "flags.cfg"))
+    _keep_flags(search_dir, folder, "best.cfg")
+    # With its log, a search can be continued from the record.
+    for name in ("trials.csv", "trials.log"):
+        shutil.copy(os.path.join(search_dir, name), folder)
+    from adl_tf.reporting.trials import write_trials
+
+    write_trials(folder, "top1_loc")
+
+
+def _keep_flags(search_dir, folder, path):
+    flags_there = read_flags(os.path.join(search_dir, path))
+    text = flags_without_paths(flags_there)
+    write_whole(os.path.join(folder, path), text)

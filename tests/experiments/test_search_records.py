@@ -3,7 +3,7 @@
 import pytest
 
 from adl_tf.errors import DataError
-from experiments.search_records import keep_search
+from experiments.records import keep_search
 from tests.experiments.test_records import OVERLAPS, RIGHT
 
 HEADER = "folder,epochs,top1_clas,gt_known_loc,top1_loc\n"
@@ -18,6 +18,7 @@ def search_dir(tmp_path, finished_run):
     (folder / "trials.csv").write_text(
         f"{HEADER}0001,5,60,50,40\n0000,3,50,40,30\n"
     )
+    (folder / "trials.log").write_text("{}")
     (folder / "best.cfg").write_text(
         "--data_dir=/somewhere\n--epochs=3\n--weights=/a/b.h5\n--epochs=5\n"
     )
@@ -29,7 +30,7 @@ def test_small_files_without_paths(search_dir, tmp_path):
     keep_search(str(search_dir), str(folder))
     assert {path.name for path in folder.iterdir()} == {
         *("0000", "0001", "best.cfg"),
-        *("trials.csv", "trials.md", "trials.png"),
+        *("trials.csv", "trials.log", "trials.md", "trials.png"),
     }
     assert (folder / "best.cfg").read_text() == "--epochs=5\n--weights=b.h5\n"
     assert {path.name for path in (folder / "0001").iterdir()} == {
