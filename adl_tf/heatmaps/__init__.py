@@ -1,6 +1,6 @@
 """Heatmaps of any Keras classifier, prepared once and called often.
 
-Public names are found on first use: Keras takes seconds to load.
+Public names are imported on first use, because Keras takes seconds to load.
 """
 
 import importlib

@@ -8,16 +8,16 @@ from adl_tf.heatmaps.probe import of_classes, one_of, repeated
 
 
 class AblationCAM(Heatmap):
-    """Feature channels, weighted by what the logit loses without them.
+    """Feature channels, weighted by the drop of the logit without them.
 
     With the class's logit z, and z[k] where channel A[k] is set to 0:
 
         map(y, x) = sum over k of (z - z[k]) / |z| A[k](y, x)
 
-    The paper divides by z itself, which turns the map round where the logit
-    is negative. No gradient, but as many passes through what follows the
-    layer as it has channels; where every path goes through it, what comes
-    before is computed once for a batch of channels.
+    The paper divides by z itself, which inverts the map where the logit is
+    negative. It takes no gradient, but one pass per channel through the layers
+    that follow; where every path goes through the layer, the layers before it
+    are computed once for a batch of channels.
 
     Args:
         model: As of `GradCAM`.
@@ -59,7 +59,7 @@ class AblationCAM(Heatmap):
     def _without(self, probe, place, inputs, features, class_ids):
         """The class's logit without each channel, `(batch, channels)`."""
         count = features.shape[-1]
-        # What comes before the layer is the same for every channel.
+        # The layers before this one are the same for every channel.
         once = probe.is_passed_by_all(place)
 
         def of_channels(image, channels):

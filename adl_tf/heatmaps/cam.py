@@ -8,7 +8,7 @@ from adl_tf.heatmaps.errors import HeatmapError
 from adl_tf.heatmaps.heatmap import Heatmap, chosen
 from adl_tf.heatmaps.places import Place
 
-# Between pooling and the classifier they change nothing that counts.
+# Between pooling and the classifier these do not change the map.
 _IDLE = (layers.Dropout, layers.Flatten, layers.Identity, layers.Reshape)
 
 
@@ -64,9 +64,9 @@ class CAM(Heatmap):
 
 
 def _head(probe):
-    """What is averaged, and the layer that weights it or `None`."""
+    """The averaged features, and the layer that weights them or `None`."""
     graph = probe.graph
-    # Ours, whose maps may be of several branches.
+    # Models of `build_model`, whose maps may come from several branches.
     if {"class_maps", "logits"} <= graph.names.keys():
         return _place(graph.calls[graph.names["class_maps"]]), None
     classifier, tensor = None, probe.target

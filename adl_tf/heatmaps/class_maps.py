@@ -1,4 +1,4 @@
-"""Class activation maps of the models of `build_model`, of all classes."""
+"""Class activation maps of all classes, for the models of `build_model`."""
 
 import keras
 from keras import ops
@@ -7,7 +7,7 @@ from adl_tf.heatmaps.errors import HeatmapError
 
 
 def feature_model(model):
-    """A model that answers what class activation maps are made of.
+    """A model that also returns the features of class activation maps.
 
     Args:
         model: Keras model that `build_model` made.
@@ -26,7 +26,7 @@ def feature_model(model):
 
 
 def class_kernel(model):
-    """What the class activation maps of a model weight its channels with.
+    """The weights of the channels in the class activation maps of a model.
 
     Args:
         model: Keras model that `build_model` made.
@@ -88,9 +88,9 @@ def class_maps(model, images):
 
     Returns:
         float32 tensor `(batch, h, w, num_classes)`. Its mean over space is
-        the logit of each class, for `inception_v3`, whose maps hold the bias,
-        without the bias of the classifier for all others, and not of that
-        kind for ACoL, whose maps are in [0, 1].
+        the logit of each class for `inception_v3`, whose maps include the
+        bias, and the logit without the classifier's bias for all others. ACoL
+        is the exception: its maps are in [0, 1].
 
     Example:
 
@@ -99,7 +99,7 @@ def class_maps(model, images):
     (1, 14, 14, 25)
     """
     _, features = feature_model(model)(images, training=False)
-    # PyTorch would refuse to make an array of what it records.
+    # PyTorch cannot convert tensors that record gradients to arrays.
     return ops.stop_gradient(
         class_activation_maps(features, class_kernel(model))
     )

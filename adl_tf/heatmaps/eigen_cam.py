@@ -8,21 +8,21 @@ from adl_tf.heatmaps.heatmap import Heatmap
 class EigenCAM(Heatmap):
     """The first principal component of the features, whatever the class.
 
-    With the features of an image as a matrix O of places by channels, and V
+    With the features of an image as a matrix O of positions by channels, and V
     the right singular vector of its largest singular value:
 
         map = O V
 
-    turned so that its sum is not negative: the sign of V is nobody's choice.
+    with the sign for which its sum is not negative: the sign of V is arbitrary.
 
     Args:
         model: As of `GradCAM`.
         layer: As of `GradCAM`.
         output: As of `GradCAM`.
         relu: As of `GradCAM`.
-        centred: Whether the mean of each channel is taken off first, as in
+        centred: Whether the mean of each channel is subtracted first, as in
             pytorch-grad-cam and not in the paper. The sum of the map is 0
-            then; it is turned so that its largest value is positive.
+            then; its sign makes the largest value positive.
 
     Example:
 
@@ -48,11 +48,11 @@ class EigenCAM(Heatmap):
 
 
 def first_component(features, centred):
-    """The projection of every place on the first principal component.
+    """The projection of every position on the first principal component.
 
     Args:
         features: float32 tensor `(batch, h, w, channels)`.
-        centred: Whether the mean of each channel is taken off first.
+        centred: Whether the mean of each channel is subtracted first.
 
     Returns:
         float32 tensor `(batch, h, w)`.

@@ -1,7 +1,7 @@
-"""Models and arguments that a heatmap cannot be made of."""
+"""Error for models and arguments that heatmaps do not support."""
 
 from adl_tf.errors import UsageError
 
 
 class HeatmapError(UsageError, ValueError):
-    """As every `ValueError`; commands show it in one line."""
+    """A `ValueError` that commands show in one line."""

@@ -1,4 +1,4 @@
-"""How much of what a classifier goes by is in a heatmap."""
+"""Faithfulness: how well a heatmap shows what the classifier relies on."""
 
 from keras import ops
 
@@ -10,7 +10,7 @@ _EPSILON = 1e-7
 
 
 def faithfulness(probe, inputs, heatmaps, class_ids, background, steps=20):
-    """What happens to the class's probability as parts of the image are hidden.
+    """Change of the class's probability as parts of the image are hidden.
 
     With the probability p of the class, that of the image times the heatmap
     p_map, and those of the image whose pixels are hidden, from the highest of
@@ -31,8 +31,8 @@ def faithfulness(probe, inputs, heatmaps, class_ids, background, steps=20):
         heatmaps: Tensor `(batch, height, width)` in [0, 1], of the size of the
             images.
         class_ids: Integer tensor `(batch,)`.
-        background: What hidden pixels become: a number, or one a channel, in
-            the units of the images.
+        background: Value of hidden pixels: a number, or one per channel, in the
+            units of the images.
         steps: Number of parts.
 
     Returns:
@@ -75,9 +75,9 @@ def faithfulness(probe, inputs, heatmaps, class_ids, background, steps=20):
 
 
 def _ranks(heatmaps):
-    """The place of each pixel when the highest comes first."""
+    """The rank of each pixel; the highest value has rank 0."""
     flat = ops.reshape(heatmaps, (-1, heatmaps.shape[1] * heatmaps.shape[2]))
-    # Twice sorted: a pixel's place in the order, not the order.
+    # Sorting twice gives each pixel's rank rather than the order.
     order = ops.argsort(-flat, axis=-1)
     ranks = ops.argsort(order, axis=-1)
     return ops.reshape(ranks, (-1, *heatmaps.shape[1:]))

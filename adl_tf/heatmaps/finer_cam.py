@@ -9,7 +9,7 @@ from adl_tf.heatmaps.probe import of_classes
 
 
 class FinerCAM(GradCAM):
-    """Grad-CAM of what tells a class from those that are most like it.
+    """Grad-CAM of the difference between a class and the most similar ones.
 
     Instead of the logit z of the class, the gradient is taken of
 
@@ -23,9 +23,8 @@ class FinerCAM(GradCAM):
         layer: As of `GradCAM`.
         output: As of `GradCAM`.
         relu: As of `GradCAM`.
-        strength: How much of what a similar class has counts against the
-            class: 1 is the authors' and pytorch-grad-cam's default, 0 gives
-            Grad-CAM.
+        strength: Weight of the similar classes' logits in the difference: 1
+            is the authors' and pytorch-grad-cam's default, 0 gives Grad-CAM.
         similar: Number of similar classes.
 
     Example:
@@ -60,7 +59,7 @@ class FinerCAM(GradCAM):
         of_class = of_classes(logits, class_ids)[:, None]
         count = min(self.similar, logits.shape[-1] - 1)
         distances = ops.abs(ops.stop_gradient(logits - of_class))
-        # Not the class itself, however near others are.
+        # The class itself is excluded, even if others have the same logit.
         own = ops.one_hot(class_ids, logits.shape[-1], dtype=logits.dtype)
         _, similar = ops.top_k(-distances - 1e30 * own, count)
         weights = ops.take_along_axis(ops.softmax(logits), similar, axis=-1)

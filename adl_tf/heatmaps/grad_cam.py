@@ -6,7 +6,7 @@ from adl_tf.heatmaps.heatmap import GradientHeatmap
 
 
 class GradCAM(GradientHeatmap):
-    """Feature channels, weighted by how much each raises the class.
+    """Feature channels, weighted by how much each raises the class's logit.
 
     With features A and the gradient G of the class's logit at them, the
     weight of a channel is the mean over space of G:
@@ -14,9 +14,9 @@ class GradCAM(GradientHeatmap):
         map(y, x) = sum over k of mean(G[k]) A[k](y, x)
 
     Where global average pooling and one Dense layer follow, the weight is that
-    of the Dense layer divided by the number of places: Grad-CAM and the class
-    activation map then agree but for that factor. As in the code of the
-    paper's authors, what is negative stays negative (`relu=False`).
+    of the Dense layer divided by the number of positions: Grad-CAM and the
+    class activation map then agree up to that factor. As in the code of the
+    paper's authors, negative values are kept (`relu=False`).
 
     Example:
 
@@ -36,7 +36,7 @@ class GradCAM(GradientHeatmap):
 
 
 def grad_cam(model, images, class_ids, layer=None):
-    """Grad-CAM of some images, once.
+    """Grad-CAM of a batch of images.
 
     `GradCAM` prepares a model for many calls; it has more options, too.
 

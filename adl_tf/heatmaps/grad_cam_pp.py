@@ -8,7 +8,7 @@ _EPSILON = 1e-6
 
 
 class GradCAMpp(GradientHeatmap):
-    """Feature channels, weighted by positive gradients of each place.
+    """Feature channels, weighted by the positive gradients at each position.
 
     With features A and the gradient G of the class's logit, whose powers
     stand for its derivatives (equation 19 of the paper, for the exponential of
@@ -17,8 +17,8 @@ class GradCAMpp(GradientHeatmap):
         alpha[k] = G[k]^2 / (2 G[k]^2 + sum(A[k]) G[k]^3 + 1e-6)
         map(y, x) = sum over k of sum(alpha[k] relu(G[k])) A[k](y, x)
 
-    Places that more than one object takes count alike, where Grad-CAM
-    prefers large objects.
+    Several objects of different size count equally, where Grad-CAM prefers
+    large ones.
 
     Example:
 
@@ -42,14 +42,14 @@ def weights_of(features, gradient, square, cube):
     Args:
         features: float32 tensor `(batch, h, w, channels)`.
         gradient: Gradient there, of the same shape.
-        square: Its square, or what stands for the second derivative.
-        cube: Its third power, or what stands for the third derivative.
+        square: Its square, or another estimate of the second derivative.
+        cube: Its third power, or another estimate of the third derivative.
 
     Returns:
         float32 tensor `(batch, channels)`.
     """
     total = ops.sum(features, axis=(1, 2), keepdims=True)
     below = 2 * square + total * cube + _EPSILON
-    # Features below zero may make it 0.
+    # Negative features may make the denominator 0.
     below = ops.where(ops.abs(below) > _EPSILON / 2, below, _EPSILON)
     return ops.sum(square / below * ops.relu(gradient), axis=(1, 2))

@@ -1,4 +1,4 @@
-"""The calls of a functional graph in their order, nested models entered."""
+"""The calls of a functional graph in order, including nested models."""
 
 import typing
 
@@ -10,11 +10,11 @@ class Call(typing.NamedTuple):
 
     Attributes:
         operation: Keras layer or operation.
-        number: How many calls of the same operation come before it.
+        number: Number of earlier calls of the same operation.
         inputs: List of Keras tensors.
         outputs: List of Keras tensors, with the shapes of this call.
         data_format: `"channels_last"`, `"channels_first"`, or `None` where
-            no layer so far tells.
+            no layer so far has a data format.
     """
 
     operation: keras.Operation
@@ -25,16 +25,15 @@ class Call(typing.NamedTuple):
 
 
 class Graph:
-    """What a model computes for inputs of given shapes.
+    """The operations of a model for inputs of given shapes.
 
-    Nothing is computed, and no layer is called: shapes are worked out anew, so
+    Nothing is computed, and no layer is called: shapes are inferred again, so
     that the model gains no nodes.
 
     Attributes:
         calls: List of `Call` in the order in which they run.
-        names: Dictionary from the names of layers to the place of their last
-            call in `calls`. The name of a nested model has the last call in
-            it.
+        names: Dictionary from the names of layers to the index of their last
+            call in `calls`. For a nested model it is the last call inside it.
         inputs: List of Keras tensors.
         outputs: List of Keras tensors.
 
@@ -65,9 +64,9 @@ class Graph:
             target: Keras tensor.
 
         Returns:
-            Set of places in `calls`.
+            Set of indices into `calls`.
         """
-        # The paths through a call are those to it times those from it.
+        # Paths through a call: paths to it times paths from it.
         known = {id(tensor): 1 for tensor in sources}
         to_call = []
         for call in self.calls:
@@ -86,7 +85,7 @@ class Graph:
         return found
 
     def reaches(self, place, target):
-        """Whether a call has anything to do with a tensor that comes later."""
+        """Whether a later tensor depends on a call."""
         wanted = {id(target)}
         for call in reversed(self.calls[place:]):
             if not wanted.isdisjoint(map(id, call.outputs)):
@@ -140,8 +139,8 @@ class Graph:
         return outputs
 
     def _data_format(self, operation, inputs):
-        # What is permuted has the format of nothing that came before, and a
-        # layer that flattens has one, which says little of the maps.
+        # Permuted tensors have another format than the layers before. Flatten
+        # has a format too, but its input need not be a feature map.
         if isinstance(operation, keras.layers.Permute):
             return None
         own = getattr(operation, "data_format", None)
@@ -152,7 +151,7 @@ class Graph:
 
 
 def graph_of(operation):
-    """The functional graph of a model, or `None` of anything else."""
+    """The functional graph of a model, or `None` for anything else."""
     if isinstance(operation, keras.Sequential):
         return operation._functional
     if isinstance(operation, keras.Model) and hasattr(operation, "operations"):

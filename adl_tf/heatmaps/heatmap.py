@@ -1,4 +1,4 @@
-"""What all heatmaps share: arguments, preparation, several layers."""
+"""Base classes of heatmaps: arguments, preparation, several layers."""
 
 import keras
 import numpy as np
@@ -15,19 +15,19 @@ class Heatmap:
     """Heatmaps of a classifier, prepared once and called often.
 
     The model is not changed: its layers, weights and nodes stay as they are,
-    and training it in between counts at the next call.
+    and if it is trained in between, the next call uses the new weights.
 
     Args:
         model: Functional or Sequential Keras classifier, with or without
-            models nested in it. If it ends in a softmax or sigmoid, what goes
-            into that counts.
-        layer: Name of the layer whose features count, or a list of several,
+            models nested in it. If it ends in a softmax or sigmoid, the
+            input of that is used.
+        layer: Name of the layer whose features are used, or a list of several,
             whose maps are scaled to [0, 1] and averaged. A layer within a
             layer is found by name, too, or by the end of its `path`. `None`:
-            the last layer with more than one place that every path from the
+            the last layer with more than one position that every path from the
             images passes, padding and cropping left out; in a transformer
-            what the last attention layer reads.
-        output: Name or number of the output that counts, of a model with
+            the input of the last attention layer.
+        output: Name or index of the output to use, for a model with
             several.
         relu: Whether negative values become 0. Without, more of the object
             stays above a threshold after maps are stretched to [0, 1].
@@ -41,12 +41,12 @@ class Heatmap:
             1.
 
     Returns:
-        float32 tensor `(batch, h, w)`: one value a place of the features, not
-        enlarged, not stretched.
+        float32 tensor `(batch, h, w)`: one value per feature map position,
+        neither enlarged nor stretched.
 
     Raises:
         ValueError: If there is no such layer, output or class, the logits are
-            not to be found, a map has one place, or the graph of the model is
+            not found, a map has only one position, or the graph of the model is
             not known (a subclassed model).
     """
 
@@ -99,7 +99,7 @@ class Heatmap:
         raise NotImplementedError
 
     def finish(self, maps):
-        """One map an image, from one a layer.
+        """Combines the maps of several layers into one map per image.
 
         Args:
             maps: List of tensors `(batch, h, w)`.
@@ -115,7 +115,7 @@ class Heatmap:
         return sum(scaled(resized(each, size)) for each in maps) / len(maps)
 
     def inputs(self, images):
-        """Tensors as the model takes them, from what users have."""
+        """Converts a user's images to tensors that the model takes."""
         model = self.model
         if len(model.inputs) == 1:
             images = ops.convert_to_tensor(images)
@@ -150,7 +150,7 @@ class Heatmap:
         return self._probes[shapes]
 
     def classes(self, inputs, class_ids):
-        """Classes as a tensor, or `None`; refuses those that do not exist."""
+        """Classes as a tensor, or `None`; raises an error for invalid ones."""
         if class_ids is None:
             return None
         class_ids = np.asarray(class_ids)
@@ -170,7 +170,7 @@ class Heatmap:
 
 
 class GradientHeatmap(Heatmap):
-    """Heatmaps made of features and gradients at one forward pass each."""
+    """Heatmaps from the features and gradients of one forward pass."""
 
     def logits_and_maps(self, probe, inputs, class_ids):
         features, gradients, logits = probe.gradients(
@@ -179,7 +179,7 @@ class GradientHeatmap(Heatmap):
         return logits, self.finish(list(map(self.map, features, gradients)))
 
     def score(self, logits, class_ids):
-        """What the gradient is taken of, summed over the batch."""
+        """The scalar to differentiate, summed over the batch."""
         return ops.sum(of_classes(logits, chosen(logits, class_ids)))
 
     def map(self, features, gradient):
@@ -196,7 +196,7 @@ class GradientHeatmap(Heatmap):
 
 
 def chosen(logits, class_ids):
-    """Classes asked for, or those predicted."""
+    """The classes given, or the predicted ones."""
     if class_ids is not None:
         return class_ids
     return ops.argmax(ops.stop_gradient(logits), axis=-1)
@@ -222,7 +222,7 @@ def scaled(maps):
 
 
 def _check_logits(probe, logits):
-    # Keras's own layers are known; what is in others' is not.
+    # Custom layers may hide a softmax that the graph does not show.
     last = probe.graph.maker(probe.target)
     if probe.logits.squashed_by or last is None:
         return

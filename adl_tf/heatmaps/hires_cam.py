@@ -6,14 +6,14 @@ from adl_tf.heatmaps.heatmap import GradientHeatmap
 
 
 class HiResCAM(GradientHeatmap):
-    """Features times their gradients, place by place.
+    """Features times their gradients, at each position.
 
     With features A and the gradient G of the class's logit at them:
 
         map(y, x) = sum over k of G[k](y, x) A[k](y, x)
 
-    Where one fully connected layer follows, the map adds up to the logit but
-    for the bias. With global average pooling before it, it is Grad-CAM's.
+    Where one fully connected layer follows, the map adds up to the logit
+    without the bias. With global average pooling before it, it is Grad-CAM's.
 
     Example:
 

@@ -6,7 +6,7 @@ from adl_tf.heatmaps.heatmap import GradientHeatmap
 
 
 class LayerCAM(GradientHeatmap):
-    """Features times their positive gradients, place by place.
+    """Features times their positive gradients, at each position.
 
     With features A and the gradient G of the class's logit at them:
 

@@ -1,4 +1,4 @@
-"""The logits of a classifier: what goes into its softmax or sigmoid."""
+"""The logits of a classifier: the input of its softmax or sigmoid."""
 
 import typing
 
@@ -8,7 +8,7 @@ from keras import ops
 from adl_tf.heatmaps.errors import HeatmapError
 from adl_tf.heatmaps.taps import linear
 
-# Layers and operations that give the same numbers another shape or dtype.
+# Layers and operations that only change shape or dtype.
 _SAME_NUMBERS = {
     "Cast",
     "Dropout",
@@ -36,7 +36,7 @@ class Logits(typing.NamedTuple):
     Attributes:
         operation: Keras operation to intercept, or `None` for the output of
             the model itself.
-        number: Which call of it.
+        number: Index of its call.
         has_activation: Whether it computes the logits and squashes them, too,
             rather than having them as its input.
         squashed_by: `"softmax"`, `"sigmoid"` or `None`.
@@ -48,7 +48,7 @@ class Logits(typing.NamedTuple):
     squashed_by: str | None
 
     def action(self, keep):
-        """What to do in the place of the operation: `keep` the logits."""
+        """Replacement of the operation, which passes the logits to `keep`."""
 
         def squash(compute, *arguments, **keywords):
             logits = (
@@ -66,7 +66,7 @@ class Logits(typing.NamedTuple):
         return compute_without_activation if self.has_activation else squash
 
     def probabilities(self, logits):
-        """Probabilities of the classes, from what `two_columns` returned."""
+        """Probabilities of the classes, from the output of `two_columns`."""
         logits = ops.cast(logits, "float32")
         if self.squashed_by == "sigmoid":
             return ops.sigmoid(logits)
@@ -74,7 +74,7 @@ class Logits(typing.NamedTuple):
 
 
 def find_logits(graph, tensor):
-    """Walks back from an output to what goes into its softmax or sigmoid.
+    """Walks back from an output to the input of its softmax or sigmoid.
 
     Args:
         graph: `Graph` of a classifier.
@@ -116,10 +116,10 @@ def find_logits(graph, tensor):
 
 
 def two_columns(logits):
-    """Logits `(batch, classes)`, with a column for either class of a sigmoid.
+    """Logits `(batch, classes)`, with two columns for a sigmoid.
 
-    Where a classifier has one output, class 1 is what it is sure of and class
-    0 the other one, whose logit is the negative.
+    Where a classifier has one output, its logit is that of class 1,
+    and class 0 has the negative.
 
     Args:
         logits: Tensor of a batch, whose other axes but one have length 1.
@@ -157,7 +157,7 @@ def look_squashed(probabilities):
 
 
 def _squashing(activation, layer):
-    """Name of a squashing activation, or `None` of any other."""
+    """Name of a squashing activation, or `None` for any other."""
     known = keras.activations.get
     name = getattr(activation, "__name__", type(activation).__name__).lower()
     if name in _SQUASHING:

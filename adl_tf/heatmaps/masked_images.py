@@ -1,14 +1,14 @@
-"""Scores of many variants of each image, some of them at a time."""
+"""Scores of many variants of each image, computed in batches."""
 
 from keras import ops
 
 
 def in_batches(function, images, count, batch_size):
-    """Computes something of every variant of every image.
+    """Computes a score for every variant of every image.
 
     Args:
-        function: Function from the number of an image, `()`, and the numbers
-            of some of its variants, `(size,)`, to a tensor `(size,)`.
+        function: Function from the index of an image, `()`, and the indices of
+            some of its variants, `(size,)`, to a tensor `(size,)`.
         images: Number of images.
         count: Number of variants of an image.
         batch_size: The largest number of variants at a time.
@@ -16,7 +16,7 @@ def in_batches(function, images, count, batch_size):
     Returns:
         Tensor `(images, count)`.
     """
-    # The largest size that leaves none over.
+    # The largest size that leaves no remainder.
     size = max(n for n in range(1, batch_size + 1) if count % n == 0)
     numbers = ops.arange(images * count, dtype="int32")
     found = ops.map(
@@ -32,7 +32,7 @@ def masked_by(masks, images, background, probe):
     Args:
         masks: Tensor `(batch, height, width)` in [0, 1].
         images: Tensor `(batch, height, width, channels)`, or channels first.
-        background: A number, or one a channel, in the units of the images.
+        background: A number, or one per channel, in the units of the images.
         probe: `Probe` of the model that takes them.
 
     Returns:

@@ -5,7 +5,7 @@ from adl_tf.registry import HEATMAPS
 
 
 def make_heatmap(name, model, flip=False, scales=(1.0,), **options):
-    """Prepares the heatmap of a name.
+    """Prepares the heatmap with a given name.
 
     Args:
         name: Name in `adl_tf.registry.HEATMAPS`, such as `"grad_cam"`.

@@ -1,4 +1,4 @@
-"""Which features of a classifier a heatmap is made of."""
+"""Features of a classifier that a heatmap is computed from."""
 
 import typing
 
@@ -7,7 +7,7 @@ from keras import ops
 
 from adl_tf.heatmaps.errors import HeatmapError
 
-# Their maps would have a border that the image has not, or lack one.
+# Their maps would have a border that the image lacks, or lack one of its own.
 _BORDERS = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 # Class token, distillation token, registers.
 _MOST_PREFIX_TOKENS = 16
@@ -18,10 +18,10 @@ class Place(typing.NamedTuple):
 
     Attributes:
         operation: The Keras operation to intercept.
-        number: Which call of it; `None` for a layer within a layer, whose
+        number: Index of its call; `None` for a layer within a layer, whose
             calls are not known before it runs.
-        reads: Whether the tensor is what an attention layer reads, rather
-            than what the operation answers.
+        reads: Whether the tensor is the input of an attention layer, rather
+            than the output of the operation.
         data_format: Of features with height and width, or `None`.
     """
 
@@ -42,7 +42,7 @@ class Place(typing.NamedTuple):
         return 1 if first else len(tensor.shape) - 1
 
     def action(self, tap):
-        """What to do in the place of the operation: `tap` the tensor."""
+        """Replacement of the operation, which passes the tensor to `tap`."""
 
         def answer(compute, *arguments, **keywords):
             return tap(compute(*arguments, **keywords))
@@ -71,15 +71,15 @@ class Place(typing.NamedTuple):
 
 
 def find_place(graph, layer, target, images):
-    """The features that are meant.
+    """Finds the features of a layer, or of the default layer.
 
     Args:
         graph: `Graph` of a classifier.
         layer: Name of a layer, or the last parts of the path of a layer
-            within a layer; `None` for the last layer with more than one place
-            that every path from the images passes, where padding and cropping
-            do not count. In a transformer it is what the last attention layer
-            reads.
+            within a layer; `None` for the last layer with more than one
+            position that every path from the images passes, where padding and
+            cropping do not count; in a transformer, the input of the last
+            attention layer.
         target: Keras tensor of the logits.
         images: The input of the images, a Keras tensor.
 
@@ -87,7 +87,7 @@ def find_place(graph, layer, target, images):
         `Place`.
 
     Raises:
-        ValueError: If there is none, or it has nothing to do with `target`.
+        ValueError: If there is none, or `target` does not depend on it.
     """
     if layer is None:
         return _default(graph, target, images)
@@ -119,14 +119,14 @@ def to_grid(tensor, place, image_size):
     Args:
         tensor: Features `(batch, height, width, channels)`, in either data
             format, or tokens `(batch, tokens, channels)`.
-        place: `Place` of it.
+        place: `Place` of the tensor.
         image_size: Height and width of the images in pixels.
 
     Returns:
         float32 tensor `(batch, h, w, channels)`.
 
     Raises:
-        ValueError: If it has one place, or is neither of the two.
+        ValueError: If it has only one position, or is neither of the two.
     """
     tensor = ops.cast(tensor, "float32")
     if len(tensor.shape) == 3:

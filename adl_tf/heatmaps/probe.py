@@ -18,7 +18,7 @@ _CHANNELS = (1, 3, 4)
 
 
 class Probe:
-    """What heatmaps ask of a classifier, for inputs of given shapes.
+    """Logits, features and gradients of a classifier, for given input shapes.
 
     The model is run as it is; the features are read, and replaced, as it runs.
 
@@ -31,13 +31,13 @@ class Probe:
     Args:
         model: Functional Keras model.
         layers: List of names of layers, and `None` for the default.
-        output: Name or number of the output that counts, or `None` for the
+        output: Name or index of the output to use, or `None` for the
             only one.
         shapes: List of the shapes of the inputs, without the batch.
 
     Raises:
         ValueError: If there is no such layer or output, or the logits are not
-            to be found.
+            found.
     """
 
     def __init__(self, model, layers, output, shapes):
@@ -62,7 +62,7 @@ class Probe:
         ]
 
     def at(self, places):
-        """The same model with features of other places."""
+        """The same model with other features."""
         other = copy.copy(self)
         other.places = places
         return other
@@ -96,7 +96,7 @@ class Probe:
         return flat[self._image], put
 
     def is_passed_by_all(self, place):
-        """Whether the logits depend on the inputs by one place alone."""
+        """Whether every path from the inputs to the logits passes a place."""
         if len(self.model.inputs) > 1 or len(self.model.outputs) > 1:
             return False
         passed = self.graph.passed_by_all(self.graph.inputs, self.target)
@@ -107,13 +107,13 @@ class Probe:
         )
 
     def run(self, inputs, actions=()):
-        """Runs the model, with other functions in the place of some layers.
+        """Runs the model, with some operations replaced.
 
         Args:
             inputs: Tensors as the model takes them.
             actions: List of tuples `(operation, number, action)`. `action` is
-                called with what the operation computes, a function, and with
-                its arguments, at that call of it.
+                called at that call of the operation, with the original function
+                and its arguments.
 
         Returns:
             Logits `(batch, num_classes)`.
@@ -209,7 +209,7 @@ def one_of(tensors, number):
 
 
 def repeated(tensors, count):
-    """A batch of equals, from a structure of batches of one."""
+    """Repeats a structure of batches of one to batches of `count`."""
     return keras.tree.map_structure(
         lambda tensor: ops.broadcast_to(tensor, (count, *tensor.shape[1:])),
         tensors,
@@ -217,7 +217,7 @@ def repeated(tensors, count):
 
 
 def of_classes(values, class_ids):
-    """Of each row the value of one class.
+    """The value of one class in each row.
 
     Args:
         values: Tensor `(batch, num_classes)`.

@@ -15,15 +15,15 @@ class ScoreCAM(Heatmap):
 
         map(y, x) = sum over k of softmax(z)[k] A[k](y, x)
 
-    No gradient, but as many forward passes as there are channels.
+    It takes no gradient, but one forward pass per channel.
 
     Args:
         model: As of `GradCAM`.
         layer: As of `GradCAM`.
         output: As of `GradCAM`.
         relu: As of `GradCAM`.
-        background: What masked pixels become: a number, or one a channel, in
-            the units of the images. 0 suits images that are normalised
+        background: Value of masked pixels: a number, or one per channel, in the
+            units of the images. 0 suits images that are normalised
             outside the model.
         batch_size: The largest number of masked images at a time.
 

@@ -1,4 +1,4 @@
-"""Heatmaps averaged over variants of the image: mirrored, of other sizes."""
+"""Heatmaps averaged over mirrored and resized images."""
 
 from keras import ops
 
@@ -10,9 +10,8 @@ from adl_tf.heatmaps.taps import compiled
 class Averaged:
     """A heatmap averaged over variants of the image.
 
-    The map of each variant is stretched to [0, 1] and brought to the size of
-    the largest one, which is the map that `heatmap` gives for the largest
-    image.
+    The map of each variant is stretched to [0, 1] and resized to the size of
+    the largest one, the map that `heatmap` gives for the largest image.
 
     Args:
         heatmap: `Heatmap`.

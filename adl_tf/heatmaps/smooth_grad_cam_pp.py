@@ -12,8 +12,8 @@ class SmoothGradCAMpp(GradientHeatmap):
     """Grad-CAM++ whose derivatives are means over noisy images.
 
     Noise of a normal distribution is added to the image, `samples` times. The
-    means of G, G^2 and G^3 take the place of these in Grad-CAM++; features
-    are those of the image without noise. As in torch-cam, the numerator of
+    means of G, G^2 and G^3 replace them in Grad-CAM++; features are those of
+    the image without noise. As in torch-cam, the numerator of
     alpha is that of Grad-CAM++, where the paper writes the first derivative;
     the gradient that weights it is the mean, where torch-cam takes the last.
 
@@ -25,7 +25,7 @@ class SmoothGradCAMpp(GradientHeatmap):
         samples: Number of noisy images.
         noise: Standard deviation of the noise, as a share of the difference
             between the largest and the smallest value of the image.
-        seed: Integer. Equal calls have equal noise.
+        seed: Integer. Equal calls use equal noise.
 
     Example:
 

@@ -1,9 +1,9 @@
-"""Reading, and replacing, what the layers of a model compute as it runs.
+"""Reading and replacing the outputs of layers while a model runs.
 
-The graph of the model is neither cut nor built anew, and no layer is called
-beside it: for as long as the model runs, `call` of the layers in question is
-another function. Branches, nested models and layers within layers are all
-alike then, and the model is what it was.
+The graph of the model is not changed: while the model runs, `call` of the
+layers in question is replaced by another function. This works alike for
+branches, nested models and layers within layers, and leaves the model as it
+was.
 """
 
 import contextlib
@@ -17,12 +17,11 @@ from adl_tf.heatmaps.errors import HeatmapError
 
 @contextlib.contextmanager
 def intercepted(handlers):
-    """Puts functions in the place of what operations compute.
+    """Replaces the functions of operations.
 
     Args:
         handlers: Dictionary from Keras operations, which may be layers, to
-            functions of what the operation computes otherwise, itself a
-            function, and its arguments.
+            functions of the original function and its arguments.
     """
     replaced = []
     try:
@@ -55,16 +54,16 @@ def linear(layer):
 
 
 def gradients(run):
-    """Gradients of a number at tensors within its computation.
+    """Gradients of a number with respect to tensors in its computation.
 
     Args:
-        run: Function of a function `tap`, that is to be called with each of
-            these tensors and answers the one to go on with. Returns the number
-            and anything besides.
+        run: Function of a function `tap`. It calls `tap` with each of these
+            tensors and continues with the tensor that `tap` returns. It
+            returns the number and any other value.
 
     Returns:
         Tuple of the gradients and the tensors, lists in the order in which
-        they were tapped, and of the rest.
+        they were tapped, and the other value.
 
     Raises:
         ValueError: If the number does not depend on one of the tensors.
@@ -160,7 +159,7 @@ def compiled(model, function):
         function: Function of tensors, or of structures of them.
 
     Returns:
-        Function of the same.
+        Function with the same arguments.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":

@@ -17,8 +17,8 @@ def adl_maps(features, gamma, data_format=None):
         drop mask  = 0 where attention >= gamma * max(attention), else 1
         importance = sigmoid(attention)
 
-    The strongest position is always dropped, and with it all others where the
-    attention is the same everywhere: after a ReLU it cannot be negative.
+    The strongest position is always dropped; if the attention is the same
+    everywhere, all positions are. (After a ReLU it cannot be negative.)
     Gradient flows through the importance map, and none through the drop mask.
 
     Args:
@@ -73,14 +73,15 @@ class ADLLayer(keras.layers.Layer):
     mask, which is zero where the channel mean reaches `gamma` times its
     maximum; with probability `importance_rate` by an importance map, the
     sigmoid of the channel mean. The input passes unchanged in the remaining
-    steps. A classifier trained so can no longer rely on the most
+    steps. A classifier trained this way can no longer rely on the most
     discriminative part alone, and its class activation maps cover the whole
     object. The layer has no weights, does not rescale, and is the identity at
     inference.
 
     Only the map that was drawn is computed. The published code computes both
-    and multiplies one by 0, which differs for features with NaN or infinity
-    alone: the map that was not drawn makes its output NaN, and not this one's.
+    and multiplies one by 0, which differs only for features with NaN or
+    infinity: there, the map that was not drawn makes the output NaN; here, it
+    does not.
 
     Place it after a ReLU, at intermediate and high levels of the network: on
     VGG16 after `block3_pool`, `block4_pool` and `block5_conv3`.
@@ -104,8 +105,8 @@ class ADLLayer(keras.layers.Layer):
         **kwargs: `name`, `dtype` and the like, of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: A 4D tensor, not negative for the importance map to mean what
-            the paper says (after a ReLU).
+        inputs: A 4D tensor. It should not be negative (after a ReLU): the
+            paper defines the importance map for such features.
         training: Python boolean: whether to apply ADL or to pass `inputs`
             through.
 
@@ -212,9 +213,9 @@ class ADLLayer(keras.layers.Layer):
 
 
 def _largest(attention, axes):
-    """The maximum of each image, also of a batch without images."""
-    # Keras refuses these in `max` without an initial value, and with PyTorch
-    # it puts that value on the processor, wherever the features are.
+    """The maximum of each image. An empty batch is allowed."""
+    # Keras refuses empty tensors in `max` without an initial value, and with
+    # PyTorch it puts that value on the CPU, wherever the features are.
     if keras.backend.backend() == "torch":
         return ops.amax(attention, axis=axes, keepdims=True)
     return ops.max(attention, axis=axes, keepdims=True, initial=-float("inf"))

@@ -1,10 +1,10 @@
-"""Where the channels of an image or a feature map are."""
+"""The `data_format` argument of the layers."""
 
 import keras
 
 
 def standardized(data_format):
-    """The data format that an argument of a layer means.
+    """Resolves the `data_format` argument of a layer.
 
     Args:
         data_format: `"channels_last"`, `"channels_first"` or `None` for

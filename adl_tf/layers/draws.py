@@ -1,5 +1,5 @@
 """Random numbers that differ between the replicas of `tf.distribute`, and
-branches that they choose.
+conditional branches.
 """
 
 import keras
@@ -9,12 +9,12 @@ from keras import ops
 def draw(sampler, shape, seed_generator, **arguments):
     """Random numbers of this replica.
 
-    The seed state is a copy on every replica, so all would draw alike: each
-    draws the numbers of all replicas and takes its own.
+    The seed state is a copy on every replica, so all would draw the same
+    numbers. Each replica draws the numbers of all replicas and takes its own.
 
     Args:
         sampler: Function of `keras.random`, such as `keras.random.uniform`.
-        shape: Tuple, the shape of the answer.
+        shape: Tuple, the shape of the output.
         seed_generator: `keras.random.SeedGenerator`.
         **arguments: Further arguments of `sampler`.
 
@@ -32,19 +32,19 @@ def draw(sampler, shape, seed_generator, **arguments):
 
 
 def branch(condition, if_true, if_false):
-    """`ops.cond` that JAX does not compile anew where it runs eagerly.
+    """`ops.cond`, without recompilation when JAX runs eagerly.
 
     JAX compiles a branch for each function that it has not seen, and a layer
-    makes new ones at each call. Outside of what is compiled anyway the
-    condition is known, and Python branches.
+    makes new ones at each call. Outside of compiled code the condition is
+    known, and Python branches.
 
     Args:
-        condition: Boolean tensor without dimensions.
-        if_true: Function without arguments.
-        if_false: The other.
+        condition: Scalar boolean tensor.
+        if_true: Function without arguments, called if `condition` is true.
+        if_false: The same, called if it is false.
 
     Returns:
-        What the function of the branch returns.
+        The output of the function that was called.
     """
     if keras.backend.backend() == "jax":
         import jax
@@ -55,7 +55,7 @@ def branch(condition, if_true, if_false):
 
 
 def _replica():
-    """This replica's index and how many there are (`tf.distribute`)."""
+    """This replica's index and the number of replicas (`tf.distribute`)."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

@@ -22,8 +22,8 @@ class HideAndSeek(keras.layers.Layer):
     image into patches, and each patch is filled with one colour with
     probability `hide_rate`, independently of all others. Where the patch size
     does not divide the image, the rest at the right and lower end are
-    patches too. A classifier trained so cannot wait for the most
-    discriminative part. The layer has no weights and is the identity at
+    patches too. A classifier trained this way cannot rely on the most
+    discriminative part alone. The layer has no weights and is the identity at
     inference.
 
     It may be the first layer of a model, or, on the TensorFlow backend, part
@@ -31,12 +31,12 @@ class HideAndSeek(keras.layers.Layer):
     (layer(images, training=True), labels))`.
 
     Args:
-        patch_size: Side of a patch in pixels; or a list of sides, of which one
-            is drawn for each image, 0 for hiding nothing; or `"mixed"` for
+        patch_size: Side of a patch in pixels; or a list of sides, one of
+            which is drawn for each image (0 hides nothing); or `"mixed"` for
             the authors' `[0, 16, 32, 44, 56]`. Defaults to `32`.
         hide_rate: Float in [0, 1]. Probability that a patch is hidden.
             Defaults to `0.5`.
-        fill_value: What hidden pixels become: a number, or one for each
+        fill_value: Value of hidden pixels: a number, or one for each
             channel. It should be the mean colour of the data, which is 0 for
             images that are normalized. Defaults to `0.0`.
         seed: Integer to use as random seed, or `None`.
@@ -57,7 +57,7 @@ class HideAndSeek(keras.layers.Layer):
         The same as the input shape.
 
     Raises:
-        ValueError: If an argument is not possible or the input is not 4D.
+        ValueError: If an argument is invalid or the input is not 4D.
 
     Example:
 
@@ -134,7 +134,7 @@ class HideAndSeek(keras.layers.Layer):
         return input_shape
 
     def compute_output_spec(self, inputs, training=False):
-        # Not the layer's own number format: images may be of whole numbers.
+        # Not the dtype of the layer: images may be integers.
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
     def get_config(self):
@@ -164,7 +164,7 @@ def _axes(channels_last):
 
 
 def _number_of_channels(fill_value):
-    """How many channels images must have, or `None` for any."""
+    """Number of channels that images must have, or `None` for any."""
     many = isinstance(fill_value, Iterable)
     values = list(fill_value) if many else [fill_value]
     if not values or not all(map(is_number, values)):

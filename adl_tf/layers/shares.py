@@ -1,10 +1,10 @@
-"""Arguments that are shares of something, such as of the steps."""
+"""Checks of arguments that are shares in [0, 1]."""
 
 import numbers
 
 
 def is_number(value):
-    """Whether an argument is a real number; `True` is none.
+    """Whether an argument is a real number. Booleans are not.
 
     Args:
         value: What was given.
@@ -13,19 +13,19 @@ def is_number(value):
 
 
 def check_share(name, value, upper=1.0, upper_name=None):
-    """Refuses an argument that is no number from 0 to 1.
+    """Raises an error unless an argument is a number from 0 to 1.
 
     Args:
         name: Name of the argument.
         value: What was given.
-        upper: Float, where less than 1 is allowed.
-        upper_name: What `upper` is, if it is not always the same.
+        upper: Float, the largest value allowed.
+        upper_name: Text for `upper` in the message, if it is not a constant.
 
     Raises:
-        ValueError: If `value` is not possible.
+        ValueError: If `value` is out of range or not a number.
     """
-    # A little more than the exact rest: 0.9 + 0.1 must be accepted however
-    # the two were rounded.
+    # A little tolerance: 0.9 + 0.1 must be accepted however the two were
+    # rounded.
     if not is_number(value) or not 0.0 <= value <= upper + 1e-9:
         upper_name = f"{upper_name} = {upper:g}" if upper_name else f"{upper:g}"
         raise ValueError(

@@ -10,17 +10,17 @@ from adl_tf.layers.data_format import standardized
 
 @keras.saving.register_keras_serializable(package="adl_tf")
 class SqueezeExcite(keras.layers.Layer):
-    """Weights the channels of a feature map by what all of it holds.
+    """Weights the channels of a feature map by a function of their means.
 
     The mean of each channel goes through two fully connected layers with
     biases, the first with `channels / reduction` units and ReLU, the second
     with as many as there are channels and a sigmoid; each channel is
-    multiplied by its answer. In a residual network its place is the end of
-    the residual branch, before the addition.
+    multiplied by its output. In a residual network the layer stands at the end
+    of the residual branch, before the addition.
 
     Args:
-        reduction: Integer, by how much fewer units the first fully connected
-            layer has than there are channels. Defaults to `16`.
+        reduction: Integer. The first fully connected layer has `channels /
+            reduction` units. Defaults to `16`.
         data_format: `"channels_last"`, `"channels_first"` or `None` for
             `keras.config.image_data_format()`. Defaults to `None`.
         **kwargs: `name`, `dtype` and the like, of `keras.layers.Layer`.
@@ -36,7 +36,7 @@ class SqueezeExcite(keras.layers.Layer):
         The same as the input shape.
 
     Raises:
-        ValueError: If an argument is not possible, the input is not 4D, or it
+        ValueError: If an argument is invalid, the input is not 4D, or it
             has fewer channels than `reduction`.
 
     Example:

@@ -1,7 +1,6 @@
-"""Boxes from heatmaps and how right they are: arrays alone, no framework.
+"""Boxes from heatmaps and their accuracy, on NumPy arrays alone.
 
-Public names are found on first use: Numba, which finds boxes, takes a second
-to load.
+Public names are imported on first use, because Numba takes a second to load.
 """
 
 import importlib

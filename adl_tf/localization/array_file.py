@@ -1,4 +1,4 @@
-"""Arrays that are kept on disk: a test set's would not stay small in memory."""
+"""A list of arrays on disk, for data too large to keep in memory."""
 
 import tempfile
 import threading
@@ -7,12 +7,12 @@ import numpy as np
 
 
 class ArrayFile:
-    """A list of arrays in a file without a name, gone with the process.
+    """A list of arrays in a temporary file, deleted when the process ends.
 
     Arrays may be set once each, in any order and by several threads.
 
     Args:
-        count: Number of places, all empty.
+        count: Length of the list. All entries are empty at first.
         columns: Number of columns of each array; rows may differ.
         dtype: Type of the numbers.
     """
@@ -36,7 +36,7 @@ class ArrayFile:
             self._file.write(encoded)
 
     def __getitem__(self, place):
-        """The array of a place, or `None` where none was set."""
+        """The array at an index, or `None` where none was set."""
         rows = self._rows[place]
         if rows < 0:
             return None
@@ -48,7 +48,7 @@ class ArrayFile:
 
     @property
     def is_empty(self):
-        """Whether no array was set."""
+        """Whether no array has been set."""
         return not (self._rows >= 0).any()
 
     @property

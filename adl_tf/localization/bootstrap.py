@@ -13,12 +13,12 @@ _AT_A_TIME = 20
 
 
 def confidence_intervals(metrics, scores, correct, correct_top5):
-    """Intervals of the accuracies that `localization_metrics` gave.
+    """Confidence intervals of the accuracies of `localization_metrics`.
 
-    Images are drawn again, with replacement, 1,000 times. Thresholds stay as
-    they were chosen on all images: chosen anew each time they would only add
-    luck, the largest of many accuracies being drawn upwards. How much other
-    seeds would change is not in it.
+    Images are resampled with replacement, 1,000 times. Thresholds stay as they
+    were chosen on all images: the maximum of many accuracies is biased
+    upwards, more so if it is taken anew in each resample. The intervals do not
+    cover the variation between seeds.
 
     Args:
         metrics: What `localization_metrics` returned.
@@ -31,7 +31,7 @@ def confidence_intervals(metrics, scores, correct, correct_top5):
         under its own name, a list of its lower and upper bound in percent.
     """
     outcomes = _outcomes(metrics, scores, correct, correct_top5)
-    # Several threads would wait for each other longer than they compute.
+    # One thread is faster: several would mostly wait for each other.
     with threadpool_limits(1, "blas"):
         accuracies, pixels = _resampled(scores, outcomes)
     intervals: dict = {"level": LEVEL, "resamples": RESAMPLES}
@@ -43,18 +43,18 @@ def confidence_intervals(metrics, scores, correct, correct_top5):
         best = intervals["best_tau"]["gt_known_loc"]
         intervals["max_box_acc"] = list(best)
     if scores.has_masks:
-        # No object at all, by chance: nothing is right.
+        # By chance, no pixel of the resample is on an object.
         precisions = [PixelHistograms(*p).average_precision() for p in pixels]
         intervals["pxap"] = _interval([each or 0.0 for each in precisions])
     return intervals
 
 
 def _outcomes(metrics, scores, correct, correct_top5):
-    """What is right of each image.
+    """Whether each image is correct, for each accuracy.
 
     Returns:
-        Dictionary from where an accuracy stands in `metrics`, a tuple of one
-        or two names, to an array `(images,)` of which it is the mean.
+        Dictionary from the path of an accuracy in `metrics`, a tuple of one
+        or two keys, to an array `(images,)` whose mean is the accuracy.
     """
     answers = {"top1": correct, "top5": correct_top5}
     answers = {k: v for k, v in answers.items() if v is not None}
@@ -89,8 +89,8 @@ def _resampled(scores, outcomes):
     outcomes = np.array(list(outcomes.values()), float).reshape(-1, count)
     accuracies = np.zeros((len(outcomes), RESAMPLES))
     pixels = np.zeros((RESAMPLES, 2, BINS))
-    # How often each image was drawn, for some resamples at a time: all of
-    # them would not fit into memory with ImageNet.
+    # How often each image was drawn, for some resamples at a time: for
+    # ImageNet, all of them would not fit into memory.
     for begin in range(0, RESAMPLES, _AT_A_TIME):
         rows = slice(begin, begin + _AT_A_TIME)
         drawn = np.empty((_AT_A_TIME, count), np.uint16)

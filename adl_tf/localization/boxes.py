@@ -1,4 +1,4 @@
-"""From heatmaps to boxes, and how well boxes agree. No framework."""
+"""Boxes from heatmaps, and the IoU of boxes, on NumPy arrays."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from adl_tf.localization import components
 
 
 def boxes_at_thresholds(heatmap, thresholds, multi=False):
-    """Boxes of a heatmap at each of many thresholds, as wsolevaluation's.
+    """Boxes of a heatmap at each threshold, as in wsolevaluation.
 
     The map becomes integers from 0 to 255; at a threshold `t`, pixels above
     `int(t * maximum)` are kept; the component (8-connected) whose contour
@@ -16,7 +16,7 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
     Args:
         heatmap: Float array `(height, width)` in [0, 1].
         thresholds: Sequence of T floats in [0, 1].
-        multi: Whether to answer the boxes of all contours, those of holes
+        multi: Whether to return the boxes of all contours, those of holes
             included, rather than of the largest.
 
     Returns:
@@ -25,7 +25,7 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
         no particular order; thresholds that keep the same pixels share one.
 
     Raises:
-        ValueError: If the heatmap or the thresholds are not of that form.
+        ValueError: If the heatmap or the thresholds are invalid.
 
     Example:
 
@@ -40,7 +40,7 @@ def boxes_at_thresholds(heatmap, thresholds, multi=False):
     """
     levels = linear_levels(heatmap)
     thresholds = np.asarray(thresholds)
-    # False for NaN, too.
+    # The comparison is false for NaN, too.
     if not np.all((thresholds >= 0) & (thresholds <= 1)):
         raise ValueError(
             "`thresholds` must lie in [0, 1]. "
@@ -76,7 +76,7 @@ def linear_levels(heatmap):
 
 
 def cutoffs(levels, thresholds):
-    """Integers that thresholds stand for: keep what is above.
+    """The integer levels of thresholds: pixels above a level are kept.
 
     Args:
         levels: uint8 array.
@@ -117,7 +117,7 @@ def contours_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
         by_rectangle: As for `boxes_at_cutoffs`.
 
     Returns:
-        Tuple of what `boxes_at_cutoffs` returns; the int array `(n, 4)` of the
+        Tuple of the output of `boxes_at_cutoffs`; the int array `(n, 4)` of the
         boxes of all contours, those of holes included; and the int array
         `(n,)` of the cut-offs that they belong to, in ascending order.
     """
@@ -173,10 +173,10 @@ def _area(sides):
 
 
 def _largest_above(levels, cutoff, by_rectangle):
-    """As OpenCV decides it: of equal contours, the first in its order."""
+    """The box of the largest contour; of equal ones, OpenCV's first."""
     _, kept = cv2.threshold(levels, cutoff, 255, cv2.THRESH_BINARY)
     contours = cv2.findContours(kept, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
-    # OpenCV 3 answers three things, 4 and 5 two.
+    # OpenCV 3 returns three values, 4 and 5 return two.
     return max(
         ((_box(contour), contour) for contour in contours[-2]),
         key=lambda each: (
@@ -197,7 +197,7 @@ def _rectangle_area(box):
 
 
 def checked(heatmap):
-    """A heatmap as the measures take it.
+    """Validates a heatmap and replaces NaN by 0.
 
     Args:
         heatmap: Array `(height, width)` in [0, 1]; NaN counts as 0.

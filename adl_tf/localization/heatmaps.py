@@ -1,4 +1,4 @@
-"""From class activation maps to heatmaps in [0, 1]. NumPy and OpenCV only."""
+"""Heatmaps in [0, 1] from class activation maps. NumPy and OpenCV only."""
 
 import cv2
 import numpy as np
@@ -35,8 +35,8 @@ def to_heatmap(
             f"batch. Received: class_map of shape {class_map.shape}"
         )
     height, width = np.broadcast_to(size, 2).tolist()
-    # Asked before it is enlarged: the rounding of bicubic weights would make a
-    # pattern of nothing. The comparison is false for NaN, too.
+    # Checked before resizing: the rounding of bicubic weights would turn a
+    # constant map into a pattern. The comparison is false for NaN, too.
     if not -np.inf < class_map.min() < class_map.max() < np.inf:
         return np.zeros((height, width), np.float32)
     heatmap = cv2.resize(
@@ -53,7 +53,7 @@ def to_heatmap(
 
 
 def fit_heatmap(heatmap, size, interpolation="bilinear"):
-    """Brings a finished heatmap to the size that boxes are compared in.
+    """Resizes a heatmap to the size at which boxes are compared.
 
     Args:
         heatmap: Float array `(h, w)` in [0, 1].
@@ -61,8 +61,8 @@ def fit_heatmap(heatmap, size, interpolation="bilinear"):
         interpolation: `"bilinear"` or `"bicubic"`.
 
     Returns:
-        The heatmap as it is if it has that size; else a float32 array `(size,
-        size)` in [0, 1], enlarged or made smaller, and not stretched.
+        The heatmap itself if it has that size; else a float32 array `(size,
+        size)` in [0, 1], resized but not stretched.
     """
     if heatmap.shape == (size, size):
         return heatmap
@@ -75,11 +75,10 @@ def fit_heatmap(heatmap, size, interpolation="bilinear"):
 
 
 def centre_heatmap(size):
-    """The heatmap of somebody who has not looked: a Gaussian in the middle.
+    """A baseline that ignores the image: a Gaussian in the centre.
 
-    Its standard deviation is a quarter of the side. The boxes of its
-    thresholds are centred squares of every size, the best of which is a
-    baseline.
+    Its standard deviation is a quarter of the side. Its boxes are centred
+    squares of every size; the best of them is the baseline.
 
     Args:
         size: Side of the heatmap in pixels.
@@ -90,7 +89,8 @@ def centre_heatmap(size):
     Reference:
 
     - The centre baseline of [Choe et al., 2020](
-      https://arxiv.org/abs/2001.07437); the width is ours, they give none.
+      https://arxiv.org/abs/2001.07437); the paper gives no
+      width, a quarter is our choice.
     """
     distance = (np.arange(size) - (size - 1) / 2) / (size / 4)
     gaussian = np.exp(-(distance**2) / 2)

@@ -1,4 +1,4 @@
-"""Accuracies over a test set: of classes, of boxes, of both together."""
+"""Classification and localization accuracies over a test set."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from adl_tf.localization.boxes import box_iou, boxes_at_thresholds
 from adl_tf.localization.pixels import PixelHistograms
 from adl_tf.localization.scores import DELTAS, nearest
 
-# The thresholds of metrics.json that boxes are scored at, and what they are.
+# The thresholds in metrics.json at which boxes are scored, and their meaning.
 THRESHOLDS = {
     "fixed_tau": "fixed",
     "val_tau": "chosen on other images",
@@ -24,7 +24,7 @@ def max_box_acc(heatmaps, boxes, thresholds, deltas=(0.5,), multi=False):
     Args:
         heatmaps: Iterable of float arrays `(height, width)` in [0, 1].
         boxes: Iterable of arrays `(n, 4)`: ground truth boxes x0, y0, x1, y1
-            in pixels of the heatmap; any of them may be met.
+            in pixels of the heatmap; a match with any of them counts.
         thresholds: Sequence of floats in [0, 1].
         deltas: Required overlaps. The best threshold may differ between them.
         multi: Whether any contour's box counts rather than the largest one's.
@@ -68,20 +68,20 @@ def max_box_acc(heatmaps, boxes, thresholds, deltas=(0.5,), multi=False):
 def localization_metrics(
     scores, correct, correct_top5, val_tau=None, exported_tau=None
 ):
-    """Every accuracy that boxes and class answers give together.
+    """All accuracies of predicted boxes and classes.
 
     Args:
         scores: `Scores`.
-        correct: Bool array `(images,)`: the class answer is right; `None`
-            where there are no answers.
-        correct_top5: The same for the class being among the first five.
+        correct: Bool array `(images,)`: whether the predicted class is right;
+            `None` without class predictions.
+        correct_top5: Bool array `(images,)`: whether the class is in the top5.
         val_tau: Threshold that was chosen on other images, or `None`.
         exported_tau: Threshold of the model that is scored, or `None`. The
             protocol's nearest takes its place, as for `val_tau`.
 
     Returns:
         Dictionary with the accuracies of metrics.json, in percent; `None`
-        for what the data cannot tell. `best_tau` is chosen on these very
+        where the data do not allow one. `best_tau` is chosen on these very
         images, hence `"oracle": True`.
     """
     metrics = {
@@ -150,7 +150,7 @@ def chunks(count):
 
 
 def _curves(scores, correct, correct_top5):
-    """Percentages at every threshold; `None` without class answers."""
+    """Percentages at every threshold; `None` without class predictions."""
     counts = np.zeros((3 + len(DELTAS), len(scores.thresholds)))
     for images in chunks(len(scores)):
         hits = scores.hits(images)

@@ -1,4 +1,4 @@
-"""What a pixel changes that joins others: tables of its 256 neighbourhoods.
+"""Lookup tables for the 256 neighbourhoods of a pixel that is added.
 
 A neighbourhood is a byte: which of the eight neighbours are there already.
 """

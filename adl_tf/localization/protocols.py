@@ -1,8 +1,8 @@
-"""Evaluation protocols: what published numbers mean, as data.
+"""Evaluation protocols of published results, as data.
 
 Numbers of different protocols cannot be compared: the whole image as the box
-is right on 34.2 % of CUB's test set under `adl_cvpr19` and on
-19.0 % under `wsoleval_cvpr20`.
+is right on 34.2 % of CUB's test set under `adl_cvpr19` and on 19.0 % under
+`wsoleval_cvpr20`.
 """
 
 import dataclasses
@@ -24,13 +24,13 @@ class Protocol:
     """How heatmaps become boxes, and when a box is right.
 
     Attributes:
-        name: The name that results carry.
+        name: Name of the protocol in result files.
         source: Where the rules come from.
         centre_crop: Whether images are warped to a larger square and
             cropped, or warped to the input size.
         warp: `"bilinear"` or `"antialiased"`: how images are warped.
         interpolation: `"bilinear"` or `"bicubic"`, for enlarging maps.
-        normalization: `"min_max"` or `"max"`: what maps are stretched by.
+        normalization: `"min_max"` or `"max"`: how maps are scaled to [0, 1].
         levels: `"linear"` (255 times the heatmap) or `"cubehelix"` (the grey
             value of matplotlib's colour map of that name): the integers that
             are compared with the threshold.
@@ -45,7 +45,7 @@ class Protocol:
             the image and of the crop.
         clip_boxes: Whether predicted boxes are cut at the last pixel.
         empty_box: Box where nothing is above the threshold.
-        min_iou: Intersection over union from which a box is right.
+        min_iou: Minimum intersection over union of a correct box.
     """
 
     name: str
@@ -118,16 +118,16 @@ class Protocol:
 
         Args:
             levels: uint8 array `(height, width)`.
-            ground_truth: int array `(n, 4)`, what `target_boxes` returned.
+            ground_truth: int array `(n, 4)`, as returned by `target_boxes`.
 
         Returns:
-            Tuple of what `predicted_boxes` returns; and two float arrays
+            Tuple of the output of `predicted_boxes`, and two float arrays
             `(thresholds,)` of the largest intersection over union with any
             ground truth box: of that box, and of the box of any contour,
             holes included.
         """
         size = levels.shape[0]
-        # Many thresholds stand for the same cut-off.
+        # Many thresholds give the same cut-off.
         cutoffs, thresholds = np.unique(
             boxes.cutoffs(levels, self.threshold_values()), return_inverse=True
         )
@@ -259,7 +259,7 @@ CHOICES = {
 
 
 def varied(protocol, options):
-    """A protocol with some rules as another source reads them.
+    """A protocol with some of its rules changed.
 
     Args:
         protocol: `Protocol`.
@@ -290,10 +290,10 @@ def varied(protocol, options):
 
 
 def protocol_named(name):
-    """The protocol of a name that results carry.
+    """The protocol of a given name.
 
     Args:
-        name: Such as `"adl_cvpr19"`, or what `varied` made of it.
+        name: Such as `"adl_cvpr19"`, or the name of a protocol from `varied`.
 
     Returns:
         `Protocol`.

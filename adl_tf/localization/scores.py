@@ -1,4 +1,4 @@
-"""What is kept of every scored image: enough for all metrics, not more."""
+"""Per-image results, from which all metrics are computed."""
 
 import dataclasses
 
@@ -27,13 +27,13 @@ class ScoredBox:
 
 
 def pack_boxes(boxes):
-    """Rows for the boxes of an image: one where the box changes.
+    """Run-length encodes the boxes of an image over the thresholds.
 
     Args:
         boxes: int array `(thresholds, 4)`.
 
     Returns:
-        int16 array `(rows, 5)`: number of the first threshold with this box,
+        int16 array `(rows, 5)`: index of the first threshold with this box,
         x0, y0, x1, y1. Neighbouring thresholds mostly agree.
     """
     boxes = np.ascontiguousarray(boxes, np.int16)
@@ -46,7 +46,7 @@ def box_at(rows, number):
     """The box of an image at one threshold.
 
     Args:
-        rows: What `pack_boxes` returned.
+        rows: As returned by `pack_boxes`.
         number: Index of the threshold.
 
     Returns:
@@ -69,9 +69,9 @@ def nearest(thresholds, wanted):
 
 
 class Scores:
-    """Hits of every image at every threshold, a bit each.
+    """Hits of every image at every threshold, one bit each.
 
-    What is larger, and asked for once or twice at the end, waits on disk.
+    Larger data, read only once or twice at the end, are kept on disk.
     Images may be added in any order and by several threads.
 
     Args:
@@ -98,7 +98,7 @@ class Scores:
         """Scores the heatmap of an image.
 
         Args:
-            index: Place of the image in the test set.
+            index: Index of the image in the test set.
             heatmap: Float array `(size, size)` in [0, 1].
             ground_truth: int array `(n, 4)` in pixels of the heatmap, from
                 `Protocol.target_boxes`; without boxes, only pixels are scored.
@@ -123,7 +123,7 @@ class Scores:
         """Counts an image that has no heatmap as wrong.
 
         Args:
-            index: Place of the image in the test set.
+            index: Index of the image in the test set.
             ground_truth: int array `(n, 4)`; without boxes, nothing counts.
         """
         if len(ground_truth):
@@ -131,12 +131,12 @@ class Scores:
 
     @property
     def has_boxes(self):
-        """Whether there is something to compare boxes with."""
+        """Whether any image has ground truth boxes."""
         return not self._ground_truth.is_empty
 
     @property
     def has_masks(self):
-        """Whether there are pixels to compare heatmaps with."""
+        """Whether any image has a mask."""
         return not self._pixels.is_empty
 
     def pixels(self, images=slice(None)):
@@ -186,7 +186,7 @@ class Scores:
         """Box of an image at one threshold.
 
         Args:
-            index: Place of the image.
+            index: Index of the image in the test set.
             threshold: One of the protocol's thresholds.
 
         Returns:
@@ -203,19 +203,19 @@ class Scores:
         """Boxes of an image, one for each threshold where it changes.
 
         Args:
-            index: Place of the image.
+            index: Index of the image in the test set.
 
         Returns:
-            What `pack_boxes` returned, or `None` if the image has no heatmap
+            As returned by `pack_boxes`, or `None` if the image has no heatmap
             or no ground truth.
         """
         return self._boxes[index]
 
     def ground_truth(self, index):
-        """Boxes that those of an image are compared with.
+        """Ground truth boxes of an image.
 
         Args:
-            index: Place of the image.
+            index: Index of the image in the test set.
 
         Returns:
             int array `(n, 4)`, empty if there are none.
@@ -228,7 +228,7 @@ class Scores:
         return self._ground_truth.rows
 
     def baselines(self):
-        """What boxes that ignore the image reach on the same images.
+        """Accuracies of boxes that ignore the image.
 
         Returns:
             Dictionary with the GT-known Loc in percent of the whole image

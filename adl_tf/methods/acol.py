@@ -1,7 +1,4 @@
-"""ACoL: a second classifier that sees what the first one does not need.
-
-(Zhang et al., CVPR 2018.)
-"""
+"""ACoL, adversarial complementary learning (Zhang et al., CVPR 2018)."""
 
 import keras
 from keras import ops
@@ -16,34 +13,34 @@ _FILTERS = 1024
 
 
 def acol(model, backbone, threshold=0.6, map_stride=None):
-    """Gives a classifier two branches, of which one finds what the other hides.
+    """Gives a classifier two branches; the second sees erased features.
 
     Each branch is two 3x3 convolutions with 1024 filters and a 1x1 convolution
     to the maps of the classes, whose mean over space are logits. The second
-    sees the features without the places where the map of the class, in the
-    first, is strongest. `vgg_gap` gets ACoL's pooling, and with it maps of a
+    sees the features without the positions where the first branch's map of
+    the class is strongest. `vgg_gap` gets ACoL's pooling, and with it maps of a
     size of their own; `inception_v3` branches after `Mixed_6e`, and all others
     after their last features.
 
     Logits are those of the first branch. Class maps are the larger of both
-    branches' at each place, scaled to [0, 1] for each class. In training the
+    branches' at each position, scaled to [0, 1] for each class. In training the
     true class is erased, as in evaluation (`erasing_given_class`); where it is
     not known, the one that the first branch predicts.
 
     Args:
         model: Keras model made of `backbone`.
         backbone: Its `Backbone`.
-        threshold: Float in [0, 1]: how strong a map scaled to [0, 1] has to
-            be for its place to be erased. 0.6 in the authors' scripts.
+        threshold: Float in [0, 1]: positions where the map, scaled to [0, 1],
+            is at least this strong are erased. 0.6 in the authors' scripts.
         map_stride: For `vgg_gap` alone, whatever its own: pixels of the image
-            for one place of the map, 8 (`None`; 28x28 for a 224x224 image, the
+            per feature map position, 8 (`None`; 28x28 for a 224x224 image, the
             authors' code) or 16 (14x14, which the later comparison has, too).
 
     Returns:
         `Objective`, whose loss is the sum of both branches' cross entropies.
 
     Raises:
-        ValueError: If `threshold` or `map_stride` is not possible.
+        ValueError: If `threshold` or `map_stride` is invalid.
 
     Reference:
 
@@ -71,7 +68,7 @@ def acol(model, backbone, threshold=0.6, map_stride=None):
     maps_a = _apply(branches["a"], features)
     maps_b = _apply(branches["b"], erase(features, maps_a))
     fused = FusedMaps(name="class_maps")(maps_a, maps_b)
-    # The maps are here for the graph to hold them; they are not used.
+    # The maps are arguments only so that the graph contains them.
     logits = FirstMean(dtype="float32", name="logits")(maps_a, fused)
     inference = keras.Model(trunk.input, logits, name=name)
 
@@ -96,7 +93,7 @@ def acol(model, backbone, threshold=0.6, map_stride=None):
 
 
 def erases_prediction(model):
-    """Whether a model's second branch depends on what the first predicts.
+    """Whether a model erases features by its first branch's prediction.
 
     Args:
         model: Keras model.
@@ -105,10 +102,10 @@ def erases_prediction(model):
 
 
 def erasing_given_class(model):
-    """The inference model with another class erased than the predicted one.
+    """The inference model, with the class to erase as a second input.
 
-    Evaluation knows the true class, and the published evaluations erase that.
-    The network runs once for it; the second branch sees other features.
+    Evaluation knows the true class, and the published evaluations erase it.
+    The backbone still runs only once.
 
     Args:
         model: The `model` of the `Objective` that `acol` made.
@@ -166,7 +163,7 @@ def scaled(maps):
 class EraseStrongest(keras.layers.Layer):
     """Sets features to 0 where the map of a class is strong.
 
-    No gradient flows through what decides where.
+    No gradient flows through the choice of positions.
 
     Args:
         threshold: As of `acol`.
@@ -182,7 +179,7 @@ class EraseStrongest(keras.layers.Layer):
         That of `features`.
 
     Raises:
-        ValueError: If `threshold` is not possible.
+        ValueError: If `threshold` is invalid.
     """
 
     def __init__(self, threshold=0.6, **kwargs):
@@ -209,7 +206,7 @@ class EraseStrongest(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="adl_tf")
 class FusedMaps(keras.layers.Layer):
-    """The larger of two maps at each place, each scaled to [0, 1]."""
+    """The larger of two maps at each position, each scaled to [0, 1]."""
 
     def call(self, first, second):
         return ops.maximum(scaled(first), scaled(second))

@@ -1,4 +1,4 @@
-"""ADL as a method: the plain classifier with `ADLLayer` at some positions."""
+"""ADL as a method: a classifier with `ADLLayer` after some of its layers."""
 
 from adl_tf.layers.adl import ADLLayer
 from adl_tf.models.data_formats import data_format_of
@@ -37,8 +37,8 @@ def insert_adl(model, after, **adl_arguments):
         nonlocal count
         layer_seed = None if seed is None else seed + count
         count += 1
-        # Not the program's number format, which may be another than that of
-        # the model or of this place in it.
+        # Not the global dtype policy, which may differ from that of the
+        # model or of the layer before.
         dtype = getattr(before.output, "dtype", None)
         (output, *_) = before._inbound_nodes[0].output_tensors
         return ADLLayer(

@@ -1,4 +1,4 @@
-"""Backbone plus method: the one place where models are put together."""
+"""Models from a backbone and a method."""
 
 import inspect
 
@@ -27,15 +27,14 @@ def build_model(
             `"keras:NAME"` for a classifier of `keras.applications`, such as
             `"keras:DenseNet121"`.
         method: `"cam"` (the plain classifier), `"has"`, `"acol"`,
-            `"spg"`, `"adl"` or `"cutmix"`. Those that need the labels for more
-            than a loss of the answers, `"acol"`, `"spg"` and `"cutmix"`, train
+            `"spg"`, `"adl"` or `"cutmix"`. Those whose loss needs more than
+            the logits and labels, `"acol"`, `"spg"` and `"cutmix"`, train
             by `adl_tf.train`.
         num_classes: Number of classes.
         weights: `"imagenet"`, `None` for random ones, or the path of a file:
             one of Keras's formats, Tensorpack's `.npz` (for `vgg_gap` and the
             ResNets) or a PyTorch `state_dict`, `.pth` or `.pt` (for the
-            ResNets). The classifier is taken over when its number of classes
-            fits.
+            ResNets). The classifier is loaded when its number of classes fits.
         input_shape: Tuple `(height, width, 3)`.
         backbone_arguments: Dictionary of options of the backbone, such as
             `{"last_stride": 2}` for `mobilenet_v1` and the ResNets.
@@ -50,7 +49,7 @@ def build_model(
         (preprocessing is part of it) to logits `(batch, num_classes)`.
 
     Raises:
-        ValueError: If an argument is not one of those it may be.
+        ValueError: If an argument has an invalid value.
         adl_tf.errors.DataError: If the weights cannot be read or do not fit.
 
     Example:
@@ -80,7 +79,7 @@ def assemble(
     backbone_arguments=None,
     **method_arguments,
 ):
-    """As `build_model`, with what training needs besides.
+    """As `build_model`, together with what training needs.
 
     Returns:
         Tuple of the method's `Objective`, the `Backbone`, and the names of the
@@ -115,7 +114,7 @@ def assemble(
 
 
 def method_options(method):
-    """Names of the options that a method has.
+    """Names of the options of a method.
 
     Args:
         method: As for `build_model`.

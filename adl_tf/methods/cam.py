@@ -1,10 +1,10 @@
-"""CAM (Zhou et al., CVPR 2016): the plain classifier, trained as it is.
+"""CAM (Zhou et al., CVPR 2016): the plain classifier.
 
 Its maps are made in `adl_tf/heatmaps`.
 """
 
 
 def cam(model, backbone):
-    """The plain classifier, as it is: the method that all start from."""
+    """Returns the plain classifier unchanged."""
     del backbone
     return model

@@ -19,7 +19,7 @@ def cutmix(
 ):
     """Trains a classifier on images with a box from another image.
 
-    At inference nothing is left of it: the model is the one given.
+    The inference model is the model given.
 
     Args:
         model: Keras model made of `backbone`.
@@ -34,7 +34,7 @@ def cutmix(
         labels, weighted with their shares of the image.
 
     Raises:
-        ValueError: If an argument is not possible.
+        ValueError: If an argument is invalid.
 
     Reference:
 
@@ -82,7 +82,7 @@ def mixed_losses(model, images, labels):
 
 @keras.saving.register_keras_serializable(package="adl_tf")
 class CutMix(keras.layers.Layer):
-    """Puts a box of another image of the batch into each image.
+    """Replaces a box of each image by that of another image of the batch.
 
     The box is the same for all images of a step. Its sides have the share
     `sqrt(1 - lambda)` of the image's, with lambda drawn from Beta(beta,
@@ -101,11 +101,11 @@ class CutMix(keras.layers.Layer):
         training: Python boolean: whether to mix.
 
     Output shape:
-        Tuple of the images, the place in the batch of each one's partner,
+        Tuple of the images, the index in the batch of each one's partner,
         int32 `(batch,)`, and the share of its own label, float32 `(batch,)`.
 
     Raises:
-        ValueError: If an argument is not possible.
+        ValueError: If an argument is invalid.
     """
 
     def __init__(
@@ -174,11 +174,12 @@ class CutMix(keras.layers.Layer):
 
 
 def cut_box(share, centre, height, width):
-    """The box that goes into an image.
+    """The box of an image that is replaced.
 
     Args:
-        share: Scalar in [0, 1], lambda: what is to be left of the image.
-        centre: Two scalars in [0, 1), vertical and horizontal.
+        share: Scalar in [0, 1], lambda: the share of the image that stays.
+        centre: Two scalars in [0, 1), vertical and horizontal, as shares of
+            the height and width.
         height: Height of the image in pixels.
         width: Width of the image in pixels.
 

@@ -19,10 +19,10 @@ def has(model, backbone, patch_size=32, hide_rate=0.5, seed=None):
         seed: As of `HideAndSeek`.
 
     Returns:
-        Keras model with the same weights behind a layer that hides.
+        Keras model with the same weights and `HideAndSeek` in front.
 
     Raises:
-        ValueError: If an argument is not possible.
+        ValueError: If an argument is invalid.
 
     Reference:
 

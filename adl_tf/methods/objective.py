@@ -1,4 +1,4 @@
-"""What a method trains, and what training minimises."""
+"""Training objectives: the models and the loss of a method."""
 
 import dataclasses
 from collections.abc import Callable
@@ -38,12 +38,12 @@ def plain_losses(model, images, labels):
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """What a method makes of a classifier.
+    """The models and the loss that a method makes from a classifier.
 
     Attributes:
         model: Keras model from images to logits, for inference.
-        training_model: Keras model with all that training changes, random
-            states too; it shares its layers with `model`.
+        training_model: Keras model with everything that training changes,
+            random states included; it shares its layers with `model`.
         losses: Function as `plain_losses`, called with `training_model`,
             written in `keras.ops`.
         new_layers: Names of the layers with weights that the method adds.

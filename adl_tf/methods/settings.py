@@ -1,4 +1,4 @@
-"""From the settings of a run to its model: for training, evaluation, export."""
+"""The model of a run from its settings, for training, evaluation and export."""
 
 import keras
 
@@ -18,7 +18,7 @@ def assemble_from_settings(settings, weights):
         As `assemble`: objective, backbone and names of new layers.
 
     Raises:
-        UsageError: If a value is not possible.
+        UsageError: If a value is invalid.
     """
     precision = settings.mixed_precision
     keras.mixed_precision.set_global_policy(

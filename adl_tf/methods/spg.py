@@ -1,7 +1,4 @@
-"""SPG: masks from deep layers teach shallow ones where the object is.
-
-(Zhang et al., ECCV 2018.)
-"""
+"""SPG, self-produced guidance (Zhang et al., ECCV 2018)."""
 
 import functools
 import numbers
@@ -17,7 +14,7 @@ from adl_tf.heatmaps.class_maps import (
 from adl_tf.methods.acol import scaled
 from adl_tf.methods.objective import Objective, cross_entropy
 
-# With fewer pixels of foreground, what reaches this share of the maximum is.
+# With fewer foreground pixels, those above this share of the maximum count.
 _FEWEST_PIXELS, _SHARE_OF_MAXIMUM = 30, 0.7
 _FOREGROUND, _BACKGROUND, _IGNORED = 1.0, 0.0, 255.0
 
@@ -26,17 +23,17 @@ def spg(model, backbone, thresholds=((0.7, 0.05), (0.5, 0.05), (0.7, 0.1))):
     """Trains a classifier with branches that learn masks of the object.
 
     Branch B2 learns from the map of the true class, B1 from B2, and C from the
-    mean of both; none of them is there at inference, where the model is the
-    one given. B1 and B2 share their last two convolutions. C sees what the
-    classifier sees.
+    mean of both; none of them is part of the inference model, which is the
+    model given. B1 and B2 share their last two convolutions. C has the same
+    input as the classifier.
 
     Args:
         model: Keras model made of `backbone`.
         backbone: Its `Backbone`, one that is not of `keras.applications`.
         thresholds: Three pairs `(high, low)` of floats in [0, 1], for the
             targets of B2, B1 and C: what is above the first is foreground,
-            what is below the second is background. In the order in which each
-            learns from the one before.
+            what is below the second is background. The order is that in
+            which each learns from the one before.
 
     Returns:
         `Objective`, whose loss is the sum of the cross entropy of the logits
@@ -44,7 +41,7 @@ def spg(model, backbone, thresholds=((0.7, 0.05), (0.5, 0.05), (0.7, 0.1))):
 
     Raises:
         ValueError: If the backbone has no `spg_positions`, or the thresholds
-            are not possible.
+            are invalid.
 
     Reference:
 
@@ -116,7 +113,7 @@ def guided_losses(model, images, labels, kernel, thresholds):
 
 
 def targets(source, high, low):
-    """What a mask is to become, pixel by pixel.
+    """Target of a mask at each pixel.
 
     Where fewer than 30 pixels of an image are above `high`, those above 0.7
     of its maximum are the foreground.
@@ -124,8 +121,8 @@ def targets(source, high, low):
     Args:
         source: Tensor `(batch, height, width, 1)` in [0, 1].
         high: Float: above it is foreground.
-        low: Float: below it is background, foreground or not: where `high` is
-            reached by few, 0.7 of the maximum can be less than `low`.
+        low: Float: below it is background, even where it is also foreground:
+            if few pixels reach `high`, 0.7 of the maximum can be below `low`.
 
     Returns:
         float32 tensor of the same shape, without gradient: 1 for foreground, 0
@@ -152,7 +149,7 @@ def mask_losses(logits, target):
 
     Args:
         logits: float32 tensor `(batch, height, width, 1)`.
-        target: What `targets` returned.
+        target: As returned by `targets`.
 
     Returns:
         Tensor `(batch,)` whose mean is the average.

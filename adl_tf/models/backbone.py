@@ -14,10 +14,10 @@ class Backbone:
         model: Keras model from RGB images with values in [0, 255] to a
             feature map; the preprocessing that the weights expect is its
             first step.
-        head: How it classifies. `"dense"`: average pooling, layer `gap`, and
+        head: Kind of classifier. `"dense"`: average pooling, layer `gap`, and
             a Dense layer `logits`; class activation maps weight the channels
             with its kernel. `"class_maps"`: a 1x1 convolution `class_maps`
-            whose mean over space, layer `logits`, is the answer.
+            whose mean over space, layer `logits`, is the output.
         new_layers: Names of its layers that ImageNet weights do not cover.
         initializer: Initial kernels of the classifier, for Keras; `None` for
             normally distributed with a deviation of 0.01.
@@ -35,18 +35,19 @@ class Backbone:
             start from; empty where SPG cannot be used. Those of InceptionV3
             are the authors', those of VGG16 and ResNet50 of the later
             comparison, the others ours: the middle and the end of the blocks
-            before the last features, and these.
+            before the last features, and these features.
         spg_filters: Filters of the 3x3 convolutions of B1 and B2.
         acol_position: Name of the layer that ACoL's branches start from;
             `None` for the last features.
         acol_pooling: Whether ACoL replaces the pooling layers of VGG16 by
             overlapping ones.
-        application: Its name in `keras.applications`, of a backbone that is one
-            of these as it is.
+        application: Name in `keras.applications` of a backbone that is one of
+            these networks without changes.
         fast_layers: Prefixes of the names of further layers that learn at
             `--head_learning_rate_ratio`, beside `logits`, `new_layers` and
             the layers that the method adds.
-        method_layers_fast: Whether the layers that a method adds do.
+        method_layers_fast: Whether the layers that a method adds learn at that
+            rate, too.
     """
 
     model: keras.Model
@@ -68,12 +69,12 @@ class Backbone:
 
 
 def require_one_of(name, value, allowed):
-    """Refuses a value that an option of a backbone cannot have.
+    """Raises an error for an invalid value of a backbone's option.
 
     Args:
         name: Name of the option.
-        value: What was given.
-        allowed: Tuple of what it may be.
+        value: The value.
+        allowed: Tuple of the allowed values.
 
     Raises:
         ValueError: If `value` is none of them.

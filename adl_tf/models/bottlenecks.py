@@ -20,7 +20,7 @@ def bottleneck_features(images, padding, last_strides, reduction=None):
         images: Preprocessed tensor `(batch, height, width, 3)`.
         padding: How strided layers are padded: `"symmetric"` (PyTorch) or
             `"same"` (TensorFlow: for even sizes more at the right and lower
-            end, so that the same weights see other pixels).
+            end, so that the same weights apply to other pixels).
         last_strides: Strides of the last two of the four stages, 1 or 2 each.
         reduction: Reduction of a `SqueezeExcite` layer before each addition,
             or `None` for the plain network.
@@ -31,7 +31,7 @@ def bottleneck_features(images, padding, last_strides, reduction=None):
     """
     features = _convolve(images, 64, 7, 2, padding, "conv1")
     features = _relu(features, "conv1_relu")
-    # What is pooled is not negative: zeros beyond the border change nothing.
+    # The pooled features are not negative: zero padding changes nothing.
     if padding == "symmetric":
         features = keras.layers.ZeroPadding2D(1, name="pool1_pad")(features)
     features = keras.layers.MaxPooling2D(

@@ -1,7 +1,7 @@
 """Classifiers with a CAM-compatible head.
 
-Class activation maps read its layers by name: `gap` and `logits`, or
-`class_maps` and `logits`.
+Class activation maps find the layers of the head by name: `gap` and `logits`,
+or `class_maps` and `logits`.
 """
 
 import inspect
@@ -41,7 +41,7 @@ def build_classifier(
         `weights` did not set (all of them without any).
 
     Raises:
-        ValueError: If there is no such backbone or it lacks an argument.
+        ValueError: If there is no such backbone or it has no such argument.
         DataError: If the weights cannot be read or do not fit.
     """
     known = backbone_options(backbone)
@@ -66,7 +66,7 @@ def build_classifier(
 
 
 def backbone_options(backbone):
-    """Names of the options that a backbone has.
+    """Names of the options of a backbone.
 
     Args:
         backbone: As for `build_classifier`.

@@ -1,4 +1,4 @@
-"""InceptionV3 as SPG customised it: fine maps, no last blocks."""
+"""InceptionV3 as modified by SPG: larger maps, without the last blocks."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ def inception_v3(
     """InceptionV3 up to `Mixed_6e`, with the stem and the head of SPG.
 
     The network of SPG and of the authors' later comparison is PyTorch's.
-    Keras's weights come from one that differs in more than weights:
+    Keras's weights were trained in a network that differs:
 
     | variant | average pooling at the border | input |
     | --- | --- | --- |
@@ -44,15 +44,15 @@ def inception_v3(
 
     Args:
         input_shape: Tuple `(height, width, 3)`.
-        map_stride: Pixels of the image for one place of the map: 8 (28x28
+        map_stride: Pixels of the image per feature map position: 8 (28x28
             for a 224x224 image) or 16 (14x14: one more pooling layer, as in
             the authors' later comparison).
         dropout_rate: Share of the values that the dropout before each
             convolution of the head sets to 0. 0 leaves the three layers out,
             as the authors' later comparison does for ADL alone; the paper
             does not say.
-        variant: Whose network it is, as above. Where weights are given, they
-            decide (see `adl_tf.models.variants`).
+        variant: One of the above. Where weights are given, they decide
+            (see `adl_tf.models.variants`).
 
     Returns:
         `Backbone`. The paper gives no ADL positions; they are those of the
@@ -180,7 +180,7 @@ class _Network:
         return keras.layers.Concatenate(name=name)([*outputs, pooled])
 
     def average(self, features, name):
-        """The mean of 3x3 places around each."""
+        """Average pooling over 3x3 positions with stride 1."""
         padding = "same"
         if self.counts_zeros:
             padding = "valid"
@@ -204,7 +204,7 @@ class _Network:
             use_bias=False,
             name=name,
         )(features)
-        # SPG's code and the later comparison: PyTorch's momentum of 0.1.
+        # As in SPG's code and the later comparison (0.1 in PyTorch's terms).
         features = keras.layers.BatchNormalization(
             momentum=0.9, epsilon=1e-3, name=f"{name}_bn"
         )(features)

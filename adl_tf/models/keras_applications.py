@@ -12,7 +12,7 @@ from adl_tf.models.backbone import Backbone
 from adl_tf.models.layer_names import kinds_named_by_keras, renumbered
 from adl_tf.models.surgery import edit_layers, insert_after
 
-# Fully connected layers follow their maps, and no global pooling.
+# Fully connected layers follow the maps of these, without global pooling.
 _FLATTENING = ("VGG16", "VGG19")
 
 
@@ -31,7 +31,7 @@ def keras_backbone(name):
 def keras_application(name, input_shape=(224, 224, 3), last_stride=None):
     """A network of `keras.applications` up to its last map.
 
-    The map is what its last global pooling pools, or its last output with
+    The map is the input of its last global pooling, or its last output with
     height and width. Layers that Keras names by a number are numbered from
     the first of the network. The preprocessing that goes with the network is
     its first layers.
@@ -48,7 +48,7 @@ def keras_application(name, input_shape=(224, 224, 3), last_stride=None):
         `Backbone`, without positions for ADL.
 
     Raises:
-        ValueError: If there is no such network, it is not possible at this
+        ValueError: If there is no such network, it cannot be built at this
             size, or its last stride cannot be changed.
 
     Example:
@@ -122,8 +122,8 @@ def _find(name):
 def _preprocess(inputs, module):
     """The module's `preprocess_input` as layers, if it does anything.
 
-    It scales and shifts the channels, and for some networks reverses them:
-    what it makes of four colours tells how.
+    It scales and shifts the channels, and for some networks reverses them.
+    Its output for four colours shows how.
     """
     colours = np.concatenate([np.zeros((1, 3)), np.eye(3)])
     answers = module.preprocess_input(
@@ -172,7 +172,7 @@ def _renamed(source, kinds):
 
 
 def _divided_twice(model):
-    """EfficientNet as its ImageNet weights want it.
+    """EfficientNet with the preprocessing that its ImageNet weights expect.
 
     They were trained on images divided by the variance; the network divides
     by the standard deviation, and again only where Keras loads them itself.
@@ -188,7 +188,7 @@ def _divided_twice(model):
 
 
 def _with_stride_1(model):
-    """Changes after which the layers that halve the map last keep its size.
+    """Changes that give stride 1 to the layers that halve the map last.
 
     Args:
         model: Functional model up to the map.
@@ -197,7 +197,7 @@ def _with_stride_1(model):
         Dictionary for `edit_layers`.
 
     Raises:
-        ValueError: If there are none that it could change.
+        ValueError: If there are no layers that it could change.
     """
     makers, users, strides = {}, {}, {}
     strided = []

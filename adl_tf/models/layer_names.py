@@ -30,7 +30,7 @@ def in_order_of_making(names, kind):
 
 
 def kinds_named_by_keras(layers):
-    """The kinds of which a network has layers that Keras named.
+    """The kinds of layers in a network whose names Keras chose.
 
     Args:
         layers: List of Keras layers.
@@ -51,10 +51,11 @@ def renumbered(names, kinds):
 
     Args:
         names: Layer names of one network.
-        kinds: Names without number whose numbers are to start from none.
+        kinds: Names without number, such as `"conv2d"`, to be renumbered
+            from the first.
 
     Returns:
-        Dictionary from each of `names` that such a kind has to its new name.
+        Dictionary from each of `names` of such a kind to its new name.
 
     Example:
 

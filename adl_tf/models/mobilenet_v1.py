@@ -11,17 +11,17 @@ from adl_tf.models.surgery import edit_layers
 def mobilenet_v1(
     input_shape=(224, 224, 3), last_stride=1, width=1.0, dilated=False
 ):
-    """`keras.applications.MobileNet` whose last strided convolution is not.
+    """`keras.applications.MobileNet` with stride 1 in its last strided layer.
 
     Args:
         input_shape: Tuple `(height, width, 3)`.
         last_stride: 1 (the paper: 14x14 features for a 224x224 image) or 2
             (the stock network: 7x7). The weights fit both.
         width: Factor of the number of filters of every layer. ImageNet
-            weights are there for 0.25, 0.5, 0.75 and 1.0.
+            weights exist for 0.25, 0.5, 0.75 and 1.0.
         dilated: Whether the depthwise convolution after the one whose stride
-            is 1 now is dilated by 2, so that it sees as far as it did with the
-            stride that the weights were trained with.
+            is 1 now is dilated by 2, so that its receptive field is that of the
+            network in which the weights were trained.
 
     Returns:
         `Backbone`. The ADL position is our choice, since the paper gives none
@@ -30,8 +30,8 @@ def mobilenet_v1(
         nothing to hide (`experiments.positions`).
 
     Raises:
-        ValueError: If `last_stride` or `width` is not possible, or `dilated`
-            goes with a stride of 2.
+        ValueError: If `last_stride` or `width` is invalid, or `dilated` is used
+            with a stride of 2.
     """
     if last_stride not in (1, 2):
         raise ValueError(

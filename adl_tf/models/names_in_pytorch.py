@@ -1,4 +1,4 @@
-"""Names of our layers in files of PyTorch.
+"""Names of layers in PyTorch's weight files.
 
 Those of torchvision, of timm for SE, and of the trainings of wsolevaluation
 and SPG: these put layers without weights in between, which shifts the numbers
@@ -7,7 +7,7 @@ of all that follow, and move some layers to modules of their own.
 
 import re
 
-# What those trainings hold besides the network of inference.
+# Entries of those files that do not belong to the inference network.
 _BRANCHES = r"(SPG_B_\w+|SPG_C|side\w+|branchB)\..*"
 _IGNORED = {
     "vgg": rf"classifier\..*|{_BRANCHES}",
@@ -36,7 +36,7 @@ _MOVED = {
 
 
 def family(model):
-    """Which of the published networks a model is.
+    """The family of networks that a model belongs to.
 
     Args:
         model: Keras model of a backbone.
@@ -51,12 +51,12 @@ def family(model):
 
 
 def ignored(network):
-    """Regular expression of the names that the network has no use for.
+    """Regular expression of the names that are not loaded.
 
     Args:
-        network: What `family` answered.
+        network: As returned by `family`.
     """
-    # A counter that inference has no use for.
+    # A counter that inference does not use.
     return rf".*\.num_batches_tracked|{_IGNORED[network]}"
 
 
@@ -65,7 +65,7 @@ def plain_names(names, network):
 
     Args:
         names: Names of a `state_dict`.
-        network: What `family` answered.
+        network: As returned by `family`.
 
     Returns:
         Dictionary from each name to the plain one: without `module.`, modules
@@ -112,7 +112,7 @@ def name_of(layer, network):
 
     Args:
         layer: Name of a layer of ours.
-        network: What `family` answered.
+        network: As returned by `family`.
 
     Returns:
         The name, or `None` where there is none.

@@ -1,4 +1,4 @@
-"""What trained weights expect of an image, as the first layers of a model.
+"""Preprocessing that trained weights expect, as the first layers of a model.
 
 All take images in RGB with values in [0, 255]. The mean is subtracted here
 and not folded into the first convolution, because that convolution pads its
@@ -13,7 +13,7 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 # Mean and standard deviation of ImageNet in RGB, for values in [0, 1].
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
-# The mean colour as networks of ours take images: RGB in [0, 255].
+# The mean colour in the models' input range: RGB in [0, 255].
 MEAN_COLOUR = tuple(255.0 * each for each in _MEAN)
 
 

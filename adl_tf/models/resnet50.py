@@ -31,7 +31,7 @@ def resnet50(
 ):
     """ResNet50 whose last stage is not strided.
 
-    Trained weights come from networks that differ in more than weights:
+    Trained weights come from networks that also differ in their layers:
 
     | variant | stride in the | strided layers padded | input |
     | --- | --- | --- | --- |
@@ -48,12 +48,11 @@ def resnet50(
         input_shape: Tuple `(height, width, 3)`; multiples of 32.
         last_stride: 1 (the paper: 14x14 features for a 224x224 image) or 2
             (the stock network: 7x7). The weights fit both.
-        variant: Whose network it is, as above. Where weights are given, their
-            file decides (see `adl_tf.models.variants`).
-        map_stride: Pixels of the image for one place of the map, where
-            `last_stride` is not to decide: 8 (28x28: the large maps of the
-            later comparison, where neither of the last two stages is
-            strided), 16 or 32.
+        variant: One of the above. Where weights are given, their file decides
+            (see `adl_tf.models.variants`).
+        map_stride: Pixels of the image per feature map position, instead of
+            `last_stride`: 8 (28x28: the large maps of the later comparison,
+            where neither of the last two stages is strided), 16 or 32.
 
     Returns:
         `Backbone`, with the ADL positions of the authors' code. The layers
@@ -105,7 +104,7 @@ def last_strides(last_stride, map_stride):
 
 
 def v1_5_model(inputs, variant, strides, name, reduction=None):
-    """The network as PyTorch or Tensorpack trains it, plain or with SE.
+    """The network of PyTorch or Tensorpack, with or without SE.
 
     Args:
         inputs: `keras.Input` of RGB images in [0, 255].

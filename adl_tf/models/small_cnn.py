@@ -1,4 +1,4 @@
-"""A small plain network to train from scratch: the quick start's."""
+"""A small network to train from scratch, used by the quick start."""
 
 import keras
 
@@ -12,7 +12,7 @@ def small_cnn(input_shape=(112, 112, 3)):
     """Four convolutions with batch normalization; trains in a minute or two.
 
     Its features have an eighth of the input's size, 14x14 for 112x112 pixels,
-    and see little around their place: the class has to be told from a part.
+    and a small receptive field: they see only a part of the object.
 
     Args:
         input_shape: Tuple `(height, width, 3)`.
@@ -34,7 +34,7 @@ def small_cnn(input_shape=(112, 112, 3)):
             kernel_initializer="he_normal",
             name=f"conv{number}",
         )(features)
-        # Short trainings need averages that follow soon.
+        # Short trainings need moving averages that adapt quickly.
         features = keras.layers.BatchNormalization(
             momentum=0.9, name=f"conv{number}_bn"
         )(features)

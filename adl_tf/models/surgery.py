@@ -184,7 +184,7 @@ def _all_layers(model, seen=None):
 
 
 def find_layers(model, names):
-    """Names of the layers that are meant.
+    """Resolves a list of names or a regular expression to layer names.
 
     Args:
         model: A functional or Sequential Keras model; models nested in it are
@@ -265,7 +265,7 @@ def _rebuilt(layer, changes, model):
     """A layer or a bare operation made of another's configuration."""
     try:
         return layer.__class__.from_config({**layer.get_config(), **changes})
-    # What the constructor of a layer of others raises is not known.
+    # The constructor of a custom layer may raise anything.
     except Exception as error:
         raise _not_rebuilt(layer, model, error) from error
 

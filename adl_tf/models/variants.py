@@ -1,4 +1,4 @@
-"""Whose network the weights of a file belong to.
+"""Variant of a network that the weights of a file belong to.
 
 Frameworks train what they all call ResNet50 with other strides, paddings and
 preprocessing. Backbones where that matters have an option `variant`, and the
@@ -18,7 +18,7 @@ import h5py
 
 from adl_tf.errors import DataError
 
-# What to do where weights cannot be had, in Python and on the command line.
+# Advice where there are no such weights, in Python and on the command line.
 OTHERWISE = (
     "give the path of a weight file with `weights` (--weights), or start from "
     "scratch with `weights=None` (--weights=none)"
@@ -32,7 +32,7 @@ FOREIGN = {
 
 
 def with_variant(options, weights):
-    """Adds the variant that the weights demand to the options of a backbone.
+    """Adds the variant of the weights to the options of a backbone.
 
     Args:
         options: Dictionary of options of a backbone that has `variant`.
@@ -43,7 +43,7 @@ def with_variant(options, weights):
 
     Raises:
         ValueError: If the options ask for another variant than the file's.
-        DataError: If the file is of a kind that should say and does not.
+        DataError: If the file should name its variant and does not.
     """
     asked = options.get("variant")
     found = variant_of(weights, asked)
@@ -62,7 +62,7 @@ def variant_of(weights, otherwise=None):
 
     Args:
         weights: `"imagenet"`, `None` or the path of a weight file.
-        otherwise: What to answer where the file does not say.
+        otherwise: Returned if the file does not say.
 
     Returns:
         Name of the variant, or `otherwise`.
@@ -81,7 +81,7 @@ def variant_of(weights, otherwise=None):
             caffes = suffix == ".npz" and _is_caffes_vgg16(weights)
             return "keras" if caffes else FOREIGN[suffix]
         names = _layer_names(str(weights))
-    # Unreadable: loading it says so.
+    # Unreadable: loading it raises the error.
     except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile):
         return FOREIGN.get(suffix, otherwise)
     if not names and otherwise is None:
@@ -125,7 +125,7 @@ def _layer_names(path):
 
 
 def require_file(weights):
-    """Refuses the path of a weight file that is not there.
+    """Raises an error if a weight file does not exist.
 
     Args:
         weights: The path.

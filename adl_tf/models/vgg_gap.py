@@ -25,12 +25,12 @@ def vgg_gap(
 
     Args:
         input_shape: Tuple `(height, width, 3)`.
-        map_stride: Pixels of the image for one place of the map: 16 (14x14
+        map_stride: Pixels of the image per feature map position: 16 (14x14
             for a 224x224 image, the paper) or 8 (28x28: without pool4, as in
             the authors' later comparison).
-        variant: Whose weights they are, as above. Where weights are given,
-            their file decides (see `adl_tf.models.variants`).
-        layers: What follows `block5_conv3`: `"gap"`, or `"spg"` for the
+        variant: One of the above. Where weights are given, their file decides
+            (see `adl_tf.models.variants`).
+        layers: The layers after `block5_conv3`: `"gap"`, or `"spg"` for the
             network that the later comparison trains by SPG: two convolutions
             with 512 filters, whose class maps are a 1x1 convolution, and pool4
             is 3x3.
@@ -65,7 +65,7 @@ def vgg_gap(
             3,
             padding="same",
             activation="relu",
-            # As in the code that each is from.
+            # As in the code of each source.
             kernel_initializer="glorot_uniform" if of_spg else "he_normal",
             name=name,
         )(features)

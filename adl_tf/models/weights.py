@@ -30,13 +30,13 @@ def load_pretrained(model, backbone, weights, num_classes):
             used when it has as many.
 
     Returns:
-        Names of the layers of `model` that keep their initial values: those
-        that `weights` has nothing for because they are new.
+        Names of the layers of `model` that keep their initial values: new
+        layers that are not in `weights`.
 
     Raises:
         DataError: If the file is missing or unreadable, lacks a layer of the
             backbone or holds one of another shape; for files of other
-            frameworks also if something in them is left over.
+            frameworks also if an entry of the file is not used.
     """
     if weights == "imagenet":
         if backbone.imagenet_weights is None:
@@ -122,7 +122,7 @@ def _load_classifier(layer, backbone, source, num_classes, origin):
 
 
 def is_own(weights):
-    """Whether weights are a file that `save_weights` of such a model wrote.
+    """Whether weights are the path of a `.weights.h5` file.
 
     Args:
         weights: `"imagenet"`, `None` or a path.
@@ -131,10 +131,10 @@ def is_own(weights):
 
 
 def load_own(model, path):
-    """Gives a model the weights of such a file, layer by layer.
+    """Gives a model the weights of a `.weights.h5` file, layer by layer.
 
     Args:
-        model: Keras model. What the file has for other layers is left alone.
+        model: Keras model. Entries of the file for other layers are ignored.
         path: The `.weights.h5` file.
 
     Raises:

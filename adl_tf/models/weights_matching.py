@@ -1,4 +1,4 @@
-"""Entries of another framework's weight file, sorted by layer of a model."""
+"""Matching of another framework's weight file to the layers of a model."""
 
 import re
 
@@ -10,7 +10,7 @@ _SHOWN = 12
 
 
 def match_entries(path, entries, model, new_layers, rename, arrange, ignored):
-    """Finds every weight of a model in a file, and a use for all it holds.
+    """Finds every weight of a model in a file, and checks for unused entries.
 
     Args:
         path: The file, for messages.
@@ -24,7 +24,7 @@ def match_entries(path, entries, model, new_layers, rename, arrange, ignored):
             for such layers.
         arrange: Function from an array of the file and the shape of the
             weight to the array in Keras's layout.
-        ignored: Regular expression of names that need no use.
+        ignored: Regular expression of names that may be unused.
 
     Returns:
         Dictionary from layer name to its list of arrays, as

@@ -58,7 +58,7 @@ def read_pytorch(path, model, new_layers):
         ) from error
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    # What the unpickler raises depends on where it stumbles.
+    # The unpickler raises errors of many types.
     except (
         OSError,
         RuntimeError,
@@ -104,7 +104,7 @@ def read_pytorch(path, model, new_layers):
 
 
 def _arrange(array, shape):
-    """Outputs first becomes outputs last; 1x1 convolutions may be Dense."""
+    """Moves the output axis to the end; a 1x1 convolution may become Dense."""
     if array.ndim == 4 and len(shape) == 2 and array.shape[2:] == (1, 1):
         array = array[:, :, 0, 0]
     if array.ndim == 4:

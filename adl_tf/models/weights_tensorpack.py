@@ -1,11 +1,11 @@
-"""Weights of Tensorpack: its model zoo, and the authors' trainings.
+"""Weights of Tensorpack's model zoo and of the authors' trainings.
 
 `ImageNet-ResNet50-SE.npz` and `ImageNet-ResNet50.npz` were trained with
-images in BGR, standardized: that is what the variant `"tensorpack"` of the
-backbones does, and the arrays are taken as they are. `vgg16.npz` is Caffe's
+images in BGR, standardized: the variant `"tensorpack"` of the backbones
+does the same, and the arrays are used unchanged. `vgg16.npz` is Caffe's
 VGG16, transposed and otherwise unchanged: like Keras's own weights of VGG16 it
-expects BGR in [0, 255] with the mean subtracted. What the authors trained from
-it is of the variant `"tensorpack"` again.
+expects BGR in [0, 255] with the mean subtracted. The authors' trainings
+that start from it are again of the variant `"tensorpack"`.
 """
 
 import re
@@ -29,7 +29,7 @@ _WEIGHTS = {
     "excite_kernel": "fc2/W",
     "excite_bias": "fc2/b",
 }
-# The fully connected layers of VGG16, and what a training leaves behind.
+# The fully connected layers of VGG16, and the state of the training.
 _IGNORED = r"fc[678]/[Wb]|global_step|learning_rate|EMA/.*|.*/Momentum"
 
 
@@ -37,7 +37,7 @@ def read_tensorpack(path, model, new_layers):
     """Reads an `.npz` file of Tensorpack, or a checkpoint of its trainings.
 
     Args:
-        path: The file, or of a checkpoint the `.index` file.
+        path: The `.npz` file, or the `.index` file of a checkpoint.
         model: As in `match_entries`.
         new_layers: As in `match_entries`.
 
@@ -45,15 +45,15 @@ def read_tensorpack(path, model, new_layers):
         Dictionary from layer name to its list of arrays.
 
     Raises:
-        DataError: If it cannot be read without running what it holds (no
-            pickled objects), or does not fit the model.
+        DataError: If it cannot be read (pickled objects are refused, since they
+            could run code), or does not fit the model.
     """
     if str(path).endswith(".index"):
         return _matched(path, _checkpoint(path), model, new_layers)
     try:
         with np.load(path, allow_pickle=False) as file:
             return _matched(path, _Opened(file), model, new_layers)
-    # AttributeError: np.load answers a bare array for an .npy file.
+    # AttributeError: np.load returns a bare array for an .npy file.
     except (
         OSError,
         ValueError,
@@ -100,13 +100,13 @@ def _checkpoint(path):
 
 
 def _plain(name):
-    """The name of a variable, where dumps may have that of its tensor."""
+    """A variable's name without `:0`; `linearnew` becomes `linear`."""
     scope, slash, rest = name.removesuffix(":0").partition("/")
     return ("linear" if scope == "linearnew" else scope) + slash + rest
 
 
 class _Opened(dict):
-    """Entries of an opened file, each read when it is asked for."""
+    """Entries of an opened file, each read on access."""
 
     def __init__(self, file):
         super().__init__({_plain(name): name for name in file.files})
