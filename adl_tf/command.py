@@ -92,7 +92,7 @@ def load_tensorflow():
 def load_reader(dataset):
     """Imports TensorFlow if a data set cannot be read without it.
 
-    Data and files are looked for first: who misspelt a name need not wait.
+    Data and files are looked for first: a misspelt name is found at once.
 
     Args:
         dataset: Name of the data set.

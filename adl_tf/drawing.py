@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-# RGB. The paper draws the ground truth red and the estimate green.
+# RGB. The paper draws the ground truth red and the prediction green.
 GROUND_TRUTH = (255, 64, 64)
 ESTIMATE = (64, 224, 64)
-# As a table of one's own, a map takes OpenCV a quarter of the time.
+# Given as a table, a colour map takes OpenCV a quarter of the time.
 JET = cv2.cvtColor(
     cv2.applyColorMap(
         np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_JET

@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: one line, no traceback."""
+"""User errors, shown without a traceback."""
 
 
 class AdlTfError(Exception):

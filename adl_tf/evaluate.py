@@ -92,7 +92,7 @@ absl_flags.DEFINE_string(
 )
 
 
-# Flags that mean something to some of the sources alone.
+# Flags that apply to some of the sources only.
 _ONLY_WITH = {
     "metadata": ("heatmaps",),
     "predictions": ("heatmaps",),
@@ -138,7 +138,7 @@ def main(values):
 
 
 def _is_chief(values):
-    """Whether this process writes: of several workers, one."""
+    """Whether this process writes results; of several workers one does."""
     if values.heatmaps or values.strategy != "multi_worker":
         return True
     command.load_tensorflow()

@@ -1,4 +1,4 @@
-"""Exports a trained model as a SavedModel that answers class, heatmap and box.
+"""Exports a trained model as a SavedModel that returns class, heatmap and box.
 
     python -m adl_tf.export --workdir=runs/quickstart --output_dir=runs/saved
 

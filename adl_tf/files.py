@@ -67,8 +67,8 @@ def write_whole(path, text):
 
     Args:
         path: The file.
-        text: What it is to hold, or an iterable of parts of it; line ends as
-            they are to be.
+        text: Its content, or an iterable of parts of it. Line ends are
+            written unchanged.
 
     Raises:
         AdlTfError: If it cannot be written.

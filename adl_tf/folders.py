@@ -100,7 +100,7 @@ def _take_place(scratch, place):
             raise
     if _exchange(scratch, place):
         return
-    # Without an exchange in one step there is none of both for a moment.
+    # Without an atomic exchange, neither folder is there for a moment.
     shutil.rmtree(place)
     os.rename(scratch, place)
 

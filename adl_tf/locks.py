@@ -13,7 +13,7 @@ except ImportError:  # Windows
 
 from adl_tf.errors import UsageError
 
-# What file systems without locks answer.
+# Errors of file systems without locks.
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -37,7 +37,7 @@ def locked(folder, flag, name="lock"):
     """
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
-    # Opened for appending: who fails to get the lock must not empty the file.
+    # Opened for appending: a failed attempt must not empty the file.
     with open(path, "a+", encoding="utf-8", errors="replace") as file:
         if fcntl is not None:
             _lock(file, folder, flag)

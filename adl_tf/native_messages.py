@@ -1,4 +1,4 @@
-"""What native libraries write to the standard error, past Python."""
+"""Messages that native libraries write to the standard error."""
 
 import contextlib
 import os
@@ -8,13 +8,13 @@ import tempfile
 
 @contextlib.contextmanager
 def native_messages():
-    """Keeps lines off the terminal that this process writes meanwhile.
+    """Collects what is written to the standard error, and shows none of it.
 
-    libjpeg complains there of images that it can decode all the same, and
-    does not say of which.
+    libjpeg complains there about images that it can decode all the same, and
+    does not name them.
 
     Yields:
-        List that holds the lines in the end.
+        List that holds the lines after the context ends.
     """
     messages = []
     sys.stderr.flush()

@@ -14,8 +14,7 @@ class Registry(Mapping):
     """A mapping from names to objects that are imported on first use.
 
     Args:
-        kind: What the names are names of, as the argument is called that
-            takes one.
+        kind: Name of the argument that takes one of the names.
         references: Dictionary from names to `"module:object"`.
         prefix: Such as `"keras:"`, if there is more to choose from than the
             names: all that starts with it.

@@ -81,7 +81,7 @@ def _search(values, space):
         try:
             metrics = _run(values, settings, trial)
         except Diverged as error:
-            # As bad as can be, for those that follow.
+            # The lowest score, from which later trials learn.
             print(f"trial {number + 1}: {error}")
             study.tell(trial, 0.0)
         else:

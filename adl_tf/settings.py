@@ -31,7 +31,7 @@ def usual_resize_size(input_size):
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """What the flag of a setting needs to know.
+    """How a setting is given and checked as a flag.
 
     Attributes:
         help: What `--help` says.
@@ -338,7 +338,7 @@ class Settings:
         return "".join(f"--{name}={text}\n" for name, text in flags.items())
 
     def differences(self, other):
-        """What keeps a run with other settings from going on with these.
+        """Settings that keep a run with other ones from going on with these.
 
         Args:
             other: `Settings`.

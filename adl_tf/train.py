@@ -35,7 +35,7 @@ def main(values):
 
 
 def _found(settings):
-    """The data and the weight file, before the wait for TensorFlow."""
+    """The training images; missing files are reported before a long wait."""
     from adl_tf.models.variants import require_file
     from adl_tf.training.split import training_examples
     from adl_tf.workdir import checkpoints
@@ -48,7 +48,7 @@ def _found(settings):
 
 
 def _typed(values):
-    """`main` for who types a command line; programs may name every flag."""
+    """`main` for a typed command line; programs may name every flag."""
     flags.refuse_other_methods(values, command.typed_flags(sys.argv))
     main(values)
 

@@ -122,7 +122,7 @@ def _check_names(runs):
 def _grouped(runs):
     """Dictionary from names of methods to their runs.
 
-    A method is called as its runs are, without the number of the seed.
+    A method is named as its runs are, without the number of the seed.
     """
     groups = {}
     for run in runs:

@@ -88,7 +88,7 @@ def differences(baseline, method):
 
 
 def verdict(difference, seeds):
-    """Whether one row is above another, as far as the runs can tell.
+    """Whether one row is above another, as far as the runs show.
 
     Args:
         difference: Mean, lower and upper bound, from `differences`.

@@ -1,4 +1,4 @@
-"""What a method does to heatmaps and boxes, beside its accuracies."""
+"""The effect of a method on heatmaps and boxes."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ _QUARTERS = ("smallest", "small", "large", "largest")
 
 
 def effect_frame(methods, protocol, threshold):
-    """What all runs found on each image.
+    """Results of all runs on each image.
 
     Args:
         methods: Dictionary from names of methods to lists of `Run`.
@@ -67,7 +67,7 @@ def effect_page(frame, title):
 
     Args:
         frame: From `effect_frame`.
-        title: What it is of.
+        title: Heading of the page.
 
     Returns:
         Text.

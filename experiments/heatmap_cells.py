@@ -1,4 +1,4 @@
-"""One heatmap of one network, scored; and the table of all."""
+"""Cells of the table of heatmaps: one heatmap of one network, scored."""
 
 import dataclasses
 import json
@@ -109,7 +109,7 @@ class Cells:
 
 
 def page(rows, kept):
-    """The table and what it is, in Markdown."""
+    """The table and its description, in Markdown."""
     first = next(iter(kept["cells"].values()))
     metrics = first["metrics"]
     centre = metrics["baselines"]["centre"]["gt_known_loc"]
@@ -183,7 +183,7 @@ def _of_other_half(scores):
 
 
 def _milliseconds(network, images=16, rounds=5):
-    """Of one image; the fastest of several rounds."""
+    """Milliseconds an image takes, in the fastest of several rounds."""
     batch = tf.zeros((images, _SIDE, _SIDE, 3), tf.uint8)
     labels = np.zeros(images, np.int64)
     seconds = []

@@ -1,4 +1,4 @@
-"""A result as a page: scores of groups of runs, and what they say of claims."""
+"""A result as a page: scores of groups of runs, and verdicts on claims."""
 
 import os
 
@@ -28,7 +28,7 @@ def write_result(folder, name, table, groups, notes=()):
 
     Args:
         folder: Folder to write to; it is made.
-        name: Of the files.
+        name: Name of the files.
         table: `Table`: which rows and claims.
         groups: Dictionary from the names of its rows to lists of `Run`.
         notes: Further paragraphs.

@@ -2,7 +2,7 @@
 
 A record is a work directory without what is large or belongs to one machine:
 no checkpoints, no heatmaps, no paths, and boxes at the named thresholds alone.
-Whatever reads work directories here reads records as well.
+Code that reads work directories here reads records as well.
 """
 
 import csv
@@ -18,7 +18,7 @@ from adl_tf.files import write_whole, written_whole
 from adl_tf.workdir.flagfile import read_flags
 
 RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results")
-# Keys of metrics.json, and how tables call them.
+# Keys of metrics.json, and their names in tables.
 METRICS = {
     "top1_clas": "Top-1 Clas",
     "gt_known_loc": "GT-known Loc",
@@ -91,7 +91,7 @@ def read_run(folder, protocols):
 
 
 def image_results(run, protocol, threshold):
-    """What a run found on each test image.
+    """Results of a run on each test image.
 
     Args:
         run: `Run`.

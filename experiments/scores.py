@@ -4,7 +4,7 @@ from experiments.records import METRICS, THRESHOLDS
 
 
 def score_frame(groups):
-    """What runs reached.
+    """Accuracies of all runs, in one frame.
 
     Args:
         groups: Dictionary from names (of a row, of a method) to lists of

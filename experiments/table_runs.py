@@ -1,4 +1,4 @@
-"""The runs behind a table: which are done, and how the others get done.
+"""The runs of a table: their state, training and scoring.
 
 A row with a seed is a work directory, `<runs_dir>/<data>/<row>_s<seed>`. Tables
 share runs: CAM is a row of all three.
@@ -126,7 +126,7 @@ class TableRun:
         """
         for name, value in self.flags.items():
             there = run.flags.get(name)
-            # Where weights were found is of the machine.
+            # The path of weights differs from machine to machine.
             if name != "weights" and not _is_same(there, value):
                 raise DataError(
                     f"{run.folder} was made with --{name}={there}, and "

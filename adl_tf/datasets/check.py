@@ -48,7 +48,7 @@ class CheckedSplit:
         images: List of n `DecodedImage`.
         bad_masks: List of tuples of the path of a mask and why it cannot be
             decoded.
-        odd_masks: Dictionary from a kind to the places of images with such
+        odd_masks: Dictionary from a kind to the indices of images with such
             masks.
     """
 
@@ -74,7 +74,7 @@ class CheckedSplit:
 
     @property
     def without_box(self):
-        """Places of images without ground truth, where others have some.
+        """Indices of images without ground truth, where others have some.
 
         None if the split has neither boxes nor masks and is not for scoring.
         """
@@ -91,7 +91,7 @@ class CheckedSplit:
 
     @functools.cached_property
     def odd_boxes(self):
-        """Dictionary from a kind to the places of images with such boxes."""
+        """Dictionary from a kind to the indices of images with such boxes."""
         found = {kind: [] for kind in ODD}
         for place, boxes in enumerate(self.examples.boxes):
             size = self.images[place].size
@@ -106,9 +106,9 @@ class CheckedSplit:
 
 
 def _other_size(_, annotated, size):
-    """Whether proportions differ, as those of an image that was turned.
+    """Whether aspect ratios differ, as those of an image that was turned.
 
-    A pixel more or less is rounding.
+    A difference of one pixel is rounding.
     """
     if size is None:
         return False
@@ -193,7 +193,7 @@ def _check_masks(examples, place):
 
     Args:
         examples: `Examples`.
-        place: Place of the image.
+        place: Index of the image.
 
     Returns:
         List of tuples of the path of a mask and why it cannot be decoded, and
@@ -246,7 +246,7 @@ def _decode_all(pool, places):
 
 
 def _with_complaint(place, image):
-    """Decodes an image alone, so that messages of the decoder are its own."""
+    """Decodes an image alone, so that the decoder's messages are about it."""
     if image.error:
         return image
     with native_messages() as messages:

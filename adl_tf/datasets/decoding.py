@@ -11,7 +11,7 @@ from adl_tf.errors import DataError
 
 # A PNG of some kilobytes may claim more pixels than any memory holds.
 MAX_PIXELS = 100_000_000
-# Bytes at the beginning of a file that tell about the image.
+# Bytes at the beginning of a file that describe the image.
 _HEADER = 128
 # Bytes of a JPEG among which Adobe's marker is looked for.
 _MARKERS = 1 << 18
@@ -38,7 +38,7 @@ def read_image(path, byte_range=None):
     """
     try:
         encoded = read_bytes(path, byte_range)
-    except (OSError, ValueError) as error:  # ValueError: of a name
+    except (OSError, ValueError) as error:  # ValueError: a bad path
         raise DataError(getattr(error, "strerror", "") or str(error)) from error
     try:
         return decode(encoded).numpy()
@@ -77,7 +77,7 @@ def decode(encoded):
 
 
 def _decode_other(encoded):
-    # Zeros behind it: TensorFlow's error for a header that is too short
+    # Padded with zeros: TensorFlow's error for a header that is too short
     # quotes its bytes, and fails where they are not text.
     header = tf.strings.substr(encoded, 0, _HEADER) + b"\0" * _HEADER
     beginnings = [FORMATS[name][0] for name in _DECODERS]
@@ -104,7 +104,7 @@ def _decode_jpeg(encoded):
 def _require_adobe(encoded, channels):
     """Refuses CMYK without Adobe's marker, which TensorFlow takes as inverted.
 
-    The pattern is looked for in nothing unless there are four channels.
+    Only images of four channels are searched for the marker.
     """
     length = tf.where(channels == 4, _MARKERS, 0)
     beginning = tf.strings.substr(encoded, 0, length)
@@ -158,7 +158,7 @@ def _decode_bmp(encoded, header):
 
 
 def _decode_palette(encoded, offset, header_size):
-    """A BMP whose pixels are numbers of colours, where TensorFlow has grey."""
+    """A BMP with a palette, which TensorFlow would decode as grey."""
     begin = 14 + header_size
     length = tf.clip_by_value(offset - begin, 0, 1024)
     with _require(begin + length <= tf.strings.length(encoded), _NOT_DECODED):
@@ -170,7 +170,7 @@ def _decode_palette(encoded, offset, header_size):
 
 
 def _decode_webp(encoded, header):
-    """The format of the first part says where sides and alpha are."""
+    """The type of the first chunk decides where the sides and alpha are."""
     kind = tf.strings.substr(header, 12, 4)
     numbers = tf.io.decode_raw(header, tf.uint8, fixed_length=_HEADER)
     numbers = tf.cast(tf.ensure_shape(numbers, (_HEADER,)), tf.int64)
@@ -197,7 +197,7 @@ def _decode_webp(encoded, header):
 
 
 def _sum(numbers):
-    """The number that some bytes stand for, the lowest first."""
+    """Little-endian integer of some bytes."""
     shifts = tf.range(8, 8 * numbers.shape[0] + 1, 8, tf.int64) - 8
     return tf.reduce_sum(tf.bitwise.left_shift(numbers, shifts))
 
@@ -229,7 +229,7 @@ def _require_few_pixels(sides):
 
 def _require(condition, message):
     """Context in which an image is decoded, if a condition holds."""
-    # Not tf.debugging.Assert, whose branches cost more than the question.
+    # Not tf.debugging.Assert, whose branches cost more than the check.
     check = tf.raw_ops.Assert(condition=condition, data=[message])
     return tf.control_dependencies([check])
 
@@ -263,7 +263,7 @@ def warp(image, side, rule="bilinear"):
 
 
 def _reason(error):
-    """What a TensorFlow error says, without the names of its operations."""
+    """Message of a TensorFlow error, without the names of its operations."""
     text = str(error.message)
     for known in (NOT_AN_IMAGE, TOO_LARGE):
         if known in text:

@@ -84,7 +84,7 @@ class Examples:
         """All masks of an image: its objects', and that of what is ignored.
 
         Args:
-            place: Place of the image.
+            place: Index of the image.
 
         Returns:
             List of `Mask` and paths.
@@ -130,7 +130,7 @@ class Examples:
         are kept where one side has only numbers.
 
         Args:
-            class_names: List of the names by whose places classes are to be
+            class_names: List of names in whose order classes are to be
                 numbered, such as those that a model was trained with.
             of: What these names belong to, for the error: `"the model"`.
             leave_out: Whether examples of other classes are left out, as
@@ -186,7 +186,7 @@ class Examples:
         """Some of the examples.
 
         Args:
-            indices: Sequence of their places.
+            indices: Sequence of their indices.
 
         Returns:
             `Examples` of the same classes.

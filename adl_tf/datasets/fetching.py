@@ -28,7 +28,7 @@ RETRIES = urllib3.Retry(
     status_forcelist=(429, 500, 502, 503, 504),
     raise_on_status=False,
 )
-# Bytes as they are published, not compressed for the way.
+# Bytes as they are published, not compressed for the transfer.
 HEADERS = {"User-Agent": "adl-tf", "Accept-Encoding": "identity"}
 TIMEOUT = 60  # seconds without a byte
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError)
@@ -196,7 +196,7 @@ def _download(session, remote, partial, target):
 
 
 def _transfer(session, remote, partial, start, target):
-    """Appends an answer to what is here; returns whether the file is whole."""
+    """Appends a response to `partial`; returns whether the file is whole."""
     headers = dict(HEADERS)
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -207,7 +207,7 @@ def _transfer(session, remote, partial, start, target):
         begin, total = _part(remote, response)
         if response.status_code == 416 and total == start > 0:
             return True
-        if begin not in (0, start):  # not what was asked for: all of it, then
+        if begin not in (0, start):  # another range: get the whole file
             _discard(partial)
             return _transfer(session, remote, partial, 0, target)
         limit = remote.limit if target is None else target.size
@@ -226,12 +226,12 @@ def _transfer(session, remote, partial, start, target):
                     raise remote.bad(f"sends more than {limit:,} bytes")
                 file.write(chunk)
                 bar.update(len(chunk))
-            # An answer of unknown length that ends in order is whole.
+            # A response of unknown length that ends normally is whole.
             return file.tell() == total or total is None
 
 
 def _part(remote, response):
-    """Where an answer begins and the file ends, `None` where unknown."""
+    """First byte of a response and size of the file, `None` if unknown."""
     status, headers = response.status_code, response.headers
     if status in (206, 416):
         if "Range" not in response.request.headers:

@@ -102,7 +102,7 @@ def duplicates(splits):
         splits: List of `CheckedSplit`.
 
     Returns:
-        List of groups, each a list of tuples (number of the split, place in
+        List of groups, each a list of tuples (number of the split, index in
         it) of images whose pixels are equal, and those with the most splits
         first.
     """

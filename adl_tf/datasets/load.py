@@ -81,7 +81,7 @@ def split_names(dataset, data_dir):
 
     Returns:
         List of text, in the order of `USUAL_SPLITS`; `["train"]` where there
-        is none, so that reading it tells what is missing.
+        is none, so that reading it reports what is missing.
 
     Raises:
         UsageError: If there is no such data set or a folder is needed.

@@ -75,7 +75,7 @@ def decode_mask(encoded, levels):
 
 
 def union(masks):
-    """The pixels that any of some masks counts.
+    """Union of masks: the pixels that count in any of them.
 
     Args:
         masks: List of boolean arrays. Should their sizes differ, the others

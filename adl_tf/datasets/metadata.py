@@ -134,7 +134,12 @@ def _holds_any(folder):
 
 
 def _once(lines):
-    """Dictionary from the first field to the error function and the others."""
+    """Rows of a file by their first field, which may not occur twice.
+
+    Returns:
+        Dictionary from the first field of a line to a tuple of the function
+        that makes its error and the list of its other fields.
+    """
     rows = {}  # which keeps the order
     for bad, (image_id, *fields) in lines:
         if image_id in rows:

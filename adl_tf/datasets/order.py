@@ -1,4 +1,4 @@
-"""In which order a training sees its images: a function of the seed alone.
+"""Order of the training images, a function of the seed alone.
 
 An order is a function from the number of an epoch to a `tf.data.Dataset` of
 tuples: the index of an image, and its encoded bytes where these were read to

@@ -1,8 +1,8 @@
 """From encoded images to batches: one tf.data pipeline for every data set.
 
-Which image comes at which place, and how it is cropped and flipped, is a
-function of the seed and of the place alone. So a run that goes on from step
-1,000 sees what it would have seen, and nothing has to be saved for it.
+Which image comes at which position, and how it is cropped and flipped, is a
+function of the seed and of the position alone. So a run that goes on from step
+1,000 gets the same images as without the stop, and no state has to be saved.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def training_batches(
 ):
     """Endless training batches: warp, random crop, random flip.
 
-    Each image comes once in every `len(examples)` places, in a new order
+    Each image comes once in every `len(examples)` positions, in a new order
     each time: any order, unless files of many images hold more than
     `memory_budget`. These are read from their beginnings, in any order of the
     files, and shuffled in windows: as many images as fit, with the window
@@ -97,7 +97,7 @@ def training_batches(
 def _as_written():
     """Options without TensorFlow's tuning and rewriting of pipelines.
 
-    Tuning sleeps up to a minute between its rounds, and whoever ends an
+    Tuning sleeps up to a minute between its rounds, and the end of an
     iterator waits until it wakes: training took that long to end. Rewriting
     copies the tensors that a pipeline holds: a gigabyte of images. Without
     them as many calls run side by side as there are cores.
@@ -126,7 +126,7 @@ def _images(examples, resize_size, seed, cache, memory_budget, warp_rule):
 
 
 def _reader(examples):
-    """Function from the place of an image to its encoded bytes, in a graph."""
+    """Function from the index of an image to its encoded bytes, in a graph."""
     with tf.device("CPU"):
         paths = tf.constant(examples.paths, tf.string)
         if examples.byte_ranges is None:

@@ -1,7 +1,7 @@
-"""Making the folder of a data set complete.
+"""Preparation of a data set's folder: downloads, unpacking and counts.
 
-What is missing is downloaded and unpacked, and everything is counted. So the
-same command resumes after any interruption.
+Only missing files are downloaded and unpacked, and everything is counted. So
+the same command resumes after any interruption.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What a data set's module provides."""
+"""The interface of a data set's module."""
 
 import dataclasses
 from collections.abc import Callable

@@ -8,7 +8,7 @@ _SPELLINGS = {
 
 
 def spellings(split):
-    """How a split may be called on disk.
+    """Names that a split may have on disk.
 
     Args:
         split: Name of a split.

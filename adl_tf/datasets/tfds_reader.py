@@ -175,8 +175,8 @@ class _Record:
 
     Args:
         path: Its file.
-        begin: Place of its first byte there.
-        number: Its number there.
+        begin: Offset of its first byte in the file.
+        number: Its number in the file.
         encoded: Its bytes.
     """
 
@@ -244,7 +244,7 @@ def _features(name, info):
 
 
 def _mask_features(name, features):
-    """Tuples of what a mask is of, its feature and the levels that count."""
+    """Tuples of a mask's kind, its feature and the levels that count."""
     object_levels, ignored_levels = MASKS.get(name, ANY_MASK)
     return [
         (kind, key, levels)

@@ -59,7 +59,7 @@ def read_voc(path, source=""):
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         raise DataError(f"{path}:{error.lineno}: {reason}") from None
-    except (LookupError, ValueError) as error:  # of an encoding
+    except (LookupError, ValueError) as error:  # a bad encoding
         raise reader.bad(f"cannot be read: {error}") from None
     return reader.annotation()
 

@@ -1,4 +1,4 @@
-"""How faithful the heatmaps of a network are to its answers."""
+"""Faithfulness of a network's heatmaps to its predictions."""
 
 import numpy as np
 from tqdm import tqdm
@@ -8,13 +8,13 @@ from adl_tf.errors import DataError
 
 
 def measure_faithfulness(network, scoring, batch_size):
-    """Hides parts of every image, and asks the network again.
+    """Hides parts of every image, and classifies it again.
 
     The heatmaps are those that `evaluate` scores, of the true class.
 
     Args:
         network: `Network`.
-        scoring: `Scoring`, of which the images and the protocol count.
+        scoring: `Scoring`; its images and its protocol are used.
         batch_size: Number of images in a step.
 
     Returns:

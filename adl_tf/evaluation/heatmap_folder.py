@@ -1,4 +1,4 @@
-"""Folders of heatmaps that any program wrote."""
+"""Scoring of heatmaps that any program wrote to a folder."""
 
 import collections
 import os

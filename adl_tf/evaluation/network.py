@@ -33,8 +33,8 @@ class Network:
         input_size: Side of the images in pixels.
         faithfulness: Function from uint8 images, heatmaps `(batch, height,
             width)` in [0, 1] and class numbers to what
-            `adl_tf.heatmaps.faithfulness` returns; `None` where the model
-            answers for files alone.
+            `adl_tf.heatmaps.faithfulness` returns; `None` for an
+            exported model.
     """
 
     localize: Callable
@@ -112,7 +112,7 @@ def keras_network(model, heatmap="cam", **options):
 
     Args:
         model: Keras model of `build_model` with a square input, which is what
-            protocols show. Its weights are taken as they are now.
+            protocols assume. Its weights are taken as they are now.
         heatmap: Name in `adl_tf.registry.HEATMAPS`.
         **options: Further arguments of `make_heatmap`.
 

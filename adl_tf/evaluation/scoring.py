@@ -1,4 +1,4 @@
-"""Heatmaps of a test set against its boxes and masks. No framework."""
+"""Scoring of heatmaps against boxes and masks, without TensorFlow."""
 
 import dataclasses
 import os
@@ -19,7 +19,7 @@ THUMBNAIL_SIDE = 28
 
 
 class Scoring:
-    """A test set that heatmaps are compared with, one after the other.
+    """A test set against which heatmaps are scored, one after the other.
 
     Heatmaps may come in any order and from several threads.
 
@@ -63,7 +63,7 @@ class Scoring:
         """Scores the heatmap of an image.
 
         Args:
-            index: Place of the image.
+            index: Index of the image.
             heatmap: Float array `(input_size, input_size)` in [0, 1].
             file_size: Width and height of its file, needed where the data set
                 does not know them.
@@ -89,7 +89,7 @@ class Scoring:
         """Counts an image without a heatmap as wrong.
 
         Args:
-            index: Place of the image.
+            index: Index of the image.
         """
         if self.examples.masks is not None:
             blank = np.zeros([self.input_size] * 2)
@@ -97,7 +97,7 @@ class Scoring:
         self._scores.add_missing(index, self._target_boxes(index, None))
 
     def result(self, predictions=None, val_tau=None, exported_tau=None):
-        """All metrics, and what is known of every image.
+        """All metrics, and the results of every image.
 
         Args:
             predictions: `Predictions`, or `None` if only boxes are scored.
@@ -136,7 +136,7 @@ class Scoring:
         return metrics, records
 
     def arrays(self, predictions=None):
-        """What the report draws the images from.
+        """Arrays from which the report draws the images.
 
         Args:
             predictions: `Predictions`, or `None` if only boxes are scored.
@@ -229,7 +229,7 @@ class Scoring:
         )
 
     def _masks(self, index):
-        """Masks of the object and of what does not count, as heatmaps are."""
+        """Masks of the object and of ignored pixels, of the heatmaps' size."""
         if not self.examples.masks or not self.examples.masks[index]:
             return None, None
         masks = [self._mask(path) for path in self.examples.masks[index]]

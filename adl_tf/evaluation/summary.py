@@ -8,7 +8,7 @@ _COLUMNS = {
 
 
 def summary(metrics):
-    """The accuracies as a table, without rows and columns of nothing.
+    """The accuracies as a table, without empty rows and columns.
 
     Args:
         metrics: What metrics.json holds.

@@ -1,6 +1,6 @@
 """Heatmap and box as TensorFlow operations, for exported models.
 
-The same arithmetic as `protocols.py`, which answers the same boxes.
+The arithmetic is that of `protocols.py`, and so are the boxes.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def to_heatmaps(class_maps, size):
         float32 tensor `(batch, size, size)`; zeros where a map is constant or
         holds a NaN or an infinity.
     """
-    # Asked before they are enlarged, as `to_heatmap` does.
+    # Checked before they are enlarged, as `to_heatmap` does.
     varied = tf.reduce_max(class_maps, (1, 2)) > tf.reduce_min(
         class_maps, (1, 2)
     )
@@ -63,7 +63,7 @@ def boxes_above(heatmaps, thresholds, levels="linear", by_rectangle=False):
         thresholds * tf.cast(tf.gather(values, highest), tf.float32), tf.int32
     )
     # Levels do not decrease, so those above a cut-off are those from some
-    # place of the table on.
+    # index of the table on.
     first = tf.reduce_sum(
         tf.cast(values <= cutoffs[:, None], tf.float32), axis=1
     )

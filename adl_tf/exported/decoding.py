@@ -1,4 +1,4 @@
-"""Encoded images to batches, in a graph that no image can stop."""
+"""Decoding in the exported graph: a bad image does not fail its batch."""
 
 import tensorflow as tf
 

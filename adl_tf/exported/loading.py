@@ -124,7 +124,7 @@ def _through_png(localize):
 
 
 def _tflite_function(path):
-    """As `_saved_model_function`."""
+    """As `_saved_model_function`, for a TensorFlow Lite model."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:

@@ -177,7 +177,7 @@ def _boxes(runs, names, batch, by_rectangle):
     chosen = tf.math.unsorted_segment_max(
         tf.where(is_largest, names, -1), runs.image, batch
     )
-    # Masks without a run answer the zeros that stand after the last box.
+    # Masks without a run get the zeros that stand after the last box.
     boxes = tf.concat(
         [tf.stack([x0, y0, x1, y1], axis=1), tf.zeros((1, 4), tf.int32)], axis=0
     )

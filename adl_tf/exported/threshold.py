@@ -1,4 +1,4 @@
-"""The threshold that an exported model gets, and what it rests on."""
+"""Threshold of an exported model, and where it comes from."""
 
 import os
 import typing
@@ -37,7 +37,7 @@ class Threshold(typing.NamedTuple):
     stale: str | None = None
 
     def doubts(self):
-        """Lines on why boxes may not be as they should."""
+        """Reasons why the threshold may give poor boxes, a line each."""
         lines = []
         if self.value == 0:
             lines.append(

@@ -28,7 +28,7 @@ _OF_AN_EXPORT = {
 def export(
     model, output_dir, class_names, settings, threshold=None, write=None
 ):
-    """Writes a trained classifier in a form that needs no code of ours.
+    """Writes a trained classifier in a form that runs without this package.
 
     Args:
         model: Keras model of `build_model`.

@@ -1,6 +1,6 @@
 """The images of test sets with boxes at every threshold, as data of a page.
 
-Everything that moves in the page is computed there from what is here: boxes are
+Everything that moves in the page is computed there from these data: boxes are
 integers, and overlaps of integers come out the same in every language.
 """
 
@@ -22,7 +22,7 @@ JPEG_QUALITY = 72
 
 
 def gallery(runs):
-    """What the page draws images, boxes and accuracies from.
+    """Data from which the page draws images, boxes and accuracies.
 
     Args:
         runs: List of `Run`.
@@ -207,7 +207,7 @@ def data_uri(image):
 
 
 def _marks(evaluations, thresholds):
-    """Thresholds with a meaning: label and place, the fixed one first."""
+    """Thresholds with a meaning: label and index, the fixed one first."""
     marks = {}
     for tau, meaning in THRESHOLDS.items():
         for name, evaluation in evaluations.items():
@@ -221,11 +221,11 @@ def _marks(evaluations, thresholds):
 
 
 def spread(count, limit):
-    """Places that are spread over a list evenly.
+    """Indices that are spread over a list evenly.
 
     Args:
         count: Length of the list.
-        limit: The most places.
+        limit: Largest number of indices.
 
     Returns:
         int array, ascending.

@@ -1,4 +1,4 @@
-"""Which images a command line means."""
+"""The images that a command line names."""
 
 import glob
 import os
@@ -43,7 +43,7 @@ def find_images(images, output_dir=None):
 
 
 def _refuse_within(outer, inner, images):
-    """Drawings among images would be taken for images the next time."""
+    """Refuses drawings among images: the next call would read them, too."""
     if None in (outer, inner):
         return
     outer, inner = (

@@ -19,7 +19,7 @@ from adl_tf.reporting.pages import template
 # Longer side of the drawings in pixels.
 DRAWING_SIDE = 480
 BATCH_SIZE = 32
-# Share of its image that a box covers which shows nothing.
+# A box that covers this share of its image localises nothing.
 NEARLY_WHOLE = 0.95
 # Fields of records for the page and the count alone.
 _UNWRITTEN = ("name", "share")

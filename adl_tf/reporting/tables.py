@@ -24,8 +24,8 @@ def metric_groups(all_metrics, num_classes=None):
     Args:
         all_metrics: List of dictionaries of metrics.json, `None` for a run
             that was not evaluated under this protocol.
-        num_classes: Number of classes, `None` if it is not known. Of five
-            or fewer the first five answers are always right, and left out.
+        num_classes: Number of classes, `None` if it is not known. With five
+            or fewer, the top five are always right, and left out.
 
     Returns:
         List of tuples of a heading and a list of tuples of a label and a list
@@ -65,7 +65,7 @@ def metric_groups(all_metrics, num_classes=None):
     ]
     for _, cells in baselines:
         for cell in cells:
-            cell["difference"] = ""  # Nothing of it is the run's.
+            cell["difference"] = ""  # The same for every run.
     groups.append(("Boxes that ignore the image", baselines))
     return [(heading, rows) for heading, rows in groups if rows]
 
@@ -110,14 +110,14 @@ def _rows(all_metrics, path, keys):
 
 
 def below_the_middle(name, metrics):
-    """A sentence on a run whose boxes are worse than one for all images.
+    """A warning of boxes that are worse than the same box for all images.
 
     Args:
-        name: Of the run.
+        name: Name of the run.
         metrics: Dictionary of metrics.json, or `None`.
 
     Returns:
-        Text, or `None` where it is better, or not known.
+        Text, or `None` if they are not worse, or it is not known.
     """
     found = _at(metrics, ("best_tau", "gt_known_loc"))
     middle = _at(metrics, ("baselines", "centre", "gt_known_loc"))
@@ -131,15 +131,15 @@ def below_the_middle(name, metrics):
 
 
 def stale(name, metrics, history):
-    """A sentence on a run that was trained on since it was evaluated.
+    """A warning of a run that was trained further after its evaluation.
 
     Args:
-        name: Of the run.
+        name: Name of the run.
         metrics: Dictionary of metrics.json, or `None`.
         history: List of dictionaries, one an epoch.
 
     Returns:
-        Text, or `None` where it was not, or is not known.
+        Text, or `None` if it was not, or it is not known.
     """
     step = (metrics or {}).get("step")
     last = history[-1].get("step") if history else None

@@ -149,7 +149,7 @@ class Readings:
             step: Number of steps done, the same in all workers.
 
         Returns:
-            Whether a worker was told to stop.
+            Whether a worker has received a signal to stop.
         """
         now = time.monotonic()
         pace = (step - self._last) / max(now - self._at, 1e-6)

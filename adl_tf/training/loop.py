@@ -130,7 +130,7 @@ def _run(trainer, examples, record, stopping, done, sums):
 
 @contextlib.contextmanager
 def _last_checkpoint_named(folder):
-    """Says where the last checkpoint is if the loss is not finite."""
+    """Adds the last checkpoint to the error of a loss that is not finite."""
     try:
         yield
     except NotFinite as error:
@@ -142,7 +142,7 @@ def _last_checkpoint_named(folder):
 
 
 def _stopped(stopping, step):
-    """The end of all workers, of which one got a signal."""
+    """The exception to raise in all workers after one received a signal."""
     number = stopping.signal or signal.SIGTERM
     name = signal.Signals(number).name
     return Stopped(

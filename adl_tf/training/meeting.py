@@ -160,7 +160,12 @@ class _Reception:
         _send(connection, _HELLO + visitor.number + b"\n")
 
     def _listen_to(self, visitor):
-        """The index of a worker, or `None` for a stranger or a part of it."""
+        """Reads from a visitor, whose line may come in several parts.
+
+        Returns:
+            Index of the worker once its proof is right; `None` for a stranger,
+            or while its line is not complete.
+        """
         try:
             received = visitor.connection.recv(_MOST_BYTES)
         except OSError:
@@ -185,7 +190,7 @@ class _Reception:
 
 
 def _proof(number, index):
-    """That a worker of this index knows the secret."""
+    """Proof that a worker of this index knows the secret."""
     secret = os.environ.get(SECRET, "").encode()
     digest = hmac.new(secret, number + b" " + index, hashlib.sha256)
     return digest.hexdigest().encode()
@@ -237,7 +242,7 @@ def _is_alive(connection):
 
 def _tell(connections, line):
     for connection in connections.values():
-        # One that is gone hears it by its own deadline, or by TensorFlow.
+        # One that cannot be reached ends by its own deadline, or TensorFlow's.
         _send(connection, line)
         connection.close()
 

@@ -1,6 +1,6 @@
 """A few test images with heatmap and boxes after each epoch, for TensorBoard.
 
-They are for looking at: nothing is chosen by them.
+They are only looked at: nothing is chosen by them.
 """
 
 import dataclasses
@@ -88,11 +88,11 @@ class Preview:
         self._features = feature_model(model)
 
     def draw(self):
-        """Images with the heatmap of their class, true and estimated box.
+        """Images with the heatmap of their class and both kinds of boxes.
 
         Returns:
-            uint8 array `(images, size, size, 3)`: the true boxes red, the
-            estimated one, at the protocol's fixed threshold, green.
+            uint8 array `(images, size, size, 3)`: ground truth boxes
+            red, the predicted one, at the protocol's fixed threshold, green.
         """
         _, features = self._features(
             tf.cast(self.images, "float32"), training=False

@@ -120,12 +120,12 @@ class Record:
 
 
 class NoRecord:
-    """What another worker does instead: nothing.
+    """Stand-in for `Record` in the other workers; it writes nothing.
 
     It starts from the beginning, until the chief shares its variables.
 
     Args:
-        *_: As of `Record`.
+        *_: As for `Record`.
     """
 
     def __init__(self, *_):

@@ -13,11 +13,11 @@ def training_examples(settings):
         settings: `Settings`.
 
     Returns:
-        `Examples`, or `None` where nothing is trained: weights as they come.
+        `Examples`, or `None` where nothing is trained: the weights are kept.
 
     Raises:
         UsageError: If the flags do not go together, or with the data.
-        DataError: If the data are missing or malformed, or no images.
+        DataError: If the data are missing or malformed, or have no images.
     """
     if not settings.epochs and settings.num_classes:
         return None

@@ -7,7 +7,7 @@ import threading
 
 from adl_tf.errors import AdlTfError
 
-# Whoever stops a program waits 10 seconds (Kubernetes 30) before it kills.
+# Docker waits 10 seconds (Kubernetes 30) before it kills a program.
 GRACE_SECONDS = 8
 
 

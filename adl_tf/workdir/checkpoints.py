@@ -28,8 +28,8 @@ def save(workdir, step, model, optimizer, epoch_so_far=(0.0, 0)):
         step: Number of steps done.
         model: Keras model.
         optimizer: Keras optimizer.
-        epoch_so_far: Sums of loss and right answers over those steps of the
-            epoch that are done, which is not at its end yet.
+        epoch_so_far: Sums of loss and correct predictions over the steps done
+            in an epoch that has not ended yet.
 
     Raises:
         AdlTfError: If it cannot be written; those before are as they were.
@@ -230,7 +230,7 @@ def _damage(folder):
 
 @functools.lru_cache
 def _damage_of(folder, stamps):
-    del stamps  # They tell apart what was read before and what was not.
+    del stamps  # Part of the cache's key: changed files are read anew.
     try:
         with open(os.path.join(folder, _SUMS), encoding="utf-8") as file:
             lines = file.read().splitlines()

@@ -1,6 +1,6 @@
-"""Evaluations read from disk: is everything there, and of its kind?
+"""Checks of evaluations read from disk: arrays, shapes and types.
 
-Whoever reads an evaluation further on may rely on it.
+Code that uses an evaluation later relies on them.
 """
 
 import numpy as np

@@ -24,7 +24,7 @@ FOLDER = "evaluations"
 
 
 def metrics_text(metrics):
-    """The text of metrics.json: a line an entry, for the curve is long.
+    """The text of metrics.json: a line an entry, since the curve is long.
 
     Args:
         metrics: Dictionary.
@@ -65,7 +65,7 @@ def writing_to(output_dir):
 
 
 def _remove_empty(output_dir, folder):
-    """Nothing is left of an evaluation that failed."""
+    """Removes the folders of an evaluation that failed, if they are empty."""
     with contextlib.suppress(OSError):
         if os.listdir(folder) == ["lock"]:
             os.remove(os.path.join(folder, "lock"))

@@ -1,4 +1,4 @@
-"""The flags in a flagfile, such as flags.cfg, without what they mean."""
+"""Flagfiles, such as flags.cfg, read as names and text."""
 
 import os
 
@@ -9,7 +9,7 @@ def read_flags(path):
     """Reads a flagfile.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
 
     Returns:
         Dictionary from names to values, as text; empty without the file.

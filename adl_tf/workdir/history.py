@@ -1,4 +1,4 @@
-"""What is known of each epoch: history.csv, timing.csv and TensorBoard."""
+"""Records of each epoch: history.csv, timing.csv and TensorBoard."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ import tensorflow as tf
 from adl_tf.errors import AdlTfError
 from adl_tf.files import write_whole
 
-# What a run with the same seed repeats, and what it does not.
+# Columns that a run with the same seed repeats, and those that differ.
 _TABLES = {
     "history.csv": ("epoch", "step", "loss", "accuracy", "learning_rate"),
     # input_wait: percent of the time in which training waited for images.
@@ -92,7 +92,7 @@ class History:
 
 
 def _read(path, columns, last_step):
-    """Rows up to a step; such as were cut off in writing are left out."""
+    """Rows up to a step, without those that were cut off in writing."""
     if not os.path.isfile(path):
         return []
     with open(path, newline="", encoding="utf-8") as file:

@@ -69,7 +69,7 @@ def read_runs(folders):
 
 
 def check_same_images(first, other):
-    """Differences mean nothing between accuracies on different images.
+    """Refuses to compare accuracies on different images.
 
     Args:
         first: `Run`.

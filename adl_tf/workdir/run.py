@@ -1,4 +1,4 @@
-"""The files of a work directory that say what the run is."""
+"""The files of a work directory that describe its run."""
 
 import datetime
 import json
@@ -19,7 +19,7 @@ from adl_tf.workdir import checkpoints
 
 
 def claim(settings, class_names):
-    """Describes the run in its work directory, or checks that it is its.
+    """Describes the run in its work directory, if it holds no other run.
 
     Args:
         settings: Settings of the run, with `workdir`.
@@ -29,7 +29,7 @@ def claim(settings, class_names):
         UsageError: If the folder holds a run with other settings.
     """
     path = os.path.join(settings.workdir, "flags.cfg")
-    # Flags of a run that never got so far as to save may be mended.
+    # Without a checkpoint, the flags of a run may still be changed.
     if os.path.isfile(path) and checkpoints.latest_weights(settings.workdir):
         _refuse_other_run(settings, read_flagfile(path))
     write_whole(path, settings.as_flagfile())

@@ -71,7 +71,7 @@ def wsol_features(label, masks=False):
     Returns:
         `tfds.features.FeaturesDict` of
 
-        - `image`: the file as it is,
+        - `image`: the encoded file, unchanged,
         - `file_name`: its path in the data set,
         - `label`,
         - `size`: width and height that the boxes refer to,
@@ -79,8 +79,8 @@ def wsol_features(label, masks=False):
           fractions, cut at the edge), and `pixels`, which is x0, y0, x1, y1
           as annotated,
         - with masks: `segmentation_mask`, 255 where the object is, and
-          `ignore_mask`, 255 at pixels that do not count. An image without
-          has a mask of one pixel, 0.
+          `ignore_mask`, 255 at pixels that are not scored. An image
+          without a mask has one of a single pixel, 0.
     """
     mask = {"shape": (None, None, 1), "encoding_format": "png"}
     return tfds.features.FeaturesDict(

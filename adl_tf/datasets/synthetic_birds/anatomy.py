@@ -14,7 +14,7 @@ from adl_tf.datasets.synthetic_birds.shapes import (
 )
 
 # name: (crown colour, plumage colour), both RGB.  The hues of the two are
-# unrelated, so that a detector of one does not answer to the other.
+# unrelated, so that a detector of one does not respond to the other.
 _CLASSES = {
     "scarlet_crowned": ((214, 30, 34), (172, 204, 72)),
     "amber_crowned": ((240, 128, 20), (84, 120, 190)),

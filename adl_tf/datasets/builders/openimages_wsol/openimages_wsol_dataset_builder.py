@@ -14,7 +14,7 @@ class Builder(WsolBuilder):
         return metadata_splits(root)
 
     def class_names(self, root, splits):
-        """OpenImages's own names, which the folders bear."""
+        """OpenImages's own class names, which the folders have."""
         names = {}
         for split in splits:
             examples = metadata(root, split, with_images=False)
