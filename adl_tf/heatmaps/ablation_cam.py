@@ -20,10 +20,10 @@ class AblationCAM(Heatmap):
     are computed once for a batch of channels.
 
     Args:
-        model: As of `GradCAM`.
-        layer: As of `GradCAM`.
-        output: As of `GradCAM`.
-        relu: As of `GradCAM`.
+        model: See `Heatmap`.
+        layer: See `Heatmap`.
+        output: See `Heatmap`.
+        relu: See `Heatmap`.
         batch_size: The largest number of channels at a time.
 
     Example:

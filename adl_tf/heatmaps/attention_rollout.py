@@ -21,8 +21,8 @@ class AttentionRollout(Heatmap):
     Args:
         model: Keras classifier with `MultiHeadAttention` layers, which may be
             within other layers.
-        output: As of `GradCAM`.
-        relu: As of `GradCAM`.
+        output: See `Heatmap`.
+        relu: See `Heatmap`.
 
     Raises:
         ValueError: If the model has no attention layers.

@@ -25,11 +25,11 @@ class CAM(Heatmap):
     no gradient.
 
     Args:
-        model: As of `GradCAM`, with such a head; models that `build_model`
-            made have one.
+        model: See `Heatmap`. It needs such a head; all models of
+            `build_model` have one.
         layer: `None`: the features are those that are averaged.
-        output: As of `GradCAM`.
-        relu: As of `GradCAM`.
+        output: See `Heatmap`.
+        relu: See `Heatmap`.
 
     Example:
 

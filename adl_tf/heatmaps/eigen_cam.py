@@ -16,10 +16,10 @@ class EigenCAM(Heatmap):
     with the sign for which its sum is not negative: the sign of V is arbitrary.
 
     Args:
-        model: As of `GradCAM`.
-        layer: As of `GradCAM`.
-        output: As of `GradCAM`.
-        relu: As of `GradCAM`.
+        model: See `Heatmap`.
+        layer: See `Heatmap`.
+        output: See `Heatmap`.
+        relu: See `Heatmap`.
         centred: Whether the mean of each channel is subtracted first, as in
             pytorch-grad-cam and not in the paper. The sum of the map is 0
             then; its sign makes the largest value positive.

@@ -19,10 +19,10 @@ class FinerCAM(GradCAM):
     probabilities, through which the gradient goes, too.
 
     Args:
-        model: As of `GradCAM`.
-        layer: As of `GradCAM`.
-        output: As of `GradCAM`.
-        relu: As of `GradCAM`.
+        model: See `Heatmap`.
+        layer: See `Heatmap`.
+        output: See `Heatmap`.
+        relu: See `Heatmap`.
         strength: Weight of the similar classes' logits in the difference: 1
             is the authors' and pytorch-grad-cam's default, 0 gives Grad-CAM.
         similar: Number of similar classes.

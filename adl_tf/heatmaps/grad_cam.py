@@ -18,6 +18,8 @@ class GradCAM(GradientHeatmap):
     class activation map then agree up to that factor. As in the code of the
     paper's authors, negative values are kept (`relu=False`).
 
+    The arguments are described in `Heatmap`.
+
     Example:
 
     >>> model = keras.applications.MobileNet(weights=None)
@@ -41,17 +43,17 @@ def grad_cam(model, images, class_ids, layer=None):
     `GradCAM` prepares a model for many calls; it has more options, too.
 
     Args:
-        model: As of `GradCAM`.
+        model: See `Heatmap`.
         images: Images `(batch, height, width, channels)` as `model` takes
             them.
         class_ids: Integers `(batch,)`, or `None` for the predicted classes.
-        layer: As of `GradCAM`.
+        layer: See `Heatmap`.
 
     Returns:
         float32 tensor `(batch, h, w)`.
 
     Raises:
-        ValueError: As `GradCAM`.
+        ValueError: As `Heatmap`.
 
     Example:
 

@@ -20,6 +20,8 @@ class GradCAMpp(GradientHeatmap):
     Several objects of different size count equally, where Grad-CAM prefers
     large ones.
 
+    The arguments are described in `Heatmap`.
+
     Example:
 
     >>> model = keras.applications.MobileNet(weights=None)

@@ -15,6 +15,8 @@ class HiResCAM(GradientHeatmap):
     Where one fully connected layer follows, the map adds up to the logit
     without the bias. With global average pooling before it, it is Grad-CAM's.
 
+    The arguments are described in `Heatmap`.
+
     Example:
 
     >>> model = keras.applications.MobileNet(weights=None)

@@ -14,6 +14,8 @@ class LayerCAM(GradientHeatmap):
 
     Made for shallow layers, too: `layer` may be a list of several.
 
+    The arguments are described in `Heatmap`.
+
     Example:
 
     >>> model = keras.applications.MobileNet(weights=None)

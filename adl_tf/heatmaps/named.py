@@ -10,8 +10,8 @@ def make_heatmap(name, model, flip=False, scales=(1.0,), **options):
     Args:
         name: Name in `adl_tf.registry.HEATMAPS`, such as `"grad_cam"`.
         model: Keras classifier.
-        flip: As of `Averaged`.
-        scales: As of `Averaged`.
+        flip: See `Averaged`.
+        scales: See `Averaged`.
         **options: Further arguments of its class.
 
     Returns:

@@ -260,7 +260,7 @@ def _has_places(outputs, tokens=False):
     shape = outputs[0].shape
     if len(shape) == 3:
         return tokens
-    # One of two axes is enough; which they are, the data format tells.
+    # One of two axes is enough; the data format says which they are.
     return len(shape) == 4 and sum(each != 1 for each in shape[1:]) > 1
 
 

@@ -18,10 +18,10 @@ class ScoreCAM(Heatmap):
     It takes no gradient, but one forward pass per channel.
 
     Args:
-        model: As of `GradCAM`.
-        layer: As of `GradCAM`.
-        output: As of `GradCAM`.
-        relu: As of `GradCAM`.
+        model: See `Heatmap`.
+        layer: See `Heatmap`.
+        output: See `Heatmap`.
+        relu: See `Heatmap`.
         background: Value of masked pixels: a number, or one per channel, in the
             units of the images. 0 suits images that are normalised
             outside the model.

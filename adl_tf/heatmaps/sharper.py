@@ -21,7 +21,7 @@ class Averaged:
             None, 3)`.
 
     Call arguments:
-        images: As for `heatmap`.
+        images: See `heatmap`.
         class_ids: As for `heatmap`; `None` for the classes predicted of the
             images as they are.
 

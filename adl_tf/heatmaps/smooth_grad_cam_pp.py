@@ -18,10 +18,10 @@ class SmoothGradCAMpp(GradientHeatmap):
     the gradient that weights it is the mean, where torch-cam takes the last.
 
     Args:
-        model: As of `GradCAM`.
-        layer: As of `GradCAM`.
-        output: As of `GradCAM`.
-        relu: As of `GradCAM`.
+        model: See `Heatmap`.
+        layer: See `Heatmap`.
+        output: See `Heatmap`.
+        relu: See `Heatmap`.
         samples: Number of noisy images.
         noise: Standard deviation of the noise, as a share of the difference
             between the largest and the smallest value of the image.

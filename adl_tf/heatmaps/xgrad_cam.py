@@ -17,6 +17,8 @@ class XGradCAM(GradientHeatmap):
     so that, for networks that are linear piece by piece, the sum of the map
     is the logit but for biases.
 
+    The arguments are described in `Heatmap`.
+
     Example:
 
     >>> model = keras.applications.MobileNet(weights=None)

@@ -7,7 +7,7 @@ def is_number(value):
     """Whether an argument is a real number. Booleans are not.
 
     Args:
-        value: What was given.
+        value: The value.
     """
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
@@ -17,7 +17,7 @@ def check_share(name, value, upper=1.0, upper_name=None):
 
     Args:
         name: Name of the argument.
-        value: What was given.
+        value: The value.
         upper: Float, the largest value allowed.
         upper_name: Text for `upper` in the message, if it is not a constant.
 

@@ -21,10 +21,10 @@ def confidence_intervals(metrics, scores, correct, correct_top5):
     cover the variation between seeds.
 
     Args:
-        metrics: What `localization_metrics` returned.
+        metrics: As returned by `localization_metrics`.
         scores: `Scores`.
-        correct: As for `localization_metrics`.
-        correct_top5: As for `localization_metrics`.
+        correct: See `localization_metrics`.
+        correct_top5: See `localization_metrics`.
 
     Returns:
         Dictionary with `level` (percent), `resamples`, and for each accuracy,

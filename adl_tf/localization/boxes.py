@@ -114,7 +114,7 @@ def contours_at_cutoffs(levels, cutoff_levels, by_rectangle=False):
     Args:
         levels: uint8 array `(height, width)`.
         cutoff_levels: int array `(T,)`, 0 to 255.
-        by_rectangle: As for `boxes_at_cutoffs`.
+        by_rectangle: See `boxes_at_cutoffs`.
 
     Returns:
         Tuple of the output of `boxes_at_cutoffs`; the int array `(n, 4)` of the

@@ -8,7 +8,7 @@ a contour is kept up to date with every pixel:
 - The polygon through the centres of a component's outer pixels encloses the
   squares between four pixels of it, half of those between three, and its
   holes.
-- The same count of squares tells how many holes there are (Gray, 1971).
+- The same count of squares gives the number of holes (Gray, 1971).
 
 So the box of the largest contour is known unless components are equally
 large, or one with holes may be larger than the largest without. These few
@@ -146,11 +146,11 @@ def _grow(places, bits, tables, shift, forest, count):
         tables: For each neighbourhood a bit for one neighbour in each group
             that the pixel joins; `distances`; `GROWTH`.
         shift: Binary logarithm of the places in a row.
-        forest: What `_forest` returned; changed in place.
+        forest: As returned by `_forest`; changed in place.
         count: Number of labels.
 
     Returns:
-        The number of labels, of which those from `count` on are new.
+        The number of labels; those from `count` on are new.
     """
     touching, neighbours, growth = tables
     labels, parents, counts, boxes = forest

@@ -166,7 +166,7 @@ class EraseStrongest(keras.layers.Layer):
     No gradient flows through the choice of positions.
 
     Args:
-        threshold: As of `acol`.
+        threshold: See `acol`.
         **kwargs: `name`, `dtype` and the like, of `keras.layers.Layer`.
 
     Call arguments:

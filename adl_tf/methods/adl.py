@@ -72,10 +72,10 @@ def adl(
         positions: Layer names or a regular expression, or `None` for the
             backbone's own.
         gamma: Float, or `None` for the paper's value for the backbone.
-        drop_rate: As of `ADLLayer`.
-        importance_rate: As of `ADLLayer`.
-        selection: As of `ADLLayer`.
-        seed: As of `insert_adl`.
+        drop_rate: See `ADLLayer`.
+        importance_rate: See `ADLLayer`.
+        selection: See `ADLLayer`.
+        seed: See `insert_adl`.
 
     Returns:
         Keras model with the same weights.

@@ -117,7 +117,7 @@ def method_options(method):
     """Names of the options of a method.
 
     Args:
-        method: As for `build_model`.
+        method: See `build_model`.
 
     Returns:
         List of argument names.

@@ -24,10 +24,10 @@ def cutmix(
     Args:
         model: Keras model made of `backbone`.
         backbone: Its `Backbone`.
-        beta: As of `CutMix`.
-        probability: As of `CutMix`.
-        area_corrected: As of `CutMix`.
-        seed: As of `CutMix`.
+        beta: See `CutMix`.
+        probability: See `CutMix`.
+        area_corrected: See `CutMix`.
+        seed: See `CutMix`.
 
     Returns:
         `Objective`, whose loss is the sum of the cross entropies of both

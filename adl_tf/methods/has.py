@@ -14,9 +14,9 @@ def has(model, backbone, patch_size=32, hide_rate=0.5, seed=None):
     Args:
         model: Keras model made of `backbone`.
         backbone: Its `Backbone`.
-        patch_size: As of `HideAndSeek`.
-        hide_rate: As of `HideAndSeek`.
-        seed: As of `HideAndSeek`.
+        patch_size: See `HideAndSeek`.
+        hide_rate: See `HideAndSeek`.
+        seed: See `HideAndSeek`.
 
     Returns:
         Keras model with the same weights and `HideAndSeek` in front.

@@ -92,8 +92,8 @@ def guided_losses(model, images, labels, kernel, thresholds):
         model: Keras model that `spg` made for training.
         images: float32 tensor `(batch, height, width, 3)`.
         labels: Integer tensor `(batch,)`.
-        kernel: As of `class_activation_maps`.
-        thresholds: As of `spg`.
+        kernel: See `class_activation_maps`.
+        thresholds: See `spg`.
 
     Returns:
         Tuple of losses `(batch,)` and logits `(batch, num_classes)`.

@@ -69,7 +69,7 @@ def backbone_options(backbone):
     """Names of the options of a backbone.
 
     Args:
-        backbone: As for `build_classifier`.
+        backbone: See `build_classifier`.
 
     Returns:
         List of argument names.

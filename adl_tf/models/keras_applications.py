@@ -20,7 +20,7 @@ def keras_backbone(name):
     """The function that builds one network of `keras.applications`.
 
     Args:
-        name: As for `keras_application`.
+        name: See `keras_application`.
 
     Returns:
         Function as `keras_application` without `name`.

@@ -87,8 +87,8 @@ def last_strides(last_stride, map_stride):
     """Strides of the last two stages.
 
     Args:
-        last_stride: As of `resnet50`.
-        map_stride: As of `resnet50`.
+        last_stride: See `resnet50`.
+        map_stride: See `resnet50`.
 
     Returns:
         Tuple of two integers.
@@ -111,7 +111,7 @@ def v1_5_model(inputs, variant, strides, name, reduction=None):
         variant: `"pytorch"` or `"tensorpack"`.
         strides: As `last_strides` of `bottleneck_features`.
         name: Name of the model.
-        reduction: As in `bottleneck_features`.
+        reduction: See `bottleneck_features`.
 
     Returns:
         Keras model from images to features.

@@ -36,7 +36,7 @@ def resnet50_se(
             (as the weights were trained: 7x7). The weights fit both.
         variant: `"tensorpack"` or `"pytorch"`. Where weights are given, their
             file decides (see `adl_tf.models.variants`).
-        map_stride: As of `resnet50`.
+        map_stride: See `resnet50`.
 
     Returns:
         `Backbone`, with the ADL positions of the authors' code. The layers

@@ -39,8 +39,8 @@ def read_pytorch(path, model, new_layers):
             of a checkpoint. Its names are those of torchvision, of timm for
             SE, or of wsolevaluation's and SPG's trainings, and may start with
             `module.`, as `DataParallel` leaves them.
-        model: As in `match_entries`.
-        new_layers: As in `match_entries`.
+        model: See `match_entries`.
+        new_layers: See `match_entries`.
 
     Returns:
         Dictionary from layer name to its list of arrays.

@@ -38,8 +38,8 @@ def read_tensorpack(path, model, new_layers):
 
     Args:
         path: The `.npz` file, or the `.index` file of a checkpoint.
-        model: As in `match_entries`.
-        new_layers: As in `match_entries`.
+        model: See `match_entries`.
+        new_layers: See `match_entries`.
 
     Returns:
         Dictionary from layer name to its list of arrays.
