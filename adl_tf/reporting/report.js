@@ -107,11 +107,11 @@
     const view = make("div", { class: "view" });
     const words = make("figcaption");
     const figure = make("figure", {}, view, words);
-    const image = make("img", {
+    const shown = make("img", {
       alt: `${image.name}, ${data.classes[image.class]}`, decoding: "async",
     });
-    image.style.width = image.style.height = `${100 / run.crop}%`;
-    image.style.left = image.style.top = `${-50 * (1 / run.crop - 1)}%`;
+    shown.style.width = shown.style.height = `${100 / run.crop}%`;
+    shown.style.left = shown.style.top = `${-50 * (1 / run.crop - 1)}%`;
     const canvas = make("canvas", { "aria-hidden": "true" });
     const drawing = makeSvg("svg", {
       viewBox: `0 0 ${run.size} ${run.size}`, "aria-hidden": "true",
@@ -125,7 +125,7 @@
     }
     const estimates = ["shade", "estimate"].map((kind) => makeSvg("rect", { class: kind }));
     drawing.append(...estimates);
-    view.append(image, canvas, drawing);
+    view.append(shown, canvas, drawing);
     if (data.runs.length > 1) words.append(make("span", { class: "name" }, ...breakable(name)));
     const box = make("span"), answer = make("span");
     words.append(box, answer);
@@ -138,7 +138,7 @@
     return {
       figure,
       show() {
-        if (image.source) image.src = image.source;
+        if (image.source) shown.src = image.source;
         paint(canvas, entry.heatmap, run.heatmap_side);
       },
       update(judged) {
