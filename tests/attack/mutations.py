@@ -1,19 +1,31 @@
-"""Damage done to files, from a seed."""
+"""Seeded damage to files."""
 
 
 def mutated(content, random):
-    """Bytes with some changed, cut out or doubled, or the end cut off."""
-    content = bytearray(content)
-    for _ in range(random.integers(1, 4)):
-        place, other = sorted(random.integers(0, len(content) + 1, 2))
-        kind = random.integers(4)
-        if kind == 0:
-            content[place % len(content)] = random.integers(256)
+    """A damaged copy: bits flipped, bytes written over, cut or inserted.
+
+    Args:
+        content: Bytes.
+        random: `random.Random`.
+
+    Returns:
+        Bytes, which may be equal by chance.
+    """
+    damaged = bytearray(content)
+    for _ in range(random.choice((1, 1, 1, 2, 5))):
+        place = random.randrange(len(damaged) + 1)
+        length = random.choice((1, 1, 2, 8, 64))
+        kind = random.randrange(5)
+        if kind == 0 and place < len(damaged):
+            damaged[place] ^= 1 << random.randrange(8)
         elif kind == 1:
-            del content[place : place + random.integers(1, 9)]
+            damaged[place : place + length] = random.randbytes(length)
         elif kind == 2:
-            content[place:place] = content[place : min(other, place + 99)]
+            del damaged[place : place + length]
+        elif kind == 3:
+            damaged[place:place] = random.choice(
+                (random.randbytes(length), bytes(length), damaged[:length])
+            )
         else:
-            del content[max(other, 1) :]
-        content = content or bytearray(b"x")
-    return bytes(content)
+            del damaged[place:]
+    return bytes(damaged)

@@ -48,7 +48,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def noise_images(tmp_path_factory):
+def images(tmp_path_factory):
     """Paths of the largest and the smallest one."""
     folder = tmp_path_factory.mktemp("images")
     large, small = folder / "large.png", folder / "small.jpg"
