@@ -93,7 +93,7 @@ def test_default_is_what_the_last_attention_reads(
     def shifted(tokens):
         normed = original(tokens)
         seen.append(ops.convert_to_numpy(normed))
-        return normed + shift
+        return normed + ops.convert_to_tensor(shift)
 
     norm.call = shifted
     try:
