@@ -203,7 +203,7 @@ class Settings:
     acol_map_stride: int | None = _option(
         "acol",
         "map_stride",
-        "With vgg_gap: pixels of the image for one place of ACoL's map, 8 or "
+        "With vgg_gap: pixels of the image for one position of ACoL's map, 8 or "
         "16 [8].",
         int,
     )
