@@ -203,8 +203,8 @@ class Settings:
     acol_map_stride: int | None = _option(
         "acol",
         "map_stride",
-        "With vgg_gap: pixels of the image for one position of ACoL's map, 8 or "
-        "16 [8].",
+        "With vgg_gap: pixels of the image for one position of ACoL's map, 8 "
+        "or 16 [8].",
         int,
     )
     spg_thresholds: tuple = _option(
