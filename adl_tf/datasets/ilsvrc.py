@@ -174,6 +174,8 @@ def _names(root, folder, images):
     for bad, (name, *_) in read_fields(path, (1, 2)):
         if name in names:
             raise bad("given twice")
+        if os.path.isabs(name) or os.pardir in name.split("/"):
+            raise bad("a name within the folder of the images expected")
         names[name] = True
     return list(names)
 

@@ -187,3 +187,11 @@ def test_classes_by_the_folders_of_the_training_images(root):
     examples = ilsvrc(str(root), "val")
     assert examples.labels.tolist() == [65, 999]
     assert examples.class_names == SYNSETS
+
+
+@pytest.mark.parametrize("name", ["/", "/etc/passwd", "../a", "a/../../b"])
+def test_names_stay_within_the_folder(root, name):
+    listed = root / "ILSVRC" / "ImageSets" / "CLS-LOC" / "val.txt"
+    listed.parent.mkdir(parents=True, exist_ok=True)
+    listed.write_text(f"{name} 1\n")
+    assert f"{listed}:1: a name within the folder" in refusal(root)
