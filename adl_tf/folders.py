@@ -91,7 +91,7 @@ def _remove_abandoned(prefix):
 
 
 def _take_place(scratch, place):
-    """Renames a folder, or exchanges it with the one that is there."""
+    """Renames a folder, or exchanges it with an existing one."""
     try:
         os.rename(scratch, place)
         return

@@ -26,7 +26,7 @@ from experiments.scores import as_markdown
 absl_flags.DEFINE_integer(
     "rounds",
     7,
-    "Timed steps of each method, of which the median is taken.",
+    "Timed steps of each method; their median counts.",
     1,
 )
 absl_flags.DEFINE_string(
